@@ -1,0 +1,28 @@
+"""Typed examples from your files, this project's sets, docstrings and public sets."""
+
+from kerasllm.datasets.download import DownloadError
+from kerasllm.datasets.examples import TASKS, Dataset, Labelled, Pair, Span, Tagged, Text
+from kerasllm.datasets.loading import get, info, load, names
+from kerasllm.datasets.registry import DatasetInfo, HashMismatchError, UnverifiedError
+from kerasllm.datasets.splits import DuplicateReport, duplicates, split
+
+__all__ = [
+    "TASKS",
+    "Dataset",
+    "DatasetInfo",
+    "DownloadError",
+    "DuplicateReport",
+    "HashMismatchError",
+    "Labelled",
+    "Pair",
+    "Span",
+    "Tagged",
+    "Text",
+    "UnverifiedError",
+    "duplicates",
+    "get",
+    "info",
+    "load",
+    "names",
+    "split",
+]

@@ -1,0 +1,207 @@
+"""What a data set is made of: typed examples, and the sequence that holds them.
+
+- `Text` for language models, `Labelled` for classification, `Tagged` for token tagging, `Span` for
+  extractive question answering, `Pair` for sequence to sequence.
+- `Dataset` is an immutable sequence of one of these, with its name, split, task and labels.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text to learn language from."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A text and the class that it belongs to."""
+
+    text: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A sentence in tokens and one tag for each of them."""
+
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A question whose answers stand in the context: `context[start:start + len(text)] == text`."""
+
+    context: str
+    question: str
+    answers: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A text and the text that it is to be turned into."""
+
+    source: str
+    target: str
+
+
+EXAMPLE_TYPES = {
+    "language_model": Text,
+    "classification": Labelled,
+    "tagging": Tagged,
+    "span": Span,
+    "seq2seq": Pair,
+}
+TASKS = tuple(EXAMPLE_TYPES)
+
+
+def main_text(example):
+    """Return the text of an example that a model reads first.
+
+    Example:
+        >>> main_text(Tagged(("New", "York"), ("B-LOC", "I-LOC")))
+        'New York'
+    """
+    if isinstance(example, Tagged):
+        return " ".join(example.tokens)
+    return getattr(example, fields(example)[0].name)
+
+
+class Dataset(Sequence):
+    """An immutable sequence of examples of one kind.
+
+    Args:
+        examples: iterable of `Text`, `Labelled`, `Tagged`, `Span` or `Pair`.
+        name: what the set is called, such as "sms_spam".
+        split: which part this is: "train", "validation" or "test".
+        task: one of `TASKS`.
+        labels: all class names (or tags). Left out: those that occur. Kept sorted.
+        language: "en", "zh" and so on.
+        info: dict of facts about this set, such as how it was split.
+
+    Raises:
+        ValueError: for an unknown task, or a label that is not among `labels`.
+        TypeError: for an example of another task.
+
+    Example:
+        >>> spam = Dataset(
+        ...     [Labelled("win a prize", "spam"), Labelled("see you at 8", "ham")],
+        ...     name="spam", split="train", task="classification",
+        ... )
+        >>> spam.labels, spam.label_ids.tolist(), spam[1:].texts
+        (('ham', 'spam'), [1, 0], ['see you at 8'])
+    """
+
+    def __init__(self, examples, *, name, split, task, labels=(), language="en", info=None):
+        self.examples = tuple(examples)
+        self.name, self.split, self.task, self.language = name, split, task, language
+        self.info = dict(info or {})
+        self._check_examples()
+        found = self._labels_that_occur()
+        self.labels = tuple(sorted(set(labels))) or tuple(sorted(found))
+        if unknown := found - set(self.labels):
+            raise ValueError(
+                f"{name}: the examples hold labels that are not in `labels`: {sorted(unknown)}; "
+                f"expected only {list(self.labels)}."
+            )
+
+    def _check_examples(self):
+        if self.task not in EXAMPLE_TYPES:
+            raise ValueError(f"task must be one of {list(TASKS)}, received {self.task!r}.")
+        wanted = EXAMPLE_TYPES[self.task]
+        for row, example in enumerate(self.examples):
+            if not isinstance(example, wanted):
+                raise TypeError(
+                    f"{self.name}: a data set for {self.task} holds {wanted.__name__} examples, "
+                    f"received {type(example).__name__} at position {row}."
+                )
+
+    def _labels_that_occur(self):
+        if self.task == "classification":
+            return {example.label for example in self.examples}
+        if self.task == "tagging":
+            return {tag for example in self.examples for tag in example.tags}
+        return set()
+
+    def __len__(self):
+        return len(self.examples)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self._with(self.examples[index])
+        return self.examples[index]
+
+    def __repr__(self):
+        classes = f", {len(self.labels)} labels" if self.labels else ""
+        return f"<Dataset {self.name}/{self.split}: {len(self):,} {self.task} examples{classes}>"
+
+    def _with(self, examples, **changes):
+        kept = {key: getattr(self, key) for key in ("name", "split", "task", "labels", "language")}
+        return Dataset(examples, **{**kept, "info": self.info, **changes})
+
+    def select(self, indices, **changes):
+        """Return the examples at these positions, in this order, as a data set.
+
+        Args:
+            indices: iterable of int.
+            **changes: fields to replace, such as `split="test"` or `info={...}`.
+        """
+        return self._with((self.examples[int(i)] for i in indices), **changes)
+
+    @property
+    def texts(self):
+        """The text of each example, as a list of str (tokens joined by spaces for tagging)."""
+        return [main_text(example) for example in self.examples]
+
+    @property
+    def labels_of(self):
+        """The label of each example, as a list of str."""
+        if self.task != "classification":
+            raise TypeError(
+                f"{self.name} is a set for {self.task}: its examples have no single label. "
+                + self.info.get("hint", "Use a classification set here.")
+            )
+        return [example.label for example in self.examples]
+
+    @property
+    def label_ids(self):
+        """The position in `labels` of each example's label, as an int64 array (len(self),)."""
+        positions = {label: i for i, label in enumerate(self.labels)}
+        return np.array([positions[label] for label in self.labels_of], dtype="int64")
+
+    @cached_property
+    def fingerprint(self):
+        """sha256 of the examples in their order: equal exactly if the content is equal."""
+        digest = hashlib.sha256(self.task.encode())
+        for example in self.examples:
+            digest.update(json.dumps(astuple(example), ensure_ascii=False).encode("utf-8"))
+        return digest.hexdigest()
+
+    def shuffled(self, seed=0):
+        """Return the same examples in another order; the same seed gives the same order."""
+        return self.select(np.random.default_rng(seed).permutation(len(self)))
+
+    def take(self, n, seed=0):
+        """Return `n` examples drawn at random without replacement.
+
+        A draw with another `n` and the same seed starts with the same examples, so that learning
+        curves over growing `n` are nested.
+
+        Raises:
+            ValueError: if there are fewer than `n` examples.
+        """
+        if not 0 <= n <= len(self):
+            raise ValueError(
+                f"{self.name}/{self.split} has {len(self):,} examples, received n={n}; "
+                f"ask for 0 to {len(self):,}."
+            )
+        return self.select(np.random.default_rng(seed).permutation(len(self))[:n])

@@ -1,0 +1,105 @@
+"""Labels from a user's file: checked, because a wrong one trains a wrong model in silence."""
+
+import math
+import re
+from collections import defaultdict
+
+_MISSING = {"", "nan", "null", "n/a", "<na>", "#n/a"}
+_WHOLE = re.compile(r"[+-]?\d+")
+_DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?")
+
+
+def is_missing(label):
+    """Return whether a label is absent: empty, null or not a number.
+
+    Example:
+        >>> [is_missing(label) for label in ("", None, float("nan"), "NaN", "none", 0)]
+        [True, True, True, True, False, False]
+    """
+    if label is None or (isinstance(label, float) and math.isnan(label)):
+        return True
+    return isinstance(label, str) and label.strip().lower() in _MISSING
+
+
+def clean_labels(rows, path, *, labels_as_text=False):
+    """Return the labels as text, after the checks that a file needs.
+
+    Args:
+        rows: list of (line number, label) pairs.
+        path: the file, for the messages.
+        labels_as_text: accept labels of mixed types, such as "3" beside "more than 3".
+
+    Returns:
+        A list of str.
+
+    Raises:
+        ValueError: for missing labels, labels of mixed types, labels that differ only in case, a
+            list of labels, or a single class.
+
+    Example:
+        >>> clean_labels([(2, "spam "), (3, "ham")], "mail.csv")
+        ['spam', 'ham']
+    """
+    _refuse_missing(rows, path)
+    kinds = defaultdict(list)
+    for line, label in rows:
+        kinds[_kind(label)].append((line, label))
+    if several := [kind for kind in kinds if kind in ("list", "object")]:
+        line, label = kinds[several[0]][0]
+        raise ValueError(f"{path}, line {line}: expected one label a row, received {label!r}.")
+    if len(kinds) > 1 and not labels_as_text:
+        found = "; ".join(
+            f"{kind} such as {seen[0][1]!r} in line {seen[0][0]} ({len(seen)} rows)"
+            for kind, seen in kinds.items()
+        )
+        raise ValueError(
+            f"{path}: labels of mixed types: {found}. Write each class in one way, or pass "
+            "labels_as_text=True if they are meant."
+        )
+    names = [str(label).strip() for _, label in rows]
+    if not labels_as_text:
+        _refuse_same_but_for_case(names, path)
+    if len(set(names)) == 1:
+        raise ValueError(
+            f"{path}: all {len(names)} rows have the same label {names[0]!r}; a classifier needs "
+            "at least two classes. Is it the right column?"
+        )
+    return names
+
+
+def _refuse_missing(rows, path):
+    missing = [line for line, label in rows if is_missing(label)]
+    if missing:
+        where = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
+        raise ValueError(
+            f"{path}: {len(missing)} of {len(rows)} rows have no label (empty or NaN), in line "
+            f"{where}. Fill them in, delete them, or pass drop_unlabelled=True."
+        )
+
+
+def _kind(label):
+    if isinstance(label, bool):
+        return "true/false"
+    if isinstance(label, list):
+        return "list"
+    if isinstance(label, dict):
+        return "object"
+    written_as = "" if isinstance(label, str) else "JSON "
+    text = str(label).strip()
+    if _WHOLE.fullmatch(text):
+        return written_as + "whole number"
+    if _DECIMAL.fullmatch(text):
+        return written_as + "decimal number"
+    return "word"
+
+
+def _refuse_same_but_for_case(names, path):
+    spellings = defaultdict(set)
+    for name in names:
+        spellings[name.casefold()].add(name)
+    for variants in spellings.values():
+        if len(variants) > 1:
+            raise ValueError(
+                f"{path}: the labels {sorted(variants)} differ only in capitals; write each class "
+                "in one way, or pass labels_as_text=True if they are meant."
+            )

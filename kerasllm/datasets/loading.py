@@ -1,0 +1,170 @@
+"""`load`: one door to your files, the sets written for this project, and public sets."""
+
+import sys
+from functools import cache, partial
+from pathlib import Path
+
+from kerasllm.datasets.files import FORMATS, load_files
+from kerasllm.datasets.public import get_public, load_public
+from kerasllm.datasets.registry import DatasetInfo
+from kerasllm.text.errors import nearest
+
+_OWN = "written for this project, Apache-2.0"
+_BUILTIN = {
+    "sentiment_en": ("Sentiment of short reviews", "en"),
+    "sentiment_zh": ("Sentiment of short reviews, in Chinese", "zh"),
+    "topic_en": ("Topics of short remarks", "en"),
+    "topic_zh": ("Topics of short remarks, in Chinese", "zh"),
+    "spam_en": ("Unwanted messages", "en"),
+    "spam_zh": ("Unwanted messages, in Chinese", "zh"),
+}
+_GENERATED = {
+    "markov": "A Markov chain of known entropy",
+    "grammar": "A probabilistic grammar of known entropy",
+}
+
+
+def load(name_or_path, split="train", **options):
+    """Load one split of a data set.
+
+    Args:
+        name_or_path: one of `names()`; or a file of your own (txt, csv, tsv, jsonl, CoNLL), or a
+            folder with one file a split.
+        split: "train", "validation" or "test". A set without official splits is split here, always
+            in the same way: duplicates removed, then 80 / 10 / 10 %; "all" gives it whole.
+        **options: what the reader of the set takes; for your own files see
+            `kerasllm.datasets.files.read_file`, such as `text="review", label="stars"`.
+
+    Returns:
+        A `Dataset`; `.info` says where it comes from and how it was split.
+
+    Raises:
+        ValueError: for an unknown name (with the nearest one) or split, or an unusable file.
+        FileNotFoundError: for a path that does not exist.
+        TypeError: for an option that the set does not have.
+
+    Example:
+        >>> from kerasllm import datasets
+        >>> datasets.load("markov", split="test").task
+        'language_model'
+    """
+    if isinstance(name_or_path, str) and name_or_path in _entries():
+        entry = _entries()[name_or_path]
+        if entry.make:
+            return entry.make(split=split, **options)
+        return load_public(entry, split, **options)
+    if not isinstance(name_or_path, str | Path):
+        raise TypeError(
+            f"Expected the name of a data set or the path of a file, received "
+            f"{type(name_or_path).__name__}."
+        )
+    if Path(name_or_path).exists() or _looks_like_path(name_or_path):
+        return load_files(name_or_path, split, **options)
+    raise ValueError(_unknown(name_or_path) + " A file of your own must exist at the path given.")
+
+
+def names():
+    """Return the names of all data sets, those that need no download first."""
+    return list(_entries())
+
+
+def info(name):
+    """Return the `DatasetInfo` of a data set: task, licence, files and hashes.
+
+    Raises:
+        ValueError: for an unknown name, with the nearest one.
+
+    Example:
+        >>> info("sms_spam").licence
+        'CC BY 4.0'
+    """
+    if name not in _entries():
+        raise ValueError(_unknown(name))
+    return _entries()[name]
+
+
+def get(name, **options):
+    """Download a public data set, unless it is on this machine, and check every file.
+
+    Args:
+        name: its name.
+        **options: `allow_unverified`, `progress`, `timeout`, `attempts`.
+
+    Returns:
+        The folder where it lies, or None for a set that has no files.
+
+    Raises:
+        DownloadError: if the server cannot be reached, stalls or does not have the file.
+        HashMismatchError: if a file is not the one that the registry names.
+        UnverifiedError: if no hash of a file is known; see `allow_unverified`.
+    """
+    entry = info(name)
+    if entry.make:
+        return _builtin_folder() if name in _BUILTIN else None
+    return get_public(entry, **options)
+
+
+def _unknown(name):
+    known = ", ".join(_entries())
+    return f"There is no data set {str(name)!r}.{nearest(name, _entries())} The sets are: {known}."
+
+
+def _looks_like_path(name_or_path):
+    path = Path(name_or_path)
+    return isinstance(name_or_path, Path) or len(path.parts) > 1 or path.suffix.lower() in FORMATS
+
+
+@cache
+def _entries():
+    from kerasllm.datasets import catalogue_classification, catalogue_language, catalogue_nltk
+
+    catalogues = (catalogue_classification, catalogue_language, catalogue_nltk)
+    entries = [*_local_entries(), *(entry for part in catalogues for entry in part.ENTRIES)]
+    return {entry.name: entry for entry in entries}
+
+
+def _local_entries():
+    yield DatasetInfo(
+        name="docstrings",
+        title="Docstrings of the installed packages, labelled by package",
+        task="classification",
+        language="en",
+        licence="of the packages that are installed",
+        homepage="",
+        make=_docstrings,
+    )
+    for name, (title, language) in _BUILTIN.items():
+        make = partial(_builtin, name)
+        yield DatasetInfo(name, title, "classification", language, _OWN, "", make=make)
+    for name, title in _GENERATED.items():
+        make = partial(_generated, name)
+        yield DatasetInfo(name, title, "language_model", "en", _OWN, "", make=make)
+
+
+def _docstrings(**options):
+    from kerasllm.datasets.docstrings import load_docstrings
+
+    return load_docstrings(**options)
+
+
+def _generated(name, **options):
+    from kerasllm.datasets.synthetic import load_synthetic
+
+    return load_synthetic(name, **options)
+
+
+def _builtin(name, **options):
+    return load_files(_builtin_folder() / f"{name}.csv", language=_BUILTIN[name][1], **options)
+
+
+def _builtin_folder():
+    """Return the folder of the sets written for this project: beside the package, or installed."""
+    beside = Path(__file__).resolve().parents[2] / "data"
+    installed = Path(sys.prefix) / "share" / "kerasllm" / "data"
+    for folder in (beside, installed):
+        if (folder / "sentiment_en.csv").is_file():
+            return folder
+    raise FileNotFoundError(
+        f"The sets written for this project are neither in {beside} nor in {installed}: install "
+        "kerasllm again, with `pip install -e .` from its repository."
+    )

@@ -1,0 +1,129 @@
+"""What `kerasllm data list` and `kerasllm data show` print."""
+
+from collections import Counter
+
+import numpy as np
+
+from kerasllm.datasets.loading import info, load, names
+from kerasllm.datasets.public import is_here, reader_options
+from kerasllm.datasets.registry import folders
+from kerasllm.datasets.splits import duplicates
+
+_WIDTH = 90
+
+
+def list_table():
+    """Return one row a data set: a dict of name, task, language, title, size, here, licence.
+
+    `here` is "yes" for a set that is ready to load, and "download" for one that is not.
+
+    Example:
+        >>> {row["name"]: row["here"] for row in list_table()}["markov"]
+        'yes'
+    """
+    return [_row(info(name)) for name in names()]
+
+
+def _row(entry):
+    here = entry.make is not None or is_here(entry)
+    return {
+        "name": entry.name,
+        "task": entry.task,
+        "language": entry.language,
+        "title": entry.title,
+        "size": f"{entry.bytes / 1e6:.1f} MB" if entry.bytes else "",
+        "here": "yes" if here else "download",
+        "licence": entry.licence,
+    }
+
+
+def describe(name_or_path, **options):
+    """Describe a data set in text: rows, labels, lengths, examples, licence, duplicates.
+
+    A public set that is not on this machine is described from the registry; nothing is downloaded.
+
+    Args:
+        name_or_path: as for `load`.
+        **options: of the set's reader.
+
+    Returns:
+        A str of several lines.
+    """
+    entry = info(name_or_path) if name_or_path in names() else None
+    lines = _registry_lines(entry) if entry else []
+    if entry and not entry.make and not is_here(entry):
+        where = ", ".join(map(str, folders(entry.name)))
+        lines += [
+            f"Not on this machine (looked in {where}).",
+            f"Download it: kerasllm data get {entry.name}",
+        ]
+        return "\n".join(lines)
+    parts = _parts(name_or_path, entry, options)
+    train = next(iter(parts.values()))
+    lines += [_part_line(part) for part in parts.values()]
+    lines += [f"{key}: {train.info[key]}" for key in _FACTS if train.info.get(key)]
+    lines += _duplicate_lines(parts)
+    lines += [
+        "",
+        "Examples:",
+        *(f"  {_example(example)}" for example in train.take(min(3, len(train)))),
+    ]
+    return "\n".join(lines)
+
+
+_FACTS = (
+    "how_split", "duplicates_removed", "duplicates_with_other_label", "empty_texts_dropped",
+    "entropy_rate", "note",
+)  # fmt: skip
+
+
+def _registry_lines(entry):
+    lines = [f"{entry.name}: {entry.title}", f"task: {entry.task}, language: {entry.language}"]
+    lines.append(f"licence: {entry.licence}")
+    if entry.homepage:
+        lines.append(f"source: {entry.homepage}")
+    if entry.reader and reader_options(entry):
+        given = ", ".join(f"{key}={value!r}" for key, value in reader_options(entry).items())
+        lines.append(f"options: {given}")
+    return lines
+
+
+def _parts(name_or_path, entry, options):
+    """Return the splits that there are, by name."""
+    wanted = ("train", "validation", "test")
+    if entry and not entry.make:
+        wanted = tuple(name for name in entry.split_names if name != "all")
+    found = {}
+    for split in wanted:
+        try:
+            found[split] = load(name_or_path, split, **options)
+        except FileNotFoundError:  # a folder of files may lack one of the three
+            if split == "train":
+                raise
+    return found
+
+
+def _part_line(part):
+    lengths = np.array([len(text) for text in part.texts])
+    quantiles = np.percentile(lengths, (5, 50, 95, 100)).astype(int)
+    line = "{}: {:,} examples; characters 5 % {:,}, median {:,}, 95 % {:,}, most {:,}".format(
+        part.split, len(part), *quantiles
+    )
+    if part.task == "classification":
+        counts = Counter(part.labels_of).most_common()
+        line += "\n  " + ", ".join(f"{label} {count:,}" for label, count in counts)
+    return line
+
+
+def _duplicate_lines(parts):
+    train, *others = parts.values()
+    return [
+        f"{other.split} examples that stand in train too: {duplicates(train, other)}"
+        for other in others
+    ]
+
+
+def _example(example):
+    shown = " | ".join(str(getattr(example, name)) for name in example.__slots__)
+    shown = " ".join(shown.split())
+    return shown if len(shown) <= _WIDTH else shown[: _WIDTH - 1] + "…"

@@ -1,0 +1,179 @@
+"""Multi-head attention with fused projections, rotary positions and a cache."""
+
+import keras
+from keras import ops
+
+from kerasllm.layers.masking import masked_softmax
+from kerasllm.layers.positions import rotate
+
+
+@keras.saving.register_keras_serializable("kerasllm")
+class MultiHeadAttention(keras.layers.Layer):
+    """Attend from each position of x to the positions of a source (x itself by default).
+
+        [Q K V] = x W_qkv + b_qkv              N heads of size K each
+        A       = softmax(Q Kᵀ / √K + M)       M: 0 where seen, -inf where masked
+        y       = concat_n(A V) W_o + b_o
+
+    Args:
+        num_heads: N.
+        key_dim: K; hidden_dim / N when None.
+        causal: position t sees only s ≤ t.
+        rotary: rotate queries and keys by their positions instead of adding positions to x.
+        dropout: share of the attention weights set to 0 in training.
+        use_bias: add the biases.
+
+    Call arguments:
+        inputs: x (B, T, D).
+        source: keys' and values' input (B, S, D); x when None.
+        mask: real positions of x (B, T); hides keys of self-attention.
+        source_mask: real positions of the source (B, S).
+        cache: (keys, values), each (B, S_max, N, K), of the positions before `start`: the new keys
+            are written at `start` and (y, cache) is returned.
+        start: position of x[:, 0]; an int or a scalar tensor.
+        return_weights: return (y, A), A (B, N, T, S).
+
+    Weights: W_qkv (D, 3NK) with columns Q, K, V; b_qkv (3NK,); W_o (NK, D); b_o (D,).
+
+    Differences from `keras.layers.MultiHeadAttention`: one fused matrix product for Q, K and V,
+    rotary positions, a cache, and the scores computed in the dtype of the inputs on every backend
+    (`keras.ops.dot_product_attention` silently drops float64 on JAX and torch).
+    A row whose keys are all masked attends evenly to all of them: finite, and never read.
+
+    Source: Vaswani et al. 2017, section 3.2.
+
+        >>> layer = MultiHeadAttention(num_heads=2, causal=True)
+        >>> layer(keras.random.normal((3, 5, 8), seed=1)).shape
+        TensorShape([3, 5, 8])
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        key_dim=None,
+        causal=False,
+        rotary=False,
+        dropout=0.0,
+        use_bias=True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.key_dim = key_dim
+        self.causal = causal
+        self.rotary = rotary
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.use_bias = use_bias
+        self.supports_masking = True
+
+    def build(self, inputs_shape, source_shape=None):  # noqa: ARG002 - same width D
+        """Make the fused projection and the output projection."""
+        dim = inputs_shape[-1]
+        if self.key_dim is None and dim % self.num_heads:
+            raise ValueError(
+                f"{dim} features cannot be shared evenly among num_heads={self.num_heads}: choose "
+                "a hidden_dim that is a multiple of num_heads, or give key_dim."
+            )
+        self.head_size = self.key_dim or dim // self.num_heads
+        if self.rotary and self.head_size % 2:
+            raise ValueError(f"rotary positions need an even head size, it is {self.head_size}.")
+        width = self.num_heads * self.head_size
+        # Glorot's limit for the matrices (D, NK) that Q, K and V are, not for the fused one.
+        limit = (6 / (dim + width)) ** 0.5
+        self.qkv_kernel = self.add_weight(
+            name="qkv_kernel",
+            shape=(dim, 3 * width),
+            initializer=keras.initializers.RandomUniform(-limit, limit),
+        )
+        self.output_kernel = self.add_weight(
+            name="output_kernel", shape=(width, dim), initializer="glorot_uniform"
+        )
+        if self.use_bias:
+            self.qkv_bias = self.add_weight(
+                name="qkv_bias", shape=(3 * width,), initializer="zeros"
+            )
+            self.output_bias = self.add_weight(
+                name="output_bias", shape=(dim,), initializer="zeros"
+            )
+
+    def call(
+        self,
+        inputs,
+        source=None,
+        mask=None,
+        source_mask=None,
+        cache=None,
+        start=0,
+        return_weights=False,
+        training=None,
+    ):
+        """Return y (B, T, D), with the cache or the weights A where asked for."""
+        query, key, value = self._project(inputs, source)
+        if self.rotary and source is None:
+            query, key = rotate(query, start), rotate(key, start)
+        if cache is not None:
+            key = ops.slice_update(cache[0], (0, start, 0, 0), ops.cast(key, cache[0].dtype))
+            value = ops.slice_update(cache[1], (0, start, 0, 0), ops.cast(value, cache[1].dtype))
+            cache = (key, value)
+        key_mask = mask if source is None else source_mask
+        seen = self._seen(ops.shape(query)[1], ops.shape(key)[1], key_mask, cache, start)
+        # (B, T, N, K) x (B, S, N, K) -> (B, N, T, S)
+        scores = ops.einsum("btnk,bsnk->bnts", query * self.head_size**-0.5, key)
+        weights = masked_softmax(scores, seen)
+        mixed = ops.einsum("bnts,bsnk->btnk", self.dropout(weights, training=training), value)
+        y = self._merge(mixed)
+        if cache is not None:
+            return y, cache
+        return (y, weights) if return_weights else y
+
+    def _project(self, x, source):
+        """Return Q (B, T, N, K), K and V (B, S, N, K)."""
+        width = self.num_heads * self.head_size
+        kernel = self.qkv_kernel
+        bias = self.qkv_bias if self.use_bias else ops.zeros((3 * width,), self.compute_dtype)
+        if source is None:
+            parts = ops.split(ops.matmul(x, kernel) + bias, 3, axis=-1)
+        else:
+            query = ops.matmul(x, kernel[:, :width]) + bias[:width]
+            rest = ops.matmul(source, kernel[:, width:]) + bias[width:]
+            parts = [query, *ops.split(rest, 2, axis=-1)]
+        heads = (self.num_heads, self.head_size)
+        return [ops.reshape(part, (*ops.shape(part)[:2], *heads)) for part in parts]
+
+    def _merge(self, mixed):
+        """Concatenate the heads (B, T, N, K) and project them to (B, T, D)."""
+        shape = ops.shape(mixed)
+        y = ops.matmul(ops.reshape(mixed, (*shape[:2], shape[2] * shape[3])), self.output_kernel)
+        return y + self.output_bias if self.use_bias else y
+
+    def _seen(self, query_length, key_length, key_mask, cache, start):
+        """Return which keys each query sees, broadcastable to (B, N, T, S), or None for all."""
+        seen = None
+        if self.causal or cache is not None:
+            t = ops.arange(query_length)[:, None]
+            t = t if cache is None else t + start  # only a cache holds keys from before x
+            seen = (ops.arange(key_length)[None, :] <= t)[None, None]  # (1, 1, T, S)
+        if key_mask is not None and cache is None:
+            keys = ops.cast(key_mask, "bool")[:, None, None, :]  # (B, 1, 1, S)
+            seen = keys if seen is None else ops.logical_and(seen, keys)
+        return seen
+
+    def compute_mask(self, _inputs, mask=None, **_):
+        """Pass on the mask of x."""
+        return mask
+
+    def compute_output_shape(self, inputs_shape, source_shape=None):  # noqa: ARG002
+        """Return the shape of x."""
+        return tuple(inputs_shape)
+
+    def get_config(self):
+        """Return the settings that rebuild this layer."""
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "causal": self.causal,
+            "rotary": self.rotary,
+            "dropout": self.dropout.rate,
+            "use_bias": self.use_bias,
+        }

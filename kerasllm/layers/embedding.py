@@ -1,0 +1,138 @@
+"""Token ids to vectors, and back to logits."""
+
+import keras
+from keras import ops
+
+from kerasllm.layers.positions import sinusoids
+
+POSITIONS = ("learned", "sinusoidal", "rotary", None)
+
+
+@keras.saving.register_keras_serializable("kerasllm")
+class TokenEmbedding(keras.layers.Layer):
+    """Embed token ids, add their positions; reversed, score every token of the vocabulary.
+
+        x_t      = E[id_t]               positions None or "rotary"
+        x_t      = E[id_t] + P[t]        positions "learned"
+        x_t      = √D E[id_t] + P[t]     positions "sinusoidal"
+        logits_t = h_t Eᵀ                reverse=True: the tied output head
+
+    Rotary positions are not added here: the attention layer rotates queries and keys.
+
+    Args:
+        vocabulary_size: V, with the reserved pad id 0 counted in.
+        hidden_dim: D.
+        max_length: longest text, needed by learned and sinusoidal positions.
+        positions: "learned", "sinusoidal", "rotary" or None.
+        dropout: share of the embedded features set to 0 in training.
+        embeddings_initializer: of E and P; a normal of deviation 0.02 (GPT-2, BERT) when None.
+
+    Call arguments:
+        inputs: ids (B, T), or features (B, T, D) with `reverse=True`.
+        reverse: return logits (B, T, V).
+        start: position of the first id, for decoding step by step.
+
+    Differences from `keras.layers.Embedding`: positions, the output head, and a mask of the pad
+    id 0 that is always made.
+
+    Source: Press and Wolf 2017 (tied head); Vaswani et al. 2017, section 3.4 (√D).
+
+        >>> layer = TokenEmbedding(11, 4, max_length=5, positions="learned")
+        >>> features = layer(ops.convert_to_tensor([[3, 1, 0]]))
+        >>> features.shape, layer(features, reverse=True).shape
+        (TensorShape([1, 3, 4]), TensorShape([1, 3, 11]))
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        hidden_dim,
+        max_length=None,
+        positions=None,
+        dropout=0.0,
+        embeddings_initializer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if positions not in POSITIONS:
+            raise ValueError(f"positions must be one of {POSITIONS}, received {positions!r}.")
+        if positions in ("learned", "sinusoidal") and not max_length:
+            raise ValueError(f"positions={positions!r} need max_length, the longest text to come.")
+        self.vocabulary_size = vocabulary_size
+        self.hidden_dim = hidden_dim
+        self.max_length = max_length
+        self.positions = positions
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.embeddings_initializer = keras.initializers.get(
+            embeddings_initializer or keras.initializers.RandomNormal(stddev=0.02)
+        )
+        self.supports_masking = True
+
+    def build(self, _input_shape):
+        """Make E (V, D) and P (max_length, D)."""
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.vocabulary_size, self.hidden_dim),
+            initializer=self.embeddings_initializer,
+        )
+        if self.positions == "learned":
+            self.position_embeddings = self.add_weight(
+                name="position_embeddings",
+                shape=(self.max_length, self.hidden_dim),
+                initializer=self.embeddings_initializer,
+            )
+
+    def call(self, inputs, reverse=False, start=0, training=None):
+        """Return features (B, T, D), or logits (B, T, V) when reversed."""
+        if reverse:
+            return self._logits(inputs)
+        # The variable itself, not a cast copy: a lookup's gradient then stays sparse.
+        x = ops.take(self.embeddings, ops.cast(inputs, "int32"), axis=0)
+        x = ops.cast(x, self.compute_dtype)
+        if self.positions == "sinusoidal":
+            x = x * self.hidden_dim**0.5
+        if self.positions in ("learned", "sinusoidal"):
+            x = x + self._position_rows(ops.shape(inputs)[1], start)
+        return self.dropout(x, training=training)
+
+    def _position_rows(self, length, start):
+        if isinstance(length, int) and isinstance(start, int) and start + length > self.max_length:
+            raise ValueError(
+                f"a text of {start + length} tokens is longer than max_length={self.max_length}: "
+                "cut it, use overlapping windows, or build the model with a larger max_length."
+            )
+        if self.positions == "learned":
+            table = ops.cast(self.position_embeddings, self.compute_dtype)
+        else:
+            table = sinusoids(self.max_length, self.hidden_dim)
+            table = ops.convert_to_tensor(table, dtype=self.compute_dtype)
+        if isinstance(start, int) and start == 0:
+            return table[:length]
+        return ops.take(table, ops.arange(length) + start, axis=0)
+
+    def _logits(self, h):
+        table = ops.cast(self.embeddings, self.compute_dtype)
+        return ops.matmul(ops.cast(h, self.compute_dtype), ops.transpose(table))
+
+    def compute_mask(self, inputs, mask=None, reverse=False):
+        """Mask the pad id 0; keep the mask of the features when reversed."""
+        if reverse or len(inputs.shape) == 3:
+            return mask
+        return ops.not_equal(inputs, 0)
+
+    def compute_output_shape(self, input_shape):
+        """Return (B, T, D) for ids (B, T), (B, T, V) for features (B, T, D)."""
+        last = self.vocabulary_size if len(input_shape) == 3 else self.hidden_dim
+        return (*input_shape[:2], last)
+
+    def get_config(self):
+        """Return the settings that rebuild this layer."""
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "hidden_dim": self.hidden_dim,
+            "max_length": self.max_length,
+            "positions": self.positions,
+            "dropout": self.dropout.rate,
+            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
+        }

@@ -1,0 +1,21 @@
+"""Matplotlib figures from plain arrays.
+
+Each function takes arrays and returns a `matplotlib.figure.Figure`, without a display and without
+the global state of `pyplot`: `figure.savefig("curves.png")`. A notebook shows it as it is.
+"""
+
+from kerasllm.plots.curves import learning_curves
+from kerasllm.plots.fonts import chinese_font
+from kerasllm.plots.heatmaps import attention_map, confusion_matrix, gate_heatmap
+from kerasllm.plots.lengths import length_histogram
+from kerasllm.plots.payoffs import payoff
+
+__all__ = [
+    "attention_map",
+    "chinese_font",
+    "confusion_matrix",
+    "gate_heatmap",
+    "learning_curves",
+    "length_histogram",
+    "payoff",
+]

@@ -1,0 +1,1 @@
+"""One training script an application."""

@@ -1,0 +1,27 @@
+"""Pretrain, fine-tune, evaluate, predict and generate, each through one run folder."""
+
+import importlib
+
+_NAMES = {
+    "FinetuneSettings": "settings",
+    "PretrainSettings": "settings",
+    "Run": "run",
+    "TrainingDivergedError": "loop",
+    "cross_validate": "crossvalidate",
+    "evaluate": "evaluation",
+    "finetune": "finetuning",
+    "generate": "prediction",
+    "load_run": "run",
+    "payoff": "payoffs",
+    "predict": "prediction",
+    "pretrain": "pretraining",
+}
+__all__ = sorted(_NAMES)
+
+
+def __getattr__(name):
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"kerasllm.training.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'kerasllm.training' has no attribute {name!r}")

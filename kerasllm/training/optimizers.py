@@ -1,0 +1,109 @@
+"""The optimizer of all training here: AdamW, warm-up, cosine decay, and a rate for each layer."""
+
+import math
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("kerasllm")
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Rise linearly to the peak, then fall as half a cosine.
+
+        η_s = η s / W                                                    s ≤ W
+        η_s = η (r + (1 - r) (1 + cos(π (s - W) / (S - W))) / 2)          s > W
+
+    with s = step + 1, so that the first step already moves the weights.
+
+    Args:
+        peak: η.
+        steps: S, all steps.
+        warmup_steps: W.
+        final: r, the share of the peak at the end.
+
+    Source: Loshchilov and Hutter 2017, equation 5.
+
+        >>> schedule = WarmupCosine(1.0, steps=100, warmup_steps=10, final=0.1)
+        >>> [round(float(schedule(step)), 3) for step in (0, 9, 54, 99)]
+        [0.1, 1.0, 0.55, 0.1]
+    """
+
+    def __init__(self, peak, steps, warmup_steps=0, final=0.0):
+        self.peak, self.steps, self.warmup_steps, self.final = peak, steps, warmup_steps, final
+
+    def __call__(self, step):
+        """Return the learning rate of a step, counted from 0."""
+        s = ops.cast(step, "float32") + 1.0
+        warm = s / max(self.warmup_steps, 1)
+        past = ops.clip((s - self.warmup_steps) / max(self.steps - self.warmup_steps, 1), 0.0, 1.0)
+        cosine = self.final + (1 - self.final) * (1 + ops.cos(math.pi * past)) / 2
+        return self.peak * ops.where(s < self.warmup_steps, warm, cosine)
+
+    def get_config(self):
+        """Return the settings that rebuild this schedule."""
+        return {
+            "peak": self.peak,
+            "steps": self.steps,
+            "warmup_steps": self.warmup_steps,
+            "final": self.final,
+        }
+
+
+@keras.saving.register_keras_serializable("kerasllm")
+class LayerwiseAdamW(keras.optimizers.AdamW):
+    """AdamW with a factor on the learning rate of each variable.
+
+        θ_l ← θ_l - η f_l (m̂_l / (√v̂_l + ε) + λ θ_l)
+
+    Args:
+        factors: {variable path: f}; 1 for those not named.
+        **kwargs: of `keras.optimizers.AdamW`.
+
+    Differences from `keras.optimizers.AdamW`: the factors, which scale the weight decay too.
+
+    Source: Howard and Ruder 2018, section 3.2 (discriminative fine-tuning).
+    """
+
+    def __init__(self, *args, factors=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.factors = dict(factors or {})
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Take one step for one variable, at its own rate."""
+        super().update_step(gradient, variable, learning_rate * self._factor(variable))
+
+    def _factor(self, variable):
+        # TensorFlow hands over its own variable, which has no path: look the Keras one up.
+        variable = self._trainable_variables[self._get_variable_index(variable)]
+        return self.factors.get(variable.path, 1.0)
+
+    def _apply_weight_decay(self, variables):
+        if self.weight_decay is None:
+            return
+        for variable in variables:
+            if self._use_weight_decay(variable):
+                rate = ops.cast(self.learning_rate, variable.dtype)
+                factor = self._factor(variable) * self.weight_decay
+                variable.assign(variable - variable * rate * factor)
+
+    def get_config(self):
+        """Return the settings that rebuild this optimizer."""
+        return {**super().get_config(), "factors": self.factors}
+
+
+def make_optimizer(settings, steps, factors=None):
+    """Return the optimizer that `OptimizerSettings` describe, for a number of steps."""
+    schedule = WarmupCosine(
+        settings.learning_rate, steps, int(settings.warmup * steps), settings.final_rate
+    )
+    kind = LayerwiseAdamW if factors else keras.optimizers.AdamW
+    optimizer = kind(
+        schedule,
+        beta_2=settings.beta_2,
+        weight_decay=settings.weight_decay,
+        global_clipnorm=settings.clip or None,
+        **({"factors": factors} if factors else {}),
+    )
+    # As in GPT-2 and BERT: no decay on biases and norms.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    return optimizer

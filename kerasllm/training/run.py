@@ -1,0 +1,236 @@
+"""The run folder: what a training command leaves, and what any later command takes.
+
+config.json     kind, resolved settings, versions, seed, data fingerprints
+tokenizer.json  the tokenizer
+model.keras     the task with its backbone
+history.csv     one row a validation
+metrics.json    the last evaluation
+figures/        *.png
+checkpoint/     what resume needs
+"""
+
+import contextlib
+import json
+import os
+import platform
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from kerasllm import __version__
+
+RESULTS = ("model.keras", "metrics.json", "history.csv", "moved.json")
+
+
+@contextlib.contextmanager
+def writing(what):
+    """Say what could not be written, and the cure, when the disk is full or not writable."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # said already
+            raise
+        raise OSError(
+            f"{what} cannot be written ({error.strerror}): free some space, mend the permissions, "
+            "or choose another --output."
+        ) from error
+
+
+class Run:
+    """A run folder on disk; its model and tokenizer are loaded when first asked for."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self._model = self._tokenizer = None
+
+    @classmethod
+    def create(cls, path):
+        """Make the folder; fail before any work when nothing can be written there."""
+        run = cls(path)
+        with writing(f"the run folder {run.path}"):
+            (run.path / "figures").mkdir(parents=True, exist_ok=True)
+            (run.path / "checkpoint").mkdir(exist_ok=True)
+            tempfile.TemporaryFile(dir=run.path).close()
+        return run
+
+    def begin(self, config, tokenizer, resume=False):
+        """Write config and tokenizer.
+
+        Unless resuming, remove what an earlier run left: its weights must never be taken for
+        those that the new config describes.
+        """
+        with writing(f"the run folder {self.path}"):
+            left = () if resume else (*RESULTS, *self.path.glob("checkpoint/*.npz"))
+            for name in left:
+                (self.path / name).unlink(missing_ok=True)
+            self.write_json("config.json", {**config, "versions": versions()})
+            tokenizer.save(self.path / "tokenizer.json")
+
+    @property
+    def config(self):
+        """Return what config.json says."""
+        return self._read_json("config.json")
+
+    @property
+    def metrics(self):
+        """Return the last evaluation, {} before one."""
+        return self._read_json("metrics.json") if (self.path / "metrics.json").exists() else {}
+
+    @property
+    def settings(self):
+        """Return the resolved settings, as a dict."""
+        return self.config["settings"]
+
+    @property
+    def tokenizer(self):
+        """Return the tokenizer."""
+        if self._tokenizer is None:
+            from kerasllm.text import load_tokenizer
+
+            self._require("tokenizer.json")
+            self._tokenizer = load_tokenizer(self.path / "tokenizer.json")
+        return self._tokenizer
+
+    @property
+    def model(self):
+        """Return the trained task; refuses code and a tokenizer that is not the model's."""
+        if self._model is None:
+            model = load_model(self._require("model.keras"))
+            check_tokenizer(self.tokenizer, model, self.config.get("tokenizer"))
+            self._model = model
+        return self._model
+
+    @property
+    def backbone(self):
+        """Return the backbone of the trained task."""
+        return self.model.backbone
+
+    def save(self, model, tokenizer):
+        """Write tokenizer and model, each whole or not at all."""
+        tokenizer.save(self.path / "tokenizer.json")
+        where = tempfile.TemporaryDirectory(dir=self.path, ignore_cleanup_errors=True)
+        with writing(f"the model in {self.path}"), where as folder:
+            whole = Path(folder) / "model.keras"
+            model.save(whole)
+            os.replace(whole, self.path / "model.keras")
+        self._model, self._tokenizer = model, tokenizer
+
+    def write_json(self, name, content):
+        """Write a JSON file, whole or not at all."""
+        write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def write_figure(self, name, figure):
+        """Write a figure to figures/NAME.png."""
+        (self.path / "figures").mkdir(exist_ok=True)
+        figure.savefig(self.path / "figures" / f"{name}.png", dpi=120)
+
+    def _require(self, name):
+        path = self.path / name
+        if not path.is_file():
+            there = ", ".join(sorted(p.name for p in self.path.iterdir())) or "nothing"
+            raise FileNotFoundError(
+                f"expected {name} in the run folder {self.path}, found {there}: the training was "
+                "cut off or files were moved. Run the same command with --resume, or train again."
+            )
+        return path
+
+    def _read_json(self, name):
+        path = self._require(name)
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(
+                f"{path} is not valid JSON ({error}): the folder is damaged. Train again, or "
+                "restore the file from a copy."
+            ) from error
+
+    def __repr__(self):
+        return f"Run({str(self.path)!r})"
+
+
+def load_run(path):
+    """Return the run in a folder.
+
+    Raises:
+        FileNotFoundError: the folder, or its config.json, is missing.
+        ValueError: its config.json is damaged.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"expected a run folder, there is none at {path}: give the --output of an earlier "
+            "`kerasllm pretrain` or `kerasllm finetune`."
+        )
+    run = Run(path)
+    if "settings" not in run.config or "kind" not in run.config:
+        raise ValueError(f"{path}/config.json does not describe a run: train again.")
+    return run
+
+
+def load_model(path):
+    """Return the model in a .keras file, refusing files that hold code."""
+    import keras
+
+    import kerasllm.models  # noqa: F401 - registers the classes that the file names
+
+    try:
+        model = keras.saving.load_model(path, safe_mode=True, compile=False)
+    except Exception as error:
+        if "safe_mode" in str(error) or "unsafe" in str(error) or "lambda" in str(error).lower():
+            raise ValueError(
+                f"{path} holds code (a Lambda layer or the like) that would run on loading: it is "
+                "refused. Load it yourself with keras.saving.load_model(..., safe_mode=False) only "
+                "if you trust its author."
+            ) from error
+        raise ValueError(
+            f"{path} cannot be read as a Keras model ({type(error).__name__}: "
+            f"{str(error).splitlines()[0][:200]}): the file is damaged or of another version. "
+            "Train again, or restore it from a copy."
+        ) from error
+    if not hasattr(model, "backbone"):
+        raise ValueError(
+            f"expected a model with a backbone in {path}, received a {type(model).__name__} that "
+            "kerasllm did not write: use the model.keras of a run folder."
+        )
+    return model
+
+
+def check_tokenizer(tokenizer, model, fingerprint=None):
+    """Raise unless the tokenizer is the one that the model was trained with."""
+    size = model.backbone.settings.vocabulary_size
+    other = fingerprint is not None and tokenizer.fingerprint != fingerprint
+    if tokenizer.vocabulary_size != size or other:
+        raise ValueError(
+            f"the tokenizer does not belong to the model: it has {tokenizer.vocabulary_size} "
+            f"tokens, the model embeds {size}"
+            + (", and its fingerprint differs from the one in config.json" if other else "")
+            + ". Use the tokenizer.json of the same run."
+        )
+
+
+def write_text(path, text):
+    """Write a text file atomically."""
+    path = Path(path)
+    with writing(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def versions():
+    """Return the versions that a result depends on."""
+    import keras
+
+    backend = keras.backend.backend()
+    packages = ("keras", backend, "numpy", "tokenizers", "scikit-learn")
+    return {
+        "kerasllm": __version__,
+        "python": platform.python_version(),
+        "backend": backend,
+        **{name: version(name) for name in packages},
+    }

@@ -1,0 +1,148 @@
+"""Tables of agreement: what was compared, how far apart it is, and whether that passes.
+
+A `Row` compares two arrays. `max_rel` is norm-relative: the largest difference divided by the
+largest expected value, so that an entry which happens to be near zero cannot fail a whole array.
+`digits` is how many decimal digits agree by that measure.
+"""
+
+import html
+import json
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+# Below this size an expected array counts as zero: a gradient that is zero on paper comes out as
+# rounding noise, and noise divided by noise says nothing.
+ZERO = 1e-3
+COLUMNS = ("name", "quantity", "max abs", "max rel", "digits", "bar", "ok", "note")
+
+
+class Row(NamedTuple):
+    """One comparison: `ok` where `max_rel <= bar`."""
+
+    name: str
+    quantity: str
+    max_abs: float
+    max_rel: float
+    digits: float
+    bar: float
+    ok: bool
+    note: str = ""
+
+    def cells(self):
+        """Return the row as short strings, one for each of `COLUMNS`."""
+        numbers = (f"{self.max_abs:.1e}", f"{self.max_rel:.1e}", f"{self.digits:.1f}")
+        verdict = "pass" if self.ok else "FAIL"
+        return (self.name, self.quantity, *numbers, f"{self.bar:.0e}", verdict, self.note)
+
+
+def compare_arrays(name, quantity, ours, expected, bar, note=""):
+    """Compare two arrays and return a `Row`.
+
+    Different shapes or a NaN on one side only are a failed row, never an exception: a report
+    should show everything that is wrong.
+
+    Example:
+        >>> row = compare_arrays("dense", "output", np.ones(3), np.full(3, 1 + 1e-6), bar=1e-5)
+        >>> row.ok, round(row.digits)
+        (True, 6)
+    """
+    ours, expected = np.asarray(ours), np.asarray(expected)
+    if ours.shape != expected.shape:
+        note = f"shape {ours.shape}, expected {expected.shape}"
+        return Row(name, quantity, math.inf, math.inf, 0.0, bar, False, note)
+    if not np.array_equal(np.isfinite(ours), np.isfinite(expected)):
+        return Row(name, quantity, math.inf, math.inf, 0.0, bar, False, "NaN or infinity differs")
+    finite = np.isfinite(expected)
+    ours, expected = (np.where(finite, a, 0).astype("float64") for a in (ours, expected))
+    max_abs = float(np.max(np.abs(ours - expected), initial=0.0))
+    max_rel = max_abs / max(float(np.max(np.abs(expected), initial=0.0)), ZERO)
+    digits = 16.0 if max_rel == 0 else min(16.0, max(0.0, -math.log10(max_rel)))
+    return Row(name, quantity, max_abs, max_rel, digits, bar, max_rel <= bar, note)
+
+
+class Report:
+    """A titled table of rows; true agreement is `report.ok`.
+
+    Args:
+        rows: the comparisons, in the order in which they are shown.
+        title: a heading.
+
+    Example:
+        >>> row = compare_arrays("dense", "output", np.ones(3), np.ones(3), bar=1e-12)
+        >>> report = Report([row], title="One layer")
+        >>> report.ok, len(report.rows)
+        (True, 1)
+    """
+
+    def __init__(self, rows, title=""):
+        self.rows = tuple(rows)
+        self.title = title
+
+    @property
+    def ok(self):
+        """Whether there is at least one row and every row passes."""
+        return bool(self.rows) and all(row.ok for row in self.rows)
+
+    @property
+    def failures(self):
+        """The rows that do not pass."""
+        return tuple(row for row in self.rows if not row.ok)
+
+    def summary(self):
+        """Return one sentence: how many rows pass, and the worst agreement."""
+        if not self.rows:
+            return "Nothing was compared."
+        passed = len(self.rows) - len(self.failures)
+        worst = min(self.rows, key=lambda row: row.digits)
+        return (
+            f"{passed} of {len(self.rows)} rows pass; worst agreement {worst.digits:.1f} digits "
+            f"({worst.name}, {worst.quantity})."
+        )
+
+    def __str__(self):
+        table = [COLUMNS, *(row.cells() for row in self.rows)]
+        widths = [max(len(line[k]) for line in table) for k in range(len(COLUMNS))]
+        lines = [
+            "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
+            for line in table
+        ]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        return "\n".join([self.title, *lines, self.summary()]).strip()
+
+    def _repr_html_(self):
+        def line(cells, tag):
+            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+
+        body = []
+        for row in self.rows:
+            style = "" if row.ok else ' style="color:#c62828;font-weight:bold"'
+            body.append(line(row.cells(), "td").replace("<tr>", f"<tr{style}>", 1))
+        return (
+            f"<table><caption>{html.escape(self.title)}</caption>"
+            f"<thead>{line(COLUMNS, 'th')}</thead><tbody>{''.join(body)}</tbody></table>"
+            f"<p>{html.escape(self.summary())}</p>"
+        )
+
+    def to_json(self, indent=None):
+        """Return the report as JSON text (infinity becomes null: JSON has none)."""
+        rows = [
+            {k: None if v in (math.inf, -math.inf) else v for k, v in row._asdict().items()}
+            for row in self.rows
+        ]
+        content = {"title": self.title, "ok": self.ok, "rows": rows}
+        return json.dumps(content, indent=indent, ensure_ascii=False)
+
+    def print(self, console=None):
+        """Print the table in colour (rich), to `console` or to the terminal."""
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table(*COLUMNS, title=escape(self.title) or None)
+        for row in self.rows:
+            table.add_row(*map(escape, row.cells()), style=None if row.ok else "bold red")
+        console = console or Console()
+        console.print(table)
+        console.print(escape(self.summary()), style="green" if self.ok else "bold red")

@@ -1,0 +1,67 @@
+import subprocess
+import sys
+
+import pytest
+
+from kerasllm.datasets import names
+from kerasllm.datasets.registry import cache_folder
+from kerasllm.datasets.show import describe, list_table
+
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASLLM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("KERASLLM_DATA", raising=False)
+
+
+def test_table_lists_every_set(nowhere):
+    rows = list_table()
+    assert [row["name"] for row in rows] == names()
+    here = {row["name"]: row["here"] for row in rows}
+    assert (here["docstrings"], here["sms_spam"]) == ("yes", "download")
+    assert {row["size"] for row in rows if row["name"] == "sst2"} == {"3.9 MB"}
+
+
+def test_a_set_that_is_not_here_is_described_without_a_download(nowhere, tmp_path):
+    text = describe("sms_spam")
+    assert "kerasllm data get sms_spam" in text
+    assert "CC BY 4.0" in text
+    assert str(tmp_path / "cache") in text
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_real_set(data_root):
+    text = describe("sms_spam")
+    assert "train: 4,128 examples" in text
+    assert "ham 3,614, spam 514" in text
+    assert "test examples that stand in train too: 0 exact and 6 near duplicates in 516" in text
+    assert "duplicates_removed: 414" in text
+    assert text.index("Examples:") < len(text) - 100
+
+
+def test_a_file_of_your_own(tmp_path):
+    path = tmp_path / "mail.csv"
+    path.write_text("text,label\n" + "".join(f"mail {i},{'ab'[i % 2]}\n" for i in range(40)))
+    text = describe(path)
+    assert "train: 32 examples" in text
+    assert "stratified 80% / 10% / 10% with seed 0" in text
+
+
+def test_cache_folder_follows_the_platform(monkeypatch):
+    monkeypatch.delenv("KERASLLM_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
+    monkeypatch.setenv("LOCALAPPDATA", "C:/local")
+    for platform, expected in (("linux", "/x/kerasllm"), ("win32", "C:/local/kerasllm")):
+        monkeypatch.setattr(sys, "platform", platform)
+        assert cache_folder().as_posix() == expected
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert cache_folder().as_posix().endswith("Library/Caches/kerasllm")
+
+
+def test_importing_is_light():
+    code = (
+        "import sys, kerasllm.datasets; "
+        "heavy = {'keras', 'tensorflow', 'nltk', 'sklearn', 'rich', 'tokenizers'}; "
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

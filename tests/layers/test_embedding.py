@@ -1,0 +1,114 @@
+"""Token embedding: positions, the tied head, and what it refuses."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasllm import reference as ref
+from kerasllm.layers import TokenEmbedding
+
+pytestmark = [
+    pytest.mark.backends,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
+V, D, LONGEST = 13, 6, 11
+IDS = np.array([[3, 1, 4, 1, 5], [9, 2, 6, 0, 0]], dtype="int32")
+
+
+def _layer(positions, dtype, randomize):
+    layer = TokenEmbedding(V, D, LONGEST, positions, dtype=dtype)
+    layer(IDS)
+    return randomize(layer)
+
+
+@pytest.mark.parametrize("positions", [None, "rotary", "learned", "sinusoidal"])
+def test_equation(positions, randomize, numpy, precision):
+    dtype, tolerance = precision
+    layer = _layer(positions, dtype, randomize)
+    table, *rest = layer.get_weights()
+    expected = ref.embedding(IDS, table)[0]
+    if positions == "learned":
+        expected = ref.learned_positions(expected, rest[0])[0]
+    if positions == "sinusoidal":
+        expected = ref.sinusoidal_positions(np.sqrt(D).astype(dtype) * expected)[0]
+    assert len(rest) == (positions == "learned")
+    assert np.abs(numpy(layer(IDS)) - expected).max() < tolerance
+
+
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal"])
+@pytest.mark.parametrize("tensor", [False, True])
+def test_a_text_cut_in_two_has_the_positions_of_the_whole(positions, tensor, randomize, numpy):
+    layer = _layer(positions, "float32", randomize)
+    start = keras.ops.convert_to_tensor(2) if tensor else 2
+    parts = [numpy(layer(IDS[:, :2])), numpy(layer(IDS[:, 2:], start=start))]
+    assert np.array_equal(np.concatenate(parts, axis=1), numpy(layer(IDS)))
+
+
+@pytest.mark.parametrize("positions", [None, "rotary"])
+def test_without_added_positions_the_same_token_has_the_same_vector(positions, randomize, numpy):
+    y = numpy(_layer(positions, "float32", randomize)(IDS))
+    assert np.array_equal(y[0, 1], y[0, 3])
+
+
+def test_reversed_it_multiplies_by_its_own_table_transposed(rng, randomize, numpy, precision):
+    dtype, tolerance = precision
+    layer = _layer("learned", dtype, randomize)
+    h = rng.normal(size=(2, 5, D)).astype(dtype)
+    logits = numpy(layer(h, reverse=True))
+    assert logits.shape == (2, 5, V)
+    assert np.abs(logits - h @ layer.get_weights()[0].T).max() < tolerance
+
+
+def test_the_tied_table_learns_from_both_ends():
+    ids = keras.Input((None,), dtype="int32")
+    layer = TokenEmbedding(V, D)
+    model = keras.Model(ids, layer(layer(ids), reverse=True))
+    assert len(model.weights) == 1
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(1.0), loss, run_eagerly=True)
+    before = model.get_weights()[0]
+    model.fit(IDS[:1], IDS[:1], verbose=0)
+    # As an input only rows 1, 3, 4 and 5 would move; as an output every row does.
+    assert (np.abs(model.get_weights()[0] - before).max(axis=1) > 0).all()
+
+
+def test_a_lookup_has_a_sparse_gradient(randomize):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("only TensorFlow has sparse gradients")
+    import tensorflow as tf
+
+    layer = _layer(None, "mixed_bfloat16", randomize)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.cast(layer(IDS), "float32"))
+    gradient = tape.gradient(loss, layer.embeddings.value)
+    assert isinstance(gradient, tf.IndexedSlices)
+
+
+def test_dropout_is_for_training_only(randomize, numpy):
+    layer = TokenEmbedding(V, D, dropout=0.5)
+    layer(IDS)
+    randomize(layer)
+    kept = numpy(layer(IDS, training=True))
+    plain = numpy(layer(IDS, training=False))
+    assert 0 < (kept == 0).mean() < 1
+    assert np.allclose(kept[kept != 0], 2 * plain[kept != 0])
+
+
+def test_bad_arguments_are_explained():
+    with pytest.raises(ValueError, match=r"positions must be one of .*'learned'.* received 'rope'"):
+        TokenEmbedding(V, D, positions="rope")
+    for positions in ("learned", "sinusoidal"):
+        with pytest.raises(ValueError, match="need max_length"):
+            TokenEmbedding(V, D, positions=positions)
+    with pytest.raises(ValueError, match="even number of features, received 5"):
+        TokenEmbedding(V, 5, 7, positions="sinusoidal")(IDS)
+
+
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal"])
+def test_a_text_longer_than_the_table_is_refused(positions):
+    layer = TokenEmbedding(V, D, 4, positions)
+    assert layer(IDS[:, :4]).shape == (2, 4, D)
+    with pytest.raises(ValueError, match="5 tokens is longer than max_length=4: cut it"):
+        layer(IDS)
+    with pytest.raises(ValueError, match="5 tokens is longer"):
+        layer(IDS[:, :3], start=2)

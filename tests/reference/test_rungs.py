@@ -1,0 +1,135 @@
+"""The four rungs of every equation: the proof that reference and Keras are the same."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from kerasllm import reference
+from kerasllm.verify import equations
+from kerasllm.verify.rungs import hand_gradients, rung1, rung2, rung3
+from kerasllm.verify.trajectories import TRAJECTORIES, rung4
+
+pytestmark = [
+    pytest.mark.backends,
+    # Keras' own conversion of JAX and torch arrays, under NumPy 2.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
+DIFFERENTIABLE = [case for case in equations.CASES if case.backward]
+IN_KERAS = [case for case in equations.CASES if case.keras]
+
+
+def _name(item):
+    return getattr(item, "name", item)
+
+
+def _skip_where_keras_differs(case):
+    reason = case.skip.get(keras.backend.backend())
+    if reason:
+        pytest.skip(reason)
+
+
+def _failures(rows):
+    assert rows
+    return "\n".join(map(str, (row for row in rows if not row.ok)))
+
+
+@pytest.mark.parametrize("case", DIFFERENTIABLE, ids=_name)
+def test_rung_1_backward_by_hand_against_centred_differences(case):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("NumPy alone: has been run on the default backend")
+    assert not _failures(rung1(case))
+
+
+@pytest.mark.parametrize("dtype", equations.precisions())
+@pytest.mark.parametrize("case", IN_KERAS, ids=_name)
+def test_rung_2_forward_against_keras(case, dtype):
+    _skip_where_keras_differs(case)
+    assert not _failures(rung2(case, dtype))
+
+
+@pytest.mark.parametrize("dtype", equations.precisions())
+@pytest.mark.parametrize("case", [c for c in IN_KERAS if c.backward], ids=_name)
+def test_rung_3_gradients_against_automatic_differentiation(case, dtype):
+    _skip_where_keras_differs(case)
+    assert not _failures(rung3(case, dtype))
+
+
+@pytest.mark.parametrize("trajectory", TRAJECTORIES, ids=_name)
+def test_rung_4_training_beside_keras(trajectory):
+    assert not _failures(rung4(trajectory))
+
+
+def test_every_public_function_has_a_case_or_a_reason():
+    assert not equations.uncovered()
+
+
+def test_exemptions_name_functions_that_exist_and_give_a_reason():
+    for name, reason in equations.EXEMPT.items():
+        assert name in equations.public_functions()
+        assert len(reason) > 10
+
+
+def test_cases_call_what_they_claim_to_cover():
+    for case in equations.CASES:
+        called = _called(lambda case=case: _run(case))
+        assert set(case.covers) <= called, case.name
+        if case.backward:
+            assert {f"{name}_backward" for name in case.covers} <= called, case.name
+
+
+def _run(case):
+    return hand_gradients(case) if case.backward else case.forward(**case.arguments)
+
+
+def _called(function):
+    """Return the names of the package's functions that run inside of `function`."""
+    names = set()
+    home = reference.__name__
+
+    def note(frame, event, _):
+        if event == "call" and frame.f_globals.get("__name__", "").startswith(home):
+            names.add(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return names
+
+
+def test_names_of_cases_are_unique():
+    names = [case.name for case in (*equations.CASES, *TRAJECTORIES)]
+    assert len(names) == len(set(names))
+
+
+def test_traces_are_not_changed_by_the_backward_pass():
+    for case in DIFFERENTIABLE:
+        _, trace = case.forward(**case.arguments)
+        before = [np.array(array, copy=True) for array in _arrays(trace)]
+        case.backward(hand_gradients(case)[1], trace)
+        after = list(_arrays(trace))
+        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True)), case.name
+
+
+def _arrays(nest):
+    if isinstance(nest, np.ndarray):
+        yield nest
+    elif isinstance(nest, (tuple, list)):
+        for item in nest:
+            yield from _arrays(item)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_results_have_the_dtype_of_the_arguments(dtype):
+    for case in DIFFERENTIABLE:
+        outputs, _, grads = hand_gradients(case, dtype)
+        found = {array.dtype.name for array in (*outputs, *grads.values())}
+        assert found == {dtype}, case.name
+
+
+def test_the_whole_report_is_refused_on_another_backend():
+    with pytest.raises(ValueError, match="KERAS_BACKEND=mxnet"):
+        equations.verify_equations("mxnet")
