@@ -25,6 +25,7 @@ _FUNCTIONS = {
     "evaluate": "kerasllm.training",
     "predict": "kerasllm.training",
     "generate": "kerasllm.training",
+    "crossvalidate": "kerasllm.training",
     "payoff": "kerasllm.training",
     "load_run": "kerasllm.training",
     "quickstart": "kerasllm.recipes.quickstart",

@@ -233,6 +233,23 @@ def payoff(
 
 
 @app.command()
+@settings_flags(FinetuneSettings, "kerasllm crossvalidate runs/pretrained sms_spam --folds 5")
+def crossvalidate(
+    run: RunFolder,
+    data: Annotated[str, typer.Argument(help="name of a data set, or path of a file")],
+    settings,
+    output: Annotated[Path | None, typer.Option(help="JSON file to write")] = None,
+    folds: Annotated[int, typer.Option(help="parts that are scored in turn")] = 5,
+    quiet: Quiet = False,
+):
+    """Fine-tune and score on each of k folds, beside the linear baseline."""
+    _load_keras()
+    from kerasllm.training import crossvalidate
+
+    crossvalidate(run, data, output, folds=folds, settings=settings, quiet=quiet)
+
+
+@app.command()
 def doctor():
     """Look over this installation, with a cure for what is wrong.
 

@@ -22,26 +22,47 @@ _PRESETS = {
 }
 
 
+_CHOICES = {
+    "cell": ("lstm", "gru", "simple"),
+    "positions": ("learned", "sinusoidal", "rotary", None),
+    "norm": ("pre", "post"),
+    "activation": ("gelu", "gelu_tanh", "relu"),
+}
+
+
+def _check_choice(what, value, choices):
+    if value not in choices:
+        raise ValueError(
+            f"expected {what} among {choices}, received {value!r}."
+            + nearest(value, [choice for choice in choices if choice])
+        )
+
+
+def _check_size(name, value):
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, received {value!r}.")
+
+
 class _Config:
     """What both kinds of settings can do."""
 
     @classmethod
     def preset(cls, name, vocabulary_size, **overrides):
         """Return the settings called `name`, for a vocabulary, with some of them replaced."""
-        if name not in _PRESETS:
-            raise ValueError(
-                f"expected a preset among {sorted(_PRESETS)}, received {name!r}."
-                + nearest(name, _PRESETS)
-            )
+        _check_choice("a preset", name, tuple(_PRESETS))
+        for key in overrides:
+            _check_choice("a setting", key, tuple(f.name for f in dataclasses.fields(cls)))
         settings = _PRESETS[name][cls.preset_column]
         return cls(**{"vocabulary_size": vocabulary_size, **settings, **overrides})
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.type == "int" and (not isinstance(value, int) or value < 1):
-                raise ValueError(f"{field.name} must be a positive integer, received {value!r}.")
-        if not 0 <= self.dropout < 1:
+            if field.type == "int":
+                _check_size(field.name, value)
+            if field.name in _CHOICES:
+                _check_choice(field.name, value, _CHOICES[field.name])
+        if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), received {self.dropout!r}.")
 
 
@@ -86,7 +107,7 @@ class TransformerConfig(_Config):
         inner_dim: width of the feed-forward networks; 4 D when None.
         max_length: longest text.
         causal: each position sees only the past (a GPT); False for an encoder (a BERT).
-        positions: "learned", "sinusoidal" or "rotary".
+        positions: "learned", "sinusoidal", "rotary" or None.
         norm: "pre" or "post".
         activation: "gelu", "gelu_tanh" or "relu".
         dropout: after the embedding, the attention and the feed-forward networks.
@@ -105,3 +126,20 @@ class TransformerConfig(_Config):
     norm: str = "pre"
     activation: str = "gelu"
     dropout: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.inner_dim is not None:
+            _check_size("inner_dim", self.inner_dim)
+        if self.hidden_dim % self.num_heads:
+            raise ValueError(
+                f"{self.hidden_dim} features cannot be shared evenly among "
+                f"num_heads={self.num_heads}: choose a hidden_dim that is a multiple of num_heads."
+            )
+        head = self.hidden_dim // self.num_heads
+        if self.positions == "rotary" and head % 2:
+            raise ValueError(f"rotary positions need an even head size, it is {head}.")
+        if self.positions == "sinusoidal" and self.hidden_dim % 2:
+            raise ValueError(
+                f"sinusoidal positions need an even hidden_dim, received {self.hidden_dim}."
+            )

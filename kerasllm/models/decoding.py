@@ -85,21 +85,16 @@ def generate_ids(model, prompts, max_new_tokens=64, sampling=None, seed=0, stop=
         A list of lists: the new tokens of each prompt.
 
     Raises:
-        ValueError: when a prompt and its continuation do not fit into the model's context.
+        ValueError: when a prompt and its continuation do not fit into the model's context, or an
+            id lies outside the vocabulary.
     """
     sampling = sampling or Sampling(temperature=0)
-    prompts = [list(prompt) or [EOS] for prompt in prompts]
+    prompts = _checked(prompts, model.backbone.settings.vocabulary_size)
+    if not prompts or max_new_tokens < 1:
+        return [[] for _ in prompts]
     lengths = np.array([len(prompt) for prompt in prompts], dtype="int32")
     end = int(lengths.max()) + max_new_tokens
-    size = -(-end // BUCKET) * BUCKET
-    limit = getattr(model.backbone.settings, "max_length", None)
-    if limit is not None:
-        if end > limit:
-            raise ValueError(
-                f"a prompt of {lengths.max()} tokens and {max_new_tokens} new ones need a context "
-                f"of {end}, the model has {limit}: shorten the prompt or lower max_new_tokens."
-            )
-        size = min(size, limit)
+    size = _size(model, end, max_new_tokens)
     ids = np.zeros((len(prompts), size), dtype="int32")
     for row, prompt in enumerate(prompts):
         ids[row, : len(prompt)] = prompt
@@ -108,6 +103,32 @@ def generate_ids(model, prompts, max_new_tokens=64, sampling=None, seed=0, stop=
     loop = _loop(model, sampling, tuple(stop), prefill)
     tokens = keras.ops.convert_to_numpy(loop(ids, lengths, uniform, np.int32(end)))
     return [_new_tokens(*row, max_new_tokens, stop) for row in zip(tokens, lengths, strict=True)]
+
+
+def _checked(prompts, vocabulary_size):
+    """Return the prompts as lists of ids of the vocabulary."""
+    if any(np.ndim(prompt) != 1 for prompt in prompts):
+        raise ValueError("expected a list of prompts, each a list of token ids: [[7, 8, 9]].")
+    prompts = [[int(token) for token in prompt] or [EOS] for prompt in prompts]
+    for token in (token for prompt in prompts for token in prompt):
+        if not 0 <= token < vocabulary_size:
+            raise ValueError(
+                f"expected token ids below the vocabulary size {vocabulary_size}, received "
+                f"{token}: encode the prompt with the tokenizer that the model was trained with."
+            )
+    return prompts
+
+
+def _size(model, end, max_new_tokens):
+    """Return the length of the loop's arrays: `end` rounded up, within the model's context."""
+    limit = getattr(model.backbone.settings, "max_length", None)
+    size = -(-end // BUCKET) * BUCKET
+    if limit is not None and end > limit:
+        raise ValueError(
+            f"a prompt of {end - max_new_tokens} tokens and {max_new_tokens} new ones need a "
+            f"context of {end}, the model has {limit}: shorten the prompt or lower max_new_tokens."
+        )
+    return size if limit is None else min(size, limit)
 
 
 def _new_tokens(row, length, max_new_tokens, stop):

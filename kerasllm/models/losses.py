@@ -4,6 +4,11 @@ import keras
 from keras import ops
 
 
+def _at_least_float32(x):
+    x = ops.convert_to_tensor(x)
+    return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+
+
 @keras.saving.register_keras_serializable("kerasllm")
 class TokenCrossEntropy(keras.losses.Loss):
     """Mean negative log-likelihood in nats per real token.
@@ -25,8 +30,7 @@ class TokenCrossEntropy(keras.losses.Loss):
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """Return the loss, a scalar; `sample_weight` (B, T) multiplies the tokens' weights."""
-        y_pred = ops.convert_to_tensor(y_pred)
-        y_pred = ops.cast(y_pred, keras.backend.result_type(y_pred.dtype, "float32"))
+        y_pred = _at_least_float32(y_pred)
         y_true = ops.cast(y_true, "int32")
         weight = ops.cast(ops.not_equal(y_true, 0), y_pred.dtype)
         if sample_weight is not None:
@@ -64,7 +68,7 @@ class SpanContrast(keras.losses.Loss):
 
     def __call__(self, y_true, y_pred, sample_weight=None):  # noqa: ARG002 - Keras passes them
         """Return the loss, a scalar."""
-        y = ops.cast(y_pred, "float32") if y_pred.dtype in ("float16", "bfloat16") else y_pred
+        y = _at_least_float32(y_pred)
         z = y / ops.maximum(ops.norm(y, axis=-1, keepdims=True), 1e-9)
         rows = ops.arange(ops.shape(z)[0])
         itself = rows[:, None] == rows[None, :]

@@ -21,7 +21,8 @@ def save_checkpoint(path, model, meta):
         OSError: when the disk is full or the folder is not writable; the old file stays.
     """
     path = Path(path)
-    arrays = {name: keras.ops.convert_to_numpy(v) for name, v in _variables(model).items()}
+    arrays = {name: keras.ops.convert_to_numpy(v.value) for name, v in _variables(model).items()}
+    arrays |= {name: read().numpy() for name, (read, _) in _torch_generators().items()}
     handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -45,16 +46,19 @@ def load_checkpoint(path, model=None):
         ValueError: when the file is damaged or belongs to another model.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(str(arrays.pop("meta")))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"the checkpoint {path} cannot be read ({error}): it is damaged. Delete it and train "
             "again from the start."
         ) from error
+    states = {name: arrays.pop(name) for name in ("torch", "cuda") if name in arrays}
     if model is not None:
         _assign(path, model, arrays)
+        for name, (_, write) in _torch_generators(states).items():
+            write(keras.ops.convert_to_tensor(states[name], "uint8").cpu())
     return meta
 
 
@@ -72,6 +76,18 @@ def _assign(path, model, arrays):
         variable.assign(arrays[name])
 
 
+def _torch_generators(wanted=("torch", "cuda")):
+    """Return {name: (read, write)}: on torch, Keras' Dropout draws from the global generators."""
+    if keras.backend.backend() != "torch":
+        return {}
+    import torch
+
+    known = {"torch": (torch.get_rng_state, torch.set_rng_state)}
+    if torch.cuda.is_available():
+        known["cuda"] = (torch.cuda.get_rng_state, torch.cuda.set_rng_state)
+    return {name: pair for name, pair in known.items() if name in wanted}
+
+
 def _variables(model):
     """Return {name: variable} of weights, seed states and the optimizer.
 
@@ -83,4 +99,4 @@ def _variables(model):
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         found += model.optimizer.variables
-    return {f"{i}:{re.sub(r'_[0-9]+(?=/|$)', '', v.path)}": v for i, v in enumerate(found)}
+    return {f"{i}:{re.sub(r'_[0-9]+(?=_|/|$)', '', v.path)}": v for i, v in enumerate(found)}

@@ -81,6 +81,7 @@ def make_tokenizer(source, settings):
         kind=settings.tokenizer,
         vocabulary_size=settings.vocabulary_size,
         lowercase=settings.lowercase,
+        word_splitter=settings.word_splitter,
         min_frequency=1 if settings.tokenizer == "character" else 2,
     )
 

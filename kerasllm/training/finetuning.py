@@ -242,7 +242,8 @@ def _head_alone(model, batches):
     order = np.argsort(batches.lengths, kind="stable")
     for start in range(0, len(order), 256):
         rows = order[start : start + 256]
-        ids = pad_bucketed([batches.sequences[row] for row in rows], batches.bucket)
+        texts = [batches.sequences[row] for row in rows]
+        ids = pad_bucketed(texts, batches.bucket, batches.lengths.max())
         features[rows] = pooled.predict_on_batch(ids)
     inputs = outputs = keras.Input((features.shape[1],), name="pooled")
     for name in ("pooled_norm", "dropout", "classes"):

@@ -97,8 +97,8 @@ def run_stage(stage, folder=None, resume=False, history=(), report=None):
 def feed(batches, first):
     """Return batches from step `first` on, as `fit` takes them.
 
-    TensorFlow is told that every axis may change: from the first batches alone Keras would take
-    an axis that happens to be equal in them for a fixed one.
+    TensorFlow is told that every axis of ids may change: from the first batches alone Keras would
+    take an axis that happens to be equal in them for a fixed one.
     """
     if keras.backend.backend() != "tensorflow":
         return batches.stream(first)
@@ -106,7 +106,8 @@ def feed(batches, first):
 
     def spec(array):
         array = np.asarray(array)
-        return tf.TensorSpec([None] * array.ndim, array.dtype)
+        ids = array.dtype.kind == "i"
+        return tf.TensorSpec([None, *(None if ids else n for n in array.shape[1:])], array.dtype)
 
     signature = keras.tree.map_structure(spec, tuple(batches.batch(first)))
     return tf.data.Dataset.from_generator(
@@ -138,7 +139,9 @@ def _interval(state, report):
     if not all(np.isfinite(weight).all() for weight in stage.model.get_weights()):
         state.fail(last - 1)  # the loss was sound still, the update after it was not
     elapsed = time.perf_counter() - began
-    state.losses.append((last - state.step, fit.history["loss"][-1]))
+    # Of several losses it is the language model's that the validation measures too.
+    loss = fit.history.get("logits_loss", fit.history["loss"])[-1]
+    state.losses.append((last - state.step, loss))
     state.seconds_a_step, state.step = elapsed / (last - state.step), last
     state.seconds += elapsed
     if last % stage.eval_every == 0 or last == stage.steps:

@@ -52,6 +52,7 @@ class PretrainSettings(OptimizerSettings):
     positions: str | None = flag(None, "Transformer positions: learned, sinusoidal or rotary")
     dropout: float | None = flag(None, "dropout in the backbone")
     tokenizer: str = flag("bpe", "bpe, wordpiece, word or character")
+    word_splitter: str = flag("treebank", "word tokenizer: treebank, tweet, space or jieba")
     vocabulary_size: int = flag(8000, "tokens in the vocabulary at most")
     lowercase: bool = flag(False, "lower-case the text")
     length: int = flag(128, "tokens of context in training")
@@ -104,10 +105,10 @@ def _check(entry, value):
     """Raise unless the value is of the field's type and in its range."""
     kinds = typing.get_args(entry.type) or (entry.type,)
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (isinstance(value, kinds) or (float in kinds and number)):
+    if type(value) not in kinds and not (float in kinds and number):
         names = " or ".join(kind.__name__ for kind in kinds).replace("NoneType", "None")
         raise TypeError(f"{entry.name} must be {names}, received {value!r}.")
-    if number and not (math.isfinite(value) and value >= 0):
+    if number and not (math.isfinite(value) and (value >= 0 or entry.name == "layer")):
         raise ValueError(f"{entry.name} must be 0 or more, received {value!r}.")
     if entry.name in _ABOVE_0 and value == 0:
         raise ValueError(f"{entry.name} must be above 0, received {value!r}.")

@@ -1,4 +1,6 @@
-"""Where NumPy reference and Keras meet: twins, comparisons, mask checks, proofs of the equations.
+"""Where NumPy reference and Keras meet: twins, comparisons, mask checks, proofs.
+
+A first look::
 
     from kerasllm import verify
 
@@ -12,7 +14,8 @@ import importlib
 
 # Imported at once: the functions must take the place of the modules of the same name.
 from kerasllm.verify.compare import compare
-from kerasllm.verify.masks import check_masks, mask_table
+from kerasllm.verify.layer_masks import mask_table
+from kerasllm.verify.masks import check_masks
 from kerasllm.verify.report import Report, Row
 from kerasllm.verify.twin import Twin, twin
 from kerasllm.verify.twin_registry import UnsupportedLayerError, register

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+
 from kerasllm import reference
 
 
@@ -96,6 +98,36 @@ def seeded(fault):
         yield
     finally:
         _exchange(function, right)
+
+
+def gates(array, order):
+    """Return the blocks of the last axis, one a gate, in another order."""
+    blocks = np.split(np.asarray(array), len(order), axis=-1)
+    return np.concatenate([blocks[k] for k in order], axis=-1)
+
+
+def with_part(function, part, wrong, *args, **kwargs):
+    """Call `function` while `wrong` stands in for `reference.<part>`."""
+    with seeded(Fault(wrong.__name__, part, "", wrong)):
+        return function(*args, **kwargs)
+
+
+def overwritten(name, d_output, trace, d_state):
+    """Return the gradients of a layer whose weights keep what the step visited last gave them."""
+    right, steps = getattr(reference, f"{name}_step_backward"), []
+
+    def record(d_step, step):
+        steps.append((step, right(d_step, step)))
+        return steps[-1][1]
+
+    backward = getattr(reference, f"{name}_backward")
+    grads = with_part(backward, f"{name}_step_backward", record, d_output, trace, d_state)
+    step, last = steps[-1]  # visited last is the first step in time
+    x = trace.x[:, -1 if trace.walk.go_backwards else 0]
+    return grads._replace(
+        d_kernel=x.T @ last.d_projected,
+        d_recurrent_kernel=step.h_previous.T @ getattr(last, "d_recurrent", last.d_projected),
+    )
 
 
 def _stand_in(*args, _wrong, **kwargs):

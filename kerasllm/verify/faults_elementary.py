@@ -1,5 +1,5 @@
 """Known mistakes in activations, dense layer, embedding, dropout and normalisation."""
-# ruff: noqa: ARG001 - to forget an argument is a mistake
+# ruff: noqa: ARG001, D401 - forgotten arguments are mistakes; docstrings end a sentence
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 """Known mistakes in normalisation."""
-# ruff: noqa: ARG001 - to forget an argument is a mistake
+# ruff: noqa: D401 - forgotten arguments are mistakes; docstrings end a sentence
 
 import numpy as np
 

@@ -8,9 +8,19 @@ import keras
 import numpy as np
 
 from kerasllm.verify.twin_registry import UnsupportedLayerError, register
-from kerasllm.verify.twin_tape import is_value
+from kerasllm.verify.twin_values import is_value
 
-__all__ = ["functional", "input_arrays", "input_names", "output_names", "run"]
+__all__ = [
+    "as_given",
+    "float_dtype",
+    "functional",
+    "input_arrays",
+    "input_names",
+    "output_names",
+    "random_layers",
+    "rows",
+    "run",
+]
 
 
 def functional(model):
@@ -127,6 +137,45 @@ def _fit(array, symbol):
         raise ValueError(f"input {symbol.name!r} of shape {array.shape} is empty: nothing to do.")
     kind = np.float64 if "float" in symbol.dtype else np.dtype(symbol.dtype)
     return array if "float" in symbol.dtype and array.dtype.kind == "f" else array.astype(kind)
+
+
+def random_layers(model):
+    """Return the layers that draw random numbers in training, those inside of others included."""
+    names = ("rate", "dropout", "recurrent_dropout")
+    found = []
+    for layer in model._flatten_layers(include_self=False):
+        shares = [getattr(layer, name, 0) for name in names]
+        draws = any(isinstance(share, (int, float)) and share > 0 for share in shares)
+        # A layer of layers, such as StackedRNN, has its dropout in a Dropout inside.
+        inner = any(isinstance(part, keras.layers.Dropout) for part in layer._layers)
+        if draws and not inner:
+            found.append(layer)
+    return found
+
+
+def float_dtype(variables):
+    """Return float64 if a weight has it, else float32."""
+    kinds = {keras.backend.standardize_dtype(v.dtype) for v in variables}
+    return "float64" if "float64" in kinds else "float32"
+
+
+def as_given(model, arrays):
+    """Return flat input arrays in a form that `input_arrays` takes."""
+    struct = functional(model)._inputs_struct
+    if isinstance(struct, dict):
+        return keras.tree.pack_sequence_as(struct, arrays)
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
+def rows(nest, batch):
+    """Cut the rows of a batch out of an array or a dict or list of arrays."""
+    if nest is None:
+        return None
+    if isinstance(nest, dict):
+        return {name: rows(part, batch) for name, part in nest.items()}
+    if isinstance(nest, (list, tuple)) and all(np.ndim(part) > 0 for part in nest):
+        return [rows(part, batch) for part in nest]
+    return np.asarray(nest)[batch]
 
 
 def _nested(tape, model, inputs, mask=None):

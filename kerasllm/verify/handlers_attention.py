@@ -32,8 +32,8 @@ def multi_head_attention(
     weights = list(weights)
     if not layer.use_bias:
         weights = [w for kernel in weights for w in (kernel, None)]
-    # Keras' fused attention averages over all keys where none is seen; torch's returns zeros.
-    fused = layer.dropout == 0 and keras.backend.backend() != "torch"
+    # Keras' fused attention averages over all keys where none is seen; its own softmax gives 0.
+    fused = layer.dropout == 0
     return ref.multi_head_attention(
         query, value if key is None else key, value, *weights, mask=_joined(masks),
         scale=float(np.float32(layer.key_dim**-0.5)),
@@ -65,7 +65,7 @@ def _joined(masks):
     return joined
 
 
-def multi_head_attention_backward(layer, d_output, trace):
+def multi_head_attention_backward(_layer, d_output, trace):
     """Go back through keras.layers.MultiHeadAttention."""
     d_query, d_key, d_value, *d_weights = ref.multi_head_attention_backward(d_output, trace)
     d_weights = [d for d in d_weights if d is not None]

@@ -1,15 +1,14 @@
-"""The layers and tasks of this project, by composition of reference functions."""
+"""The layers of this project, by composition of reference functions."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from kerasllm import layers, models
+from kerasllm import layers
 from kerasllm import reference as ref
 from kerasllm.verify.handlers_basic import keras_gelu, keras_gelu_backward
-from kerasllm.verify.handlers_merge import PoolTrace, largest_share, pooling_backward
 from kerasllm.verify.twin_registry import register, unsupported
-from kerasllm.verify.twin_tape import Rows
+from kerasllm.verify.twin_values import Rows
 
 
 class TokenEmbeddingTrace(NamedTuple):
@@ -145,9 +144,7 @@ def multi_head_attention_backward(layer, d_output, trace):
     d_heads = list(ref.scaled_dot_product_attention_backward(_split(d_z, layer.num_heads), attend))
     for number, turn in enumerate(trace.rotations or ()):
         d_heads[number] = ref.rotary_backward(d_heads[number], turn).d_x
-    grads = [
-        ref.dense_backward(_join(d), part) for d, part in zip(d_heads, products, strict=True)
-    ]
+    grads = [ref.dense_backward(_join(d), part) for d, part in zip(d_heads, products, strict=True)]
     d_kernel = np.concatenate([g.d_kernel for g in grads], axis=1)
     d_weights = [d_kernel, d_output_kernel]
     if layer.use_bias:
@@ -206,59 +203,8 @@ def stacked_rnn(tape, layer, x, mask=None, initial_state=None, return_state=Fals
     return (x, states) if return_state else x
 
 
-def masked_pooling(layer, _weights, x, mask=None):
-    """Compute MaskedPooling: each entry's share in the output, then the sum over time."""
-    share = _SHARES[layer.mode](x, np.ones(x.shape[:2], bool) if mask is None else mask)
-    share = np.broadcast_to(share, x.shape).astype(x.dtype)
-    output = (x * share).sum(axis=1)  # (B, T, D) -> (B, D)
-    return output, PoolTrace(x, share, output)
-
-
-def _mean(_x, mask):
-    return (mask / np.maximum(mask.sum(axis=1, keepdims=True), 1))[..., None]
-
-
-def _max(x, mask):
-    hidden = np.where(mask[..., None], x, -np.inf)
-    return np.where(mask.any(axis=1)[:, None, None], largest_share(hidden), 0)
-
-
-def _last(_x, mask):
-    last = np.where(mask, np.arange(mask.shape[1]), 0).max(axis=1)
-    return (np.arange(mask.shape[1]) == last[:, None])[..., None]
-
-
-def _first(_x, mask):
-    return (np.arange(mask.shape[1]) == 0)[None, :, None]
-
-
-_SHARES = {"mean": _mean, "max": _max, "last": _last, "first": _first}
-
-
-def gather(_layer, _weights, inputs):
-    """Compute GatherPositions: rows (B, M, D) of x (B, T, D) at positions (B, M)."""
-    x, positions = inputs
-    places = (np.arange(len(x))[:, None], positions)
-    return x[places], (x.shape, places)
-
-
-def gather_backward(_layer, d_output, trace):
-    """Add each row's gradient to the place where it was taken."""
-    shape, places = trace
-    d_x = np.zeros(shape, d_output.dtype)
-    np.add.at(d_x, places, d_output)
-    return d_x, []
-
-
-def nothing(*_):
-    """Return None: no mask."""
-    return None
-
-
 register(layers.TokenEmbedding, token_embedding, token_embedding_backward, mask=token_mask)
 register(layers.MultiHeadAttention, multi_head_attention, multi_head_attention_backward)
 register(layers.FeedForward, feed_forward, feed_forward_backward)
 register(layers.TransformerEncoder, compose=transformer_encoder)
 register(layers.StackedRNN, compose=stacked_rnn)
-register(layers.MaskedPooling, masked_pooling, pooling_backward, mask=nothing)
-register(models.tasks.GatherPositions, gather, gather_backward, mask=nothing)

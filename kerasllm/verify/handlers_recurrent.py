@@ -164,7 +164,5 @@ for _layer in (
     keras.layers.RNN, keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN
 ):  # fmt: skip
     register(_layer, rnn, rnn_backward, mask=rnn_mask)
-register(
-    keras.layers.Bidirectional, bidirectional, bidirectional_backward, mask=bidirectional_mask
-)
+register(keras.layers.Bidirectional, bidirectional, bidirectional_backward, mask=bidirectional_mask)
 register(keras.layers.TimeDistributed, compose=time_distributed)

@@ -10,14 +10,16 @@ from kerasllm.verify import (
     handlers_basic,  # noqa: F401
     handlers_merge,  # noqa: F401
     handlers_ops,  # noqa: F401
+    handlers_pooling,  # noqa: F401
     handlers_project,  # noqa: F401
     handlers_recurrent,  # noqa: F401
 )
 from kerasllm.verify.twin_losses import loss_terms, regularization
 from kerasllm.verify.twin_optimizer import TwinOptimizer
-from kerasllm.verify.twin_tape import Tape, dense
+from kerasllm.verify.twin_tape import Tape
+from kerasllm.verify.twin_values import dense
 
-__all__ = ["Twin", "random_layers", "twin"]
+__all__ = ["Twin", "twin"]
 
 
 def twin(model, dtype=None):
@@ -62,7 +64,7 @@ class Twin:
             )
         graph.functional(model)
         self.model, self.variables = model, list(model.weights)
-        self.dtype = np.dtype(dtype or _float_dtype(self.variables))
+        self.dtype = np.dtype(dtype or graph.float_dtype(self.variables))
         self._optimizer, self._why_not = None, None
         if getattr(model, "optimizer", None) is not None:
             try:
@@ -188,8 +190,8 @@ class Twin:
             total = 0.0
             for start in range(0, rows, batch_size):
                 batch = slice(start, start + batch_size)
-                cut = [_rows(part, batch) for part in (y, sample_weight)]
-                inputs = _as_given(self.model, [a[batch] for a in arrays])
+                cut = [graph.rows(part, batch) for part in (y, sample_weight)]
+                inputs = graph.as_given(self.model, [a[batch] for a in arrays])
                 loss = self.train_on_batch(inputs, *cut)
                 total += loss * len(arrays[0][batch])
             history.append(total / rows)
@@ -207,7 +209,7 @@ class Twin:
                 f"the model {self.model.name!r} had no optimizer when the twin was made: call "
                 "model.compile(optimizer, loss) before twin(model)."
             )
-        names = [layer.name for layer in random_layers(self.model)]
+        names = [layer.name for layer in graph.random_layers(self.model)]
         if names:
             raise ValueError(
                 f"the layers {names} draw random numbers in training, which a twin cannot repeat: "
@@ -216,7 +218,7 @@ class Twin:
         return self._optimizer
 
     def _outputs(self, arrays):
-        _, outputs, _ = self._forward(_as_given(self.model, arrays))
+        _, outputs, _ = self._forward(graph.as_given(self.model, arrays))
         return self._pack([value.array for value in outputs])
 
     def _pack(self, arrays):
@@ -245,44 +247,5 @@ class Twin:
         return gradients
 
 
-def random_layers(model):
-    """Return the layers that draw random numbers in training, those inside of others included."""
-    names = ("rate", "dropout", "recurrent_dropout")
-    found = []
-    for layer in model._flatten_layers(include_self=False):
-        shares = [getattr(layer, name, 0) for name in names]
-        draws = any(isinstance(share, (int, float)) and share > 0 for share in shares)
-        # A layer of layers, such as StackedRNN, has its dropout in a Dropout inside.
-        inner = any(isinstance(part, keras.layers.Dropout) for part in layer._layers)
-        if draws and not inner:
-            found.append(layer)
-    return found
-
-
 def _dense(gradients):
     return {name: dense(gradient) for name, gradient in gradients.items()}
-
-
-def _float_dtype(variables):
-    """Return float64 if a weight has it, else float32."""
-    kinds = {keras.backend.standardize_dtype(v.dtype) for v in variables}
-    return "float64" if "float64" in kinds else "float32"
-
-
-def _as_given(model, arrays):
-    """Return flat input arrays in a form that `input_arrays` takes."""
-    struct = graph.functional(model)._inputs_struct
-    if isinstance(struct, dict):
-        return keras.tree.pack_sequence_as(struct, arrays)
-    return arrays if len(arrays) > 1 else arrays[0]
-
-
-def _rows(nest, batch):
-    """Cut the rows of a batch out of an array or a dict or list of arrays."""
-    if nest is None:
-        return None
-    if isinstance(nest, dict):
-        return {name: _rows(part, batch) for name, part in nest.items()}
-    if isinstance(nest, (list, tuple)) and all(np.ndim(part) > 0 for part in nest):
-        return [_rows(part, batch) for part in nest]
-    return np.asarray(nest)[batch]

@@ -4,8 +4,6 @@ Keras' rules, as `compile` and `fit` apply them:
 
 - A mask on the output counts the real entries only; a sample weight multiplies, and does *not*
   change the number that the sum is divided by (unless reduction="mean_with_sample_weight").
-- On TensorFlow a cross-entropy that follows a softmax or sigmoid reads their logits; elsewhere,
-  and for other probabilities, it clips them to [1e-7, 1 - 1e-7].
 - The losses of several outputs are added, each times its loss weight. Regularizers come on top.
 """
 
@@ -17,6 +15,7 @@ import numpy as np
 from kerasllm import reference as ref
 from kerasllm.models import TokenCrossEntropy
 from kerasllm.verify.graph import output_names
+from kerasllm.verify.twin_loss_functions import LOSSES
 
 __all__ = ["LossTerm", "loss_terms", "regularization"]
 
@@ -55,6 +54,17 @@ def loss_terms(model, y, outputs, sample_weight=None):
         TypeError: a loss that the twin does not know.
     """
     return [_term(setting) for setting in _settings(model, y, outputs, sample_weight)]
+
+
+def in_floatx(model):
+    """Return whether a loss of the model computes in Keras' floatx instead of the output's dtype.
+
+    TokenCrossEntropy does not; Keras' own losses cast the predictions first.
+    """
+    compiled = model._compile_loss
+    losses = _by_output(compiled._user_loss, output_names(model), "loss", repeat=True)
+    objects = [_loss_object(loss) for loss in losses if loss is not None]
+    return any(o.dtype != "float64" and type(o) is not TokenCrossEntropy for o in objects)
 
 
 def _settings(model, y, outputs, sample_weight):
@@ -114,14 +124,14 @@ def _term(setting):
     if type(setting.loss) is TokenCrossEntropy:
         return _token_cross_entropy(setting)
     name = getattr(getattr(setting.loss, "fn", None), "__name__", type(setting.loss).__name__)
-    if name not in _LOSSES:
+    if name not in LOSSES:
         raise TypeError(
             f"the twin does not know the loss {name!r} of output {setting.name!r}; it knows "
-            f"{sorted(_LOSSES)} and TokenCrossEntropy."
+            f"{sorted(LOSSES)} and TokenCrossEntropy."
         )
     options = dict(setting.loss._fn_kwargs)
     prediction, y = _same_rank(setting.output.array, setting.y, name)
-    nats, real, backward = _LOSSES[name](prediction, y, setting, **options)
+    nats, real, backward = LOSSES[name](prediction, y, setting, **options)
     weight = entry_weights(setting, nats, real) * setting.factor
     value = float((nats * weight).sum())
     d_output, trace = backward(weight)
@@ -175,90 +185,6 @@ def _fit_weight(weight, nats, name):
     return weight
 
 
-def _mean_squared_error(prediction, y, _setting):
-    _, trace = ref.mean_squared_error(prediction, y.astype(prediction.dtype))
-    features = prediction.shape[-1]
-    nats = (trace.error**2).mean(axis=-1)
-
-    def backward(weight):
-        full = np.broadcast_to(weight[..., None] / features, prediction.shape)
-        weighted = trace._replace(weight=full)
-        return ref.mean_squared_error_backward(1.0, weighted).d_predictions, weighted
-
-    return nats, None, backward
-
-
-def _sparse(prediction, y, setting, from_logits=False, ignore_class=None, axis=-1):
-    _check_axis(axis, prediction)
-    y = y.astype("int64")
-    real = None if ignore_class is None else y != ignore_class
-    y = y if real is None else np.where(real, y, 0)
-    return (*_cross_entropy(prediction, y, setting, from_logits, 0.0, real), )
-
-
-def _categorical(prediction, y, setting, from_logits=False, label_smoothing=0.0, axis=-1):
-    _check_axis(axis, prediction)
-    y = y.astype(prediction.dtype)
-    return _cross_entropy(prediction, y, setting, from_logits, label_smoothing, None)
-
-
-def _cross_entropy(prediction, y, setting, from_logits, label_smoothing, real):
-    """Cross-entropy by the reference's, on logits or on the logarithms of probabilities."""
-    logits, slope = prediction, None
-    if not from_logits:
-        p, slope = _clipped(prediction, setting, "softmax")
-        logits, slope = np.log(p), slope / p
-    _, trace = ref.cross_entropy(logits, y, label_smoothing=label_smoothing)
-    nats = trace.nats if real is None else np.where(real, trace.nats, 0)
-
-    def backward(weight):
-        weighted = trace._replace(weight=weight if real is None else weight * real)
-        d = ref.cross_entropy_backward(1.0, weighted).d_logits
-        return (d if slope is None else d * slope), weighted
-
-    return nats, real, backward
-
-
-def _binary(prediction, y, setting, from_logits=False, label_smoothing=0.0, axis=-1):
-    _check_axis(axis, prediction)
-    logits, slope = prediction, None
-    if not from_logits:
-        p, slope = _clipped(prediction, setting, "sigmoid")
-        logits, slope = np.log(p) - np.log1p(-p), slope / (p * (1 - p))
-    _, trace = ref.binary_cross_entropy(logits, y.astype(logits.dtype), None, label_smoothing)
-    features = prediction.shape[-1]
-
-    def backward(weight):
-        full = np.broadcast_to(weight[..., None] / features, prediction.shape)
-        weighted = trace._replace(weight=full)
-        d = ref.binary_cross_entropy_backward(1.0, weighted).d_logits
-        return (d if slope is None else d * slope), weighted
-
-    return trace.nats.mean(axis=-1), None, backward
-
-
-def _check_axis(axis, prediction):
-    if axis not in (-1, prediction.ndim - 1):
-        raise TypeError("the twin knows losses over the last axis only.")
-
-
-def _clipped(p, setting, activation):
-    """Return probabilities kept away from 0 and 1, and 1 where they were not moved."""
-    low = keras.config.epsilon()
-    if keras.backend.backend() == "tensorflow" and _made_by(setting.output) == activation:
-        low = np.finfo(p.dtype).tiny if activation == "softmax" else np.finfo(p.dtype).eps / 2
-    inside = (p >= low) & (p <= 1 - low)
-    return np.clip(p, low, 1 - low), inside.astype(p.dtype)
-
-
-def _made_by(output):
-    """Return the name of the activation that made an output."""
-    layer = output.source.layer if output.source else None
-    if isinstance(layer, keras.layers.Softmax):
-        return "softmax"
-    return getattr(getattr(layer, "activation", None), "__name__", None)
-
-
 def _token_cross_entropy(setting):
     """Mean over real tokens: targets that are not 0."""
     logits, y = setting.output.array, setting.y.astype("int64")
@@ -272,14 +198,6 @@ def _token_cross_entropy(setting):
     return LossTerm(setting.name, float((trace.nats * weight).sum()), d_logits, weighted)
 
 
-_LOSSES = {
-    "mean_squared_error": _mean_squared_error,
-    "sparse_categorical_crossentropy": _sparse,
-    "categorical_crossentropy": _categorical,
-    "binary_crossentropy": _binary,
-}
-
-
 def regularization(variables, weights):
     """Return the loss of the L1 and L2 regularizers, and {id(variable): its gradient}.
 
@@ -291,9 +209,14 @@ def regularization(variables, weights):
         rule = getattr(variable, "regularizer", None)
         if rule is None or not variable.trainable:
             continue
-        if type(rule) not in (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2):
+        if type(rule) not in (
+            keras.regularizers.L1,
+            keras.regularizers.L2,
+            keras.regularizers.L1L2,
+        ):
             raise TypeError(f"the twin knows L1 and L2, not the regularizer {rule!r}.")
-        l1, l2 = float(getattr(rule, "l1", 0) or 0), float(getattr(rule, "l2", 0) or 0)
+        # Keras casts the factors, on TensorFlow by way of float32.
+        l1, l2 = (float(np.float32(getattr(rule, name, 0) or 0)) for name in ("l1", "l2"))
         w = weights[id(variable)]
         total += l1 * np.abs(w).sum() + l2 * (w**2).sum()
         gradients[id(variable)] = l1 * np.sign(w) + 2 * l2 * w

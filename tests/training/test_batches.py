@@ -95,9 +95,7 @@ def test_lengths_are_bucketed(rng):
     assert all(width % 16 == 0 or width == longest for _, width in shapes)
     padded = sum(rows * width for rows, width in shapes)
     order = rng.permutation(211)
-    unsorted = sum(
-        len(part) * batches.lengths[part].max() for part in np.array_split(order, n)
-    )
+    unsorted = sum(len(part) * batches.lengths[part].max() for part in np.array_split(order, n))
     assert batches.lengths.sum() <= padded < 0.75 * unsorted
 
 

@@ -85,7 +85,7 @@ def test_an_interrupt_while_writing_leaves_no_half_file(path, monkeypatch):
 def test_a_damaged_file_is_refused(path, damage):
     save_checkpoint(path, network(), {})
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match="damaged. Delete it and train again"):
+    with pytest.raises(ValueError, match=r"damaged\. Delete it and train again"):
         load_checkpoint(path, network())
 
 

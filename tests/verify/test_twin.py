@@ -33,7 +33,11 @@ def randomized(model, seed=0):
 def on_tokens(*stack):
     """Return a function that builds a model of token ids; masks go wherever Keras lets them."""
     return lambda: keras.Sequential(
-        [keras.Input((None,), dtype="int32"), L.Embedding(V, D, mask_zero=True), *(f() for f in stack)]
+        [
+            keras.Input((None,), dtype="int32"),
+            L.Embedding(V, D, mask_zero=True),
+            *(f() for f in stack),
+        ]
     )
 
 
@@ -230,7 +234,7 @@ def test_bad_input():
         verify.twin(keras.Sequential([L.Dense(2)]))
     with pytest.raises(TypeError, match="both forward and backward"):
         verify.register(L.Conv1D, forward=lambda: None)
-    with pytest.raises(TypeError, match="subclass of keras.Layer"):
+    with pytest.raises(TypeError, match="subclass of"):
         verify.register(str, forward=len, backward=len)
 
 

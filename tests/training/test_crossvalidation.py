@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasllm.datasets.examples import Dataset, Labelled, Text
-from kerasllm.training.crossvalidate import cross_validate
+from kerasllm.training.crossvalidation import cross_validate
 
 
 @pytest.fixture

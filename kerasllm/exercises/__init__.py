@@ -1,0 +1,28 @@
+"""Exercises: write an equation yourself, and hear whether it is right and which mistake you made.
+
+    from kerasllm import exercises
+
+    exercises.table()                     # what there is
+    exercises.show("lstm_step")           # equation, shapes, signature
+    exercises.hint("lstm_step")
+    exercises.check("lstm_step", mine)    # exact, close or wrong; where first; which known mistake
+    exercises.solution("lstm_step")       # the library's own source
+
+Importing this needs NumPy only.
+"""
+
+from kerasllm.exercises.checking import check
+from kerasllm.exercises.exercise import Exercise, hint, names, show, solution, table
+from kerasllm.exercises.result import Result, Verdict
+
+__all__ = [
+    "Exercise",
+    "Result",
+    "Verdict",
+    "check",
+    "hint",
+    "names",
+    "show",
+    "solution",
+    "table",
+]

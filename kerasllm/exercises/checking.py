@@ -1,0 +1,205 @@
+"""Compare a learner's function with the library's, and with every known mistake.
+
+The same random inputs go into the learner's function, into the library's, and into the library's
+with each mistake of the catalogue planted in it. Whatever gives the learner's own numbers in all
+trials is what the learner has written.
+"""
+
+import numpy as np
+
+from kerasllm import reference
+from kerasllm.exercises.exercise import find, signature
+from kerasllm.exercises.outputs import outputs_of
+from kerasllm.exercises.result import CLOSE, EXACT, Result, Verdict
+from kerasllm.exercises.running import Problem, run, unexpected
+
+
+def check(name, function, *, time_limit=10.0, seed=0, quiet=False):
+    """Run a function on random inputs and say whether it is right, and if not, why.
+
+    Args:
+        name: name of the exercise (`names()`).
+        function: yours, called as `show(name)` says. It may return the output alone, or the output
+            and a trace, as the library does.
+        time_limit: seconds that one call may take.
+        seed: of the random inputs.
+        quiet: do not print the result.
+
+    Returns:
+        A `Result`: `.ok`, `.verdicts`, `.first_wrong_step`, `.fault`. It is printed too; in a
+        notebook, end the line with a semicolon or the cell shows it twice.
+
+    Raises:
+        ValueError: there is no such exercise.
+        TypeError: `function` is not a function.
+
+    Example:
+        >>> result = check("sigmoid", lambda x: 1 / (1 + np.exp(x)))
+        sigmoid: not yet (0 of 3 trials are right).
+          output  wrong  0.0 digits  ...
+        This is what you get when the minus in exp(-x) is missing.  [sigmoid_sign_forgotten]
+        A hint: kerasllm.exercises.hint("sigmoid")
+        >>> result.ok, check("sigmoid", lambda x: 1 / (1 + np.exp(-x)), quiet=True).ok
+        (False, True)
+    """
+    exercise = find(name)
+    if not callable(function):
+        raise TypeError(
+            f"expected a function, received {type(function).__name__}; pass the function itself, "
+            f'without calling it: check("{name}", my_function)'
+        )
+    result = _result(exercise, function, time_limit, seed)
+    if not quiet:
+        print(result)
+    return result
+
+
+def _result(exercise, function, time_limit, seed):
+    trials, pairs, printed, problem = exercise.trials(np.random.default_rng(seed)), [], "", ""
+    lacking = set()
+    for trial in trials:
+        why, missing = ("", ()) if exercise.run else unexpected(function, *trial[1:])
+        lacking.update(missing)
+        if missing:
+            continue
+        try:
+            if why:
+                raise Problem(f"Expected a function ({signature(exercise)}): {why}.")
+            got = run(_caller(exercise, trial), function, trial.args, trial.kwargs, time_limit)
+            printed = printed or got.printed
+            ours = outputs_of(got.value, exercise.outputs)
+        except Problem as error:
+            problem = f"{error}\n  (trial: {trial.label})" if not why else str(error)
+            break
+        pairs.append((trial, ours, _expected(exercise, trial)))
+    if lacking and not problem:
+        problem = (
+            f"Your function has no parameter {' and no '.join(sorted(lacking))}, so some trials "
+            f"were left out. The signature is ({signature(exercise)})."
+        )
+    return _judged(exercise, pairs, problem, printed)
+
+
+def _caller(exercise, trial):
+    return lambda function, args, kwargs: exercise.call(function, trial, (args, kwargs))
+
+
+def _expected(exercise, trial):
+    value = exercise.call(getattr(reference, exercise.name), trial)
+    return outputs_of(value, exercise.outputs)
+
+
+def _judged(exercise, pairs, problem, printed):
+    verdicts = tuple(_verdict(exercise, name, pairs) for name in exercise.outputs) if pairs else ()
+    right = {
+        trial.label: all(distance(ours[k], theirs[k]) <= EXACT for k in exercise.outputs)
+        for trial, ours, theirs in pairs
+    }
+    matches, notes = (), ()
+    if not all(right.values()):
+        matches = _matches(exercise, pairs)
+        notes = () if matches else _observations(exercise, pairs)
+    text = "\n".join(f"  {line}" for line in printed.splitlines()[:20])
+    return Result(exercise.name, verdicts, right, problem, matches, notes, text)
+
+
+def distance(ours, theirs):
+    """Return the largest difference, relative to the largest expected value."""
+    if ours.shape != theirs.shape:
+        return np.inf
+    same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    if not np.isfinite(np.where(same, 0.0, ours - theirs)).all():
+        return np.inf
+    finite = np.abs(theirs[np.isfinite(theirs)])
+    size = max(finite.max(initial=0.0), 1e-6)
+    return float(np.abs(np.where(same, 0.0, ours - theirs)).max(initial=0.0) / size)
+
+
+def _verdict(exercise, name, pairs):
+    """Judge one output in all trials, and describe its first difference."""
+    worst = max(distance(ours[name], theirs[name]) for _, ours, theirs in pairs)
+    digits = 16.0 if worst == 0 else float(np.clip(-np.log10(worst), 0, 16))
+    if worst <= EXACT:
+        return Verdict(name, "exact", digits)
+    wrong = [p for p in pairs if distance(p[1][name], p[2][name]) > EXACT]
+    axes = max(theirs[name].ndim for _, _, theirs in pairs)  # fewer in trials without time
+    timed = (exercise.time_axis or {}).get(name)
+    with_time = [p for p in wrong if p[2][name].ndim == axes]
+    if timed is not None and with_time:
+        wrong = with_time
+    trial, ours, theirs = wrong[0]
+    timed = timed if theirs[name].ndim == axes else None
+    note, step = _difference(ours[name], theirs[name], timed, exercise.backward)
+    verdict = "close" if worst <= CLOSE else "wrong"
+    return Verdict(name, verdict, digits, f"{note} (trial: {trial.label})", step)
+
+
+def _difference(ours, theirs, axis, backward):
+    """Describe where an array first differs; in a backward pass, "first" is from the end."""
+    if ours.shape != theirs.shape:
+        return f"expected shape {theirs.shape}, received {ours.shape}", None
+    with np.errstate(invalid="ignore"):
+        size = max(np.abs(theirs[np.isfinite(theirs)]).max(initial=0.0), 1e-6)
+        wrong = ~(np.abs(ours - theirs) <= EXACT * size) & ~(ours == theirs)
+    wrong &= ~(np.isnan(ours) & np.isnan(theirs))
+    places, step, where = np.argwhere(wrong), None, ""
+    if axis is not None:
+        step = int(places[:, axis].max() if backward else places[:, axis].min())
+        places = places[places[:, axis] == step]
+        last = theirs.shape[axis] - 1
+        where = f"first wrong step: {step} of 0…{last}; "
+        if backward:
+            where = f"first wrong step, from the end: {step} of {last}…0; "
+    index = tuple(int(k) for k in places[0])
+    at = f" at {list(index)}" if index else ""
+    return f"{where}expected {theirs[index]:.6g}, received {ours[index]:.6g}{at}", step
+
+
+def _matches(exercise, pairs):
+    """Return the known mistakes that give the same numbers in all trials."""
+    from kerasllm.verify.faults import faults_of  # not above: its package loads Keras
+
+    own, parts = faults_of(exercise.name), faults_of(*exercise.parts)
+    found = [fault for fault in own if _is(fault, exercise, pairs)]
+    return tuple(found or [fault for fault in parts if _is(fault, exercise, pairs)])[:2]
+
+
+def _is(fault, exercise, pairs):
+    from kerasllm.verify.faults import seeded
+
+    for trial, ours, _ in pairs:
+        try:
+            with seeded(fault), np.errstate(all="ignore"):
+                wrong = _expected(exercise, trial)
+        except Exception:  # a mistake that cannot be made with these inputs
+            return False
+        if any(distance(ours[name], wrong[name]) > EXACT for name in exercise.outputs):
+            return False
+    return True
+
+
+def _observations(exercise, pairs):
+    """Say what can be said about numbers that match no known mistake."""
+    for name in exercise.outputs:
+        ours = [p[1][name] for p in pairs]
+        theirs = [p[2][name] for p in pairs]
+        if any(a.dtype != "float64" for a in ours):
+            return (f"Your {name} is {ours[0].dtype}; float64 in should give float64 out.",)
+        if any(not np.isfinite(a).all() for a in ours):
+            return (f"There are NaN or infinite numbers in your {name}.",)
+        if all(a.T.shape == b.shape and distance(a.T, b) <= EXACT for a, b in zip(
+            ours, theirs, strict=True
+        )) and any(distance(a, b) > EXACT for a, b in zip(ours, theirs, strict=True)):  # fmt: skip
+            return (f"Your {name} is the transpose of the right one.",)
+        factors = [_factor(a, b) for a, b in zip(ours, theirs, strict=True)]
+        if None not in factors and np.ptp(factors) < 1e-6 and abs(factors[0] - 1) > EXACT:
+            return (f"Your {name} is the right one times {factors[0]:.6g}.",)
+    return ()
+
+
+def _factor(ours, theirs):
+    """Return the number that turns theirs into ours, or None."""
+    if ours.shape != theirs.shape or not np.any(theirs) or not np.isfinite(theirs).all():
+        return None
+    factor = float((ours * theirs).sum() / (theirs**2).sum())
+    return factor if distance(ours, factor * theirs) <= EXACT else None

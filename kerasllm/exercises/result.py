@@ -1,0 +1,112 @@
+"""What `check` has to say: a verdict for each output, the first difference, the known mistake."""
+
+import html
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+EXACT, CLOSE = 1e-9, 1e-3  # norm-relative
+
+
+class Verdict(NamedTuple):
+    """One output or gradient: "exact", "close" or "wrong", and where it first differs."""
+
+    output: str
+    verdict: str
+    digits: float
+    note: str = ""
+    step: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer to one attempt.
+
+    Attributes:
+        name: name of the exercise.
+        verdicts: one `Verdict` an output; empty if nothing could be compared.
+        trials: whether each trial was right, by its label.
+        problem: why the function could not be run or compared, "" if it could.
+        matches: the known mistakes that give these very numbers (`kerasllm.verify.faults.Fault`).
+        notes: further observations.
+        printed: what the function printed in its first trial.
+    """
+
+    name: str
+    verdicts: tuple = ()
+    trials: dict = field(default_factory=dict)
+    problem: str = ""
+    matches: tuple = ()
+    notes: tuple = ()
+    printed: str = ""
+
+    @property
+    def ok(self):
+        """Whether everything is exact."""
+        return (
+            not self.problem
+            and bool(self.verdicts)
+            and all(verdict.verdict == "exact" for verdict in self.verdicts)
+        )
+
+    @property
+    def first_wrong_step(self):
+        """The time step at which the first difference arises, or None."""
+        steps = [verdict.step for verdict in self.verdicts if verdict.step is not None]
+        return steps[0] if steps else None
+
+    @property
+    def fault(self):
+        """The known mistake that it is, or None."""
+        return self.matches[0] if self.matches else None
+
+    def headline(self):
+        """Return the result in one line."""
+        if self.ok:
+            return f"{self.name}: exact, in all of {len(self.trials)} trials."
+        right = sum(self.trials.values())
+        count = f" ({right} of {len(self.trials)} trials are right)" if self.trials else ""
+        return f"{self.name}: not yet{count}."
+
+    def messages(self):
+        """Return what there is to say besides the verdicts, one paragraph each."""
+        said = [self.problem] if self.problem else []
+        wrong = [label for label, right in self.trials.items() if not right]
+        if 0 < len(wrong) < len(self.trials):
+            said.append("Wrong with: " + "; ".join(wrong) + ". Right with the others.")
+        said += [f"{fault}  [{fault.name}]" for fault in self.matches]
+        said += self.notes
+        if self.printed:
+            said.append("It printed:\n" + self.printed)
+        if not self.ok:
+            said.append(f'A hint: kerasllm.exercises.hint("{self.name}")')
+        return said
+
+    def _cells(self):
+        return [
+            (v.output, v.verdict, "" if v.verdict == "exact" else f"{v.digits:.1f} digits", v.note)
+            for v in self.verdicts
+        ]
+
+    def __str__(self):
+        if self.ok and not self.printed:
+            return self.headline()
+        widths = [max((len(row[k]) for row in self._cells()), default=0) for k in range(3)]
+        lines = [
+            "  " + "  ".join(cell.ljust(w) for cell, w in zip(row, (*widths, 0), strict=True))
+            for row in self._cells()
+        ]
+        return "\n".join(line.rstrip() for line in [self.headline(), *lines, *self.messages()])
+
+    def _repr_html_(self):
+        colour = {"exact": "#2e7d32", "close": "#b26a00", "wrong": "#c62828"}
+        rows = "".join(
+            f'<tr style="color:{colour[row[1]]}">'
+            + "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
+            + "</tr>"
+            for row in self._cells()
+        )
+        said = "".join(
+            f'<p style="white-space:pre-wrap">{html.escape(message)}</p>'
+            for message in self.messages()
+        )
+        return f"<p><b>{html.escape(self.headline())}</b></p><table>{rows}</table>{said}"

@@ -1,0 +1,242 @@
+"""Exercises: activations, dense layer, embedding, dropout, normalisation."""
+
+import numpy as np
+
+from kerasllm import reference as ref
+from kerasllm.exercises.exercise import Exercise, Trial
+
+SHAPES = ((3, 5), (2, 7, 3), (11,))
+
+
+def arrays(rng, *shapes):
+    """Return a normal random array for each shape."""
+    return tuple(rng.standard_normal(shape) for shape in shapes)
+
+
+def labelled(shape):
+    """Name a trial by the shape of its input."""
+    return f"x of shape {shape}"
+
+
+def _one_array(*shapes, scale=2.0):
+    return lambda rng: [Trial(labelled(s), (scale * rng.standard_normal(s),)) for s in shapes]
+
+
+def _softmax_trials(rng):
+    return [
+        *_one_array(*SHAPES)(rng),
+        Trial("large scores", (1000 * rng.standard_normal((3, 5)),)),
+    ]
+
+
+def _backward(function, *shapes):
+    """Return trials of an activation's backward pass."""
+
+    def trials(rng):
+        made = []
+        for shape in shapes:
+            _, trace = function(rng.standard_normal(shape))
+            made.append(Trial(labelled(shape), (rng.standard_normal(shape), trace)))
+        return made
+
+    return trials
+
+
+def _dense_backward_trials(rng):
+    made = []
+    for shape in ((3, 5), (2, 7, 5)):
+        _, trace = ref.dense(*arrays(rng, shape, (5, 11), (11,)))
+        made.append(Trial(labelled(shape), (rng.standard_normal((*shape[:-1], 11)), trace)))
+    return made
+
+
+def _embedding_trials(rng):
+    made = []
+    for label, ids in (
+        ("every id once", rng.permutation(7).reshape(1, 7)),
+        ("repeated ids", np.array([[1, 4, 1, 0, 6], [6, 1, 2, 2, 1]])),
+    ):
+        _, trace = ref.embedding(ids, rng.standard_normal((7, 3)))
+        made.append(Trial(label, (rng.standard_normal((*ids.shape, 3)), trace)))
+    return made
+
+
+def _dropout_trials(rng):
+    return [
+        Trial(f"{labelled(s)}, rate {rate}", (rng.standard_normal(s), rng.random(s) >= rate, rate))
+        for s, rate in (((3, 5), 0.5), ((2, 7, 3), 0.2))
+    ]
+
+
+def _layer_norm_trials(rng):
+    return [
+        Trial(f"{labelled(s)}, epsilon {e}", (*arrays(rng, s, s[-1:], s[-1:]), e))
+        for s, e in (((3, 5), 1e-3), ((2, 7, 3), 0.1))
+    ]
+
+
+def _layer_norm_backward_trials(rng):
+    made = []
+    for shape in ((3, 5), (2, 7, 3)):
+        _, trace = ref.layer_norm(*arrays(rng, shape, shape[-1:], shape[-1:]))
+        made.append(Trial(labelled(shape), (rng.standard_normal(shape), trace)))
+    return made
+
+
+def _rms_norm_trials(rng):
+    return [
+        Trial(f"{labelled(s)}, epsilon {e}", (*arrays(rng, s, s[-1:]), e))
+        for s, e in (((3, 5), 1e-3), ((2, 7, 3), 0.1))
+    ]
+
+
+EXERCISES = (
+    Exercise(
+        name="sigmoid",
+        level="one line",
+        task="squash every number into (0, 1).",
+        statement="""
+            σ(x) = 1 / (1 + exp(-x))
+
+            x: any shape. Return an array of the same shape.""",
+        hint="NumPy works on whole arrays: write the equation as it stands, with np.exp.",
+        outputs=("output",),
+        trials=_one_array(*SHAPES),
+    ),
+    Exercise(
+        name="softmax",
+        level="one line",
+        task="turn scores into probabilities.",
+        statement="""
+            softmax(x)ᵢ = exp(xᵢ) / Σⱼ exp(xⱼ)          i, j along the last axis
+
+            x: any shape, also with very large numbers. Return an array of the same shape whose last
+            axis sums to 1.""",
+        hint="""Two things go wrong easily: the axis of the sum (keepdims=True keeps it divisible),
+            and exp(1000), which is infinite. Subtracting the same number from all scores changes
+            nothing in the quotient.""",
+        outputs=("output",),
+        trials=_softmax_trials,
+    ),
+    Exercise(
+        name="relu_backward",
+        level="one line",
+        task="send a gradient back through relu.",
+        statement="""
+            relu(x) = max(x, 0)
+
+            d_output: gradient of the loss for the output. trace: the input is trace.x, the output
+            trace.output. Return d_x, of the same shape.""",
+        hint="Where x was negative, the output does not change with x. What is its slope there?",
+        outputs=("d_x",),
+        trials=_backward(ref.relu, (3, 5), (2, 7, 3)),
+    ),
+    Exercise(
+        name="tanh_backward",
+        level="one line",
+        task="send a gradient back through tanh.",
+        statement="""
+            d tanh(x) / dx = 1 - tanh(x)²
+
+            d_output: gradient for the output. trace: trace.x and trace.output. Return d_x.""",
+        hint="tanh(x) need not be computed again: it is trace.output.",
+        outputs=("d_x",),
+        trials=_backward(ref.tanh, (3, 5), (2, 7, 3)),
+    ),
+    Exercise(
+        name="softmax_backward",
+        level="a few lines",
+        task="send a gradient back through softmax.",
+        statement="""
+            p = softmax(x),    ∂pᵢ / ∂xⱼ = pᵢ (1[i = j] - pⱼ)
+
+            d_output: gradient for p. trace: trace.output is p, trace.axis the axis. Return d_x.""",
+        hint="""Every probability depends on every score: multiply d_output by the matrix of
+            derivatives and two terms are left, one of which holds a sum over the axis.""",
+        outputs=("d_x",),
+        trials=_backward(ref.softmax, (3, 5), (2, 7, 3)),
+    ),
+    Exercise(
+        name="dense_backward",
+        level="a few lines",
+        task="send a gradient back through x @ kernel + bias.",
+        statement="""
+            output = x @ kernel + bias
+
+            d_output: (…, H). trace: trace.x (…, D), trace.kernel (D, H), trace.bias (H,).
+            Return d_x, d_kernel, d_bias, each of its argument's shape.""",
+        hint="""The shapes leave hardly a choice. The same kernel acts at every position, so its
+            gradient is a sum over all positions: bring x to (positions, D) with reshape first.""",
+        outputs=("d_x", "d_kernel", "d_bias"),
+        trials=_dense_backward_trials,
+    ),
+    Exercise(
+        name="embedding_backward",
+        level="a few lines",
+        task="send a gradient back to the rows of a table.",
+        statement="""
+            output[b, t] = table[ids[b, t]]
+
+            d_output: (B, T, D). trace: trace.ids (B, T), trace.table (V, D). Return d_table (V, D):
+            each row gets the sum over all places that used it.""",
+        hint="a[ids] += b adds only once for repeated ids. Look up np.add.at.",
+        outputs=("d_table",),
+        trials=_embedding_trials,
+    ),
+    Exercise(
+        name="dropout",
+        level="one line",
+        task="silence some entries, enlarge the others.",
+        statement="""
+            output = x · keep / (1 - rate)
+
+            x: any shape. keep: booleans of that shape, True = survives. rate: probability of being
+            silenced. Return an array like x.""",
+        hint="The expected value must not change: what survives makes up for what does not.",
+        outputs=("output",),
+        trials=_dropout_trials,
+    ),
+    Exercise(
+        name="layer_norm",
+        level="a few lines",
+        task="give each position's features mean 0 and variance 1.",
+        statement="""
+            mean       = Σ x / D
+            variance   = Σ (x - mean)² / D
+            normalized = (x - mean) / √(variance + epsilon)
+            output     = gamma · normalized + beta
+
+            x: (…, D). gamma, beta: (D,). epsilon: a small number. Return an array like x.""",
+        hint="axis=-1 and keepdims=True; divide by D, and mind where epsilon stands.",
+        outputs=("output",),
+        trials=_layer_norm_trials,
+    ),
+    Exercise(
+        name="layer_norm_backward",
+        level="a backward pass",
+        task="send a gradient back through layer normalisation.",
+        statement="""
+            normalized = (x - mean) / deviation,   output = gamma · normalized + beta
+
+            d_output: (…, D). trace: x, gamma, beta, mean, variance, deviation, normalized.
+            Return d_x (…, D), d_gamma (D,), d_beta (D,).""",
+        hint="""Mean and deviation depend on every feature, so d_x has three terms: the direct one,
+            minus what the mean sends back (a mean), minus what the deviation sends back (normalized
+            times a mean). All are divided by the deviation.""",
+        outputs=("d_x", "d_gamma", "d_beta"),
+        trials=_layer_norm_backward_trials,
+    ),
+    Exercise(
+        name="rms_norm",
+        level="a few lines",
+        task="divide each position's features by their root mean square.",
+        statement="""
+            rms    = √(Σ x² / D + epsilon)
+            output = scale · x / rms
+
+            x: (…, D). scale: (D,). epsilon: a small number. Return an array like x.""",
+        hint="There is no mean to subtract; that is the whole difference to layer normalisation.",
+        outputs=("output",),
+        trials=_rms_norm_trials,
+    ),
+)

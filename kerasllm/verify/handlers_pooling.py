@@ -1,0 +1,60 @@
+"""The project's layers that pick steps of a text: pooling, and the places of hidden tokens."""
+
+import numpy as np
+
+from kerasllm import layers, models
+from kerasllm.verify.handlers_merge import PoolTrace, largest_share, pooling_backward
+from kerasllm.verify.twin_registry import register
+
+
+def masked_pooling(layer, _weights, x, mask=None):
+    """Compute MaskedPooling: each entry's share in the output, then the sum over time."""
+    share = _SHARES[layer.mode](x, np.ones(x.shape[:2], bool) if mask is None else mask)
+    share = np.broadcast_to(share, x.shape).astype(x.dtype)
+    output = (x * share).sum(axis=1)  # (B, T, D) -> (B, D)
+    return output, PoolTrace(x, share, output)
+
+
+def _mean(_x, mask):
+    return (mask / np.maximum(mask.sum(axis=1, keepdims=True), 1))[..., None]
+
+
+def _max(x, mask):
+    hidden = np.where(mask[..., None], x, -np.inf)
+    return np.where(mask.any(axis=1)[:, None, None], largest_share(hidden), 0)
+
+
+def _last(_x, mask):
+    last = np.where(mask, np.arange(mask.shape[1]), 0).max(axis=1)
+    return (np.arange(mask.shape[1]) == last[:, None])[..., None]
+
+
+def _first(_x, mask):
+    return (np.arange(mask.shape[1]) == 0)[None, :, None]
+
+
+_SHARES = {"mean": _mean, "max": _max, "last": _last, "first": _first}
+
+
+def gather(_layer, _weights, inputs):
+    """Compute GatherPositions: rows (B, M, D) of x (B, T, D) at positions (B, M)."""
+    x, positions = inputs
+    places = (np.arange(len(x))[:, None], positions)
+    return x[places], (x.shape, places)
+
+
+def gather_backward(_layer, d_output, trace):
+    """Add each row's gradient to the place where it was taken."""
+    shape, places = trace
+    d_x = np.zeros(shape, d_output.dtype)
+    np.add.at(d_x, places, d_output)
+    return d_x, []
+
+
+def nothing(*_):
+    """Return None: no mask."""
+    return None
+
+
+register(layers.MaskedPooling, masked_pooling, pooling_backward, mask=nothing)
+register(models.tasks.GatherPositions, gather, gather_backward, mask=nothing)

@@ -1,0 +1,162 @@
+import dataclasses
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from kerasllm import cli, diagnosis, training
+from kerasllm.training.settings import FinetuneSettings, PretrainSettings
+
+VERBS = [
+    "quickstart",
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "predict",
+    "generate",
+    "payoff",
+    "doctor",
+]
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Return a function that runs a verb in this process, on a wide terminal."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "dumb")
+    return lambda *args: CliRunner().invoke(cli.app, [str(a) for a in args])
+
+
+def shell(*args, **options):
+    command = [sys.executable, "-c", "from kerasllm.cli import main; main()", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+@pytest.mark.parametrize(
+    "verb", [[v] for v in VERBS] + [["data", v] for v in ("list", "show", "get")]
+)
+def test_help_of_every_verb_shows_an_example(run, verb):
+    result = run(*verb, "--help")
+    assert result.exit_code == 0
+    assert f"Example: kerasllm {' '.join(verb)}" in result.output
+
+
+def test_help_names_every_verb_and_loads_no_keras():
+    code = (
+        "import sys; sys.argv = ['kerasllm', '--help']\n"
+        "from kerasllm.cli import main\n"
+        "try: main()\n"
+        "finally: assert not {'keras', 'tensorflow', 'sklearn', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(verb in done.stdout for verb in [*VERBS, "data"])
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind"),
+    [("pretrain", PretrainSettings), ("finetune", FinetuneSettings), ("payoff", FinetuneSettings)],
+)
+def test_every_setting_is_a_flag_with_its_help(run, verb, kind):
+    output = " ".join(run(verb, "--help").output.split())
+    for field in dataclasses.fields(kind):
+        assert f"--{field.name.replace('_', '-')} " in output
+        assert field.metadata["help"].split(",")[0].split(";")[0][:40] in output
+
+
+def recorded(monkeypatch, name):
+    """Replace a function of kerasllm.training by one that notes its arguments."""
+    calls = []
+    monkeypatch.setattr(cli, "_load_keras", lambda: None)
+    monkeypatch.setattr(training, name, lambda *args, **kw: calls.append((args, kw)) or [])
+    return calls
+
+
+def test_flags_reach_the_settings(run, monkeypatch):
+    calls = recorded(monkeypatch, "pretrain")
+    flags = ["--steps", 7, "--learning-rate", 0.5, "--no-xla", "--whole-word", "--units", 9]
+    assert run("pretrain", "markov", *flags, "--resume", "--output", "x").exit_code == 0
+    ((source, output), options) = calls[0]
+    assert (source, str(output), options["resume"], options["quiet"]) == (
+        "markov",
+        "x",
+        True,
+        False,
+    )
+    changed = {"steps": 7, "learning_rate": 0.5, "xla": False, "whole_word": True, "units": 9}
+    assert options["settings"] == PretrainSettings(**changed)
+
+
+def test_without_flags_the_defaults_stand(run, monkeypatch):
+    calls = recorded(monkeypatch, "finetune")
+    assert run("finetune", "runs/a", "topic_en").exit_code == 0
+    assert calls[0][1]["settings"] == FinetuneSettings()
+
+
+def test_payoff_takes_lists(run, monkeypatch):
+    calls = recorded(monkeypatch, "payoff")
+    flags = ["--label-counts", 5, "--label-counts", 9, "--methods", "full", "--seeds", 2]
+    assert run("payoff", "runs/a", "topic_en", *flags).exit_code == 0
+    options = calls[0][1]
+    assert list(options["label_counts"]) == [5, 9] and list(options["methods"]) == ["full"]
+    run("payoff", "runs/a", "topic_en")
+    assert list(calls[1][1]["methods"]) == ["scratch", "frozen", "full", "gradual"]
+
+
+def test_predict_reads_standard_input(monkeypatch):
+    calls = recorded(monkeypatch, "predict")
+    CliRunner().invoke(cli.app, ["predict", "runs/a"], input="one\ntwo\n")
+    assert calls[0][0][1] == ["one", "two"]
+
+
+def test_an_error_is_one_message_without_traceback(tmp_path):
+    done = shell("data", "show", "topic_ne")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith(
+        "error: There is no data set 'topic_ne'. Did you mean 'topic_en'?"
+    )
+    assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    traced = shell("--traceback", "data", "show", "topic_ne")
+    assert traced.returncode == 1 and "Traceback" in traced.stderr
+
+
+@pytest.mark.parametrize("args", [["pretrain"], ["pretrian"], ["pretrain", "x", "--steps", "many"]])
+def test_wrong_usage_says_so(run, args):
+    result = run(*args)
+    assert result.exit_code == 2 and "Traceback" not in result.output
+    assert any(word in result.output for word in ("Missing argument", "No such", "Invalid value"))
+
+
+def test_errors_of_training_are_messages_too(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    environment = {**os.environ, "KERASLLM_CACHE": str(tmp_path / "cache")}
+    done = shell("pretrain", "topic_en", "--output", tmp_path / "file" / "x", env=environment)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "cannot be written (Not a directory)" in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("error: the run folder")
+
+
+def test_brackets_in_an_error_are_no_markup(capsys, monkeypatch):
+    monkeypatch.setattr(cli, "app", lambda: (_ for _ in ()).throw(ValueError("wrong [/b] [red]")))
+    with pytest.raises(SystemExit, match="1"):
+        cli.main()
+    assert capsys.readouterr().err == "error: wrong [/b] [red]\n"
+
+
+def test_data_verbs(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERASLLM_CACHE", str(tmp_path))
+    listed = run("data", "list").output
+    assert "topic_zh" in listed and "sst2" in listed and "docstrings" in listed
+    shown = run("data", "show", "sentiment_zh").output
+    assert "positive" in shown and "negative" in shown
+    result = run("data", "get", "sst")
+    assert result.exit_code == 1 and "Did you mean 'sst2'" in str(result.exception)
+
+
+def test_doctor_ends_with_its_verdict(run, monkeypatch):
+    for ok, code in ((True, 0), (False, 1)):
+        report = type("Report", (), {"ok": ok})
+        monkeypatch.setattr(diagnosis, "doctor", lambda report=report: report)
+        assert run("doctor").exit_code == code

@@ -1,0 +1,124 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasllm import datasets
+from kerasllm.training.corpora import (
+    Source,
+    found_again,
+    make_tokenizer,
+    read_source,
+    text_ids,
+    token_rows,
+)
+from kerasllm.training.settings import PretrainSettings
+
+TEXTS = [f"the {word} is here" for word in ("cat", "dog", "cow", "hen", "fox", "owl")] * 4
+
+
+def test_a_named_set_brings_its_own_validation():
+    source = read_source("topic_zh")
+    assert source.language == "zh" and source.train and source.validation
+    assert not set(source.train) & set(source.validation)
+    assert source.fingerprint == datasets.load("topic_zh").fingerprint
+
+
+def test_a_list_holds_out_its_end():
+    source = read_source(TEXTS)
+    assert source.train == TEXTS[:-2] and source.validation == TEXTS[-2:]
+    assert read_source(source) is source
+
+
+def test_a_data_set_is_split():
+    whole = datasets.load("topic_en", split="all")
+    source = read_source(whole)
+    assert len(source.train) > len(source.validation) > 0
+    assert not set(source.train) & set(source.validation)
+
+
+def test_the_fingerprint_changes_with_the_text(tmp_path):
+    path = tmp_path / "a.txt"
+    found = set()
+    for text in ("one text", "two text"):
+        path.write_text(text)
+        found |= {read_source(path).fingerprint, read_source([text, "b"]).fingerprint}
+    assert len(found) == 4 and all(found)
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        ("topic_eng", ValueError, "Did you mean 'topic_en'"),
+        ("nowhere/own.txt", FileNotFoundError, "own.txt"),
+        (["one text"], ValueError, "at least 2 texts, one of them to validate on, received 1"),
+        ([], ValueError, "received 0"),
+    ],
+)
+def test_refuses(source, error, message):
+    with pytest.raises(error, match=message):
+        read_source(source)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00bad \x80\x81 bytes"])
+def test_an_empty_file_and_a_wrong_encoding_are_refused(tmp_path, content):
+    path = tmp_path / "own.txt"
+    path.write_bytes(content)
+    settings = PretrainSettings(tokenizer="word")
+    with pytest.raises(ValueError, match=r"own.txt.*(empty|UTF-8|encoding|utf-8)"):
+        make_tokenizer(read_source(path), settings)
+
+
+def test_the_tokenizer_is_trained_on_training_texts_alone():
+    source = Source("x", ["aab", "aba"], ["xyz"])
+    tokenizer = make_tokenizer(source, PretrainSettings(tokenizer="character"))
+    assert tokenizer.unk_id in tokenizer.encode("x") and tokenizer.unk_id not in tokenizer.encode(
+        "b"
+    )
+
+
+def test_a_vocabulary_smaller_than_the_character_set_is_refused():
+    settings = PretrainSettings(tokenizer="character", vocabulary_size=9)
+    with pytest.raises(ValueError, match="9"):
+        make_tokenizer(read_source(TEXTS), settings)
+
+
+def test_an_unknown_tokenizer_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'wordpiece'"):
+        make_tokenizer(read_source(TEXTS), PretrainSettings(tokenizer="wordpeice"))
+
+
+def test_rows_of_tokens_hold_every_text(tmp_path):
+    source = read_source(TEXTS)
+    tokenizer = make_tokenizer(source, PretrainSettings(tokenizer="word"))
+    train, validation = token_rows(source, tokenizer, quiet=True)
+    for row, texts in ((train, source.train), (validation, source.validation)):
+        expected = [i for text in texts for i in tokenizer.encode(text, eos=True)]
+        assert np.asarray(row).tolist() == expected
+
+
+def test_a_text_file_holds_out_its_last_tenth(tmp_path):
+    path = tmp_path / "own.txt"
+    path.write_text("\n".join(TEXTS))
+    source = read_source(path)
+    tokenizer = make_tokenizer(source, PretrainSettings(tokenizer="character"))
+    train, validation = token_rows(source, tokenizer, quiet=True)
+    total = len(train) + len(validation)
+    assert len(validation) == pytest.approx(total / 10, abs=1)
+    assert "".join(tokenizer.decode(np.concatenate([train, validation]).tolist())).startswith("the")
+
+
+def test_a_text_longer_than_the_context_is_cut_and_counted():
+    tokenizer = make_tokenizer(read_source(TEXTS), PretrainSettings(tokenizer="word"))
+    ids, cut = text_ids(["the cat", "the cat is here the cat"], tokenizer, 4)
+    assert [len(row) for row in ids] == [3, 4] and cut == 1
+    assert ids[0][-1] == tokenizer.eos_id
+
+
+def test_data_is_found_again_by_name_or_absolute_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("own.txt").write_text("x")
+    assert found_again("own.txt") == found_again(Path("own.txt")) == str(tmp_path / "own.txt")
+    Path("markov").mkdir()
+    assert found_again("markov") == "markov"  # a name comes first, as in datasets.load
+    assert found_again(TEXTS) is found_again(datasets.load("topic_en")) is None

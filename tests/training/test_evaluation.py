@@ -1,0 +1,102 @@
+import json
+
+import numpy as np
+import pytest
+
+from kerasllm import datasets
+from kerasllm.datasets.examples import Dataset, Labelled
+from kerasllm.training import evaluate, pretrain
+from kerasllm.training.baselines import kneser_ney, linear, majority
+from kerasllm.training.finetuning import classify
+from kerasllm.training.language import token_nats
+
+
+@pytest.fixture(scope="module")
+def scored(classifier, tmp_path_factory):
+    """Return the evaluation of the shared classifier."""
+    return evaluate(classifier, quiet=True)
+
+
+def test_a_classifier_is_scored_on_the_test_rows_of_its_own_data(classifier, scored):
+    test = datasets.load("topic_en", split="test")
+    y = classify(classifier.model, classifier.tokenizer, test.texts, 32).argmax(axis=1)
+    assert scored["data"] == "topic_en" and scored["split"] == "test"
+    assert scored["rows"] == len(test)
+    assert scored["model"]["accuracy"] == pytest.approx((y == test.label_ids).mean())
+    assert {"precision_macro", "recall_macro", "f1_macro", "matthews"} <= scored["model"].keys()
+
+
+def test_intervals_hold_the_point(scored):
+    assert {"accuracy", "f1_macro", "matthews"} <= scored["interval"].keys()
+    for name, (low, high) in scored["interval"].items():
+        assert low <= scored["model"][name] <= high and low < high
+
+
+def test_baselines_are_of_the_same_rows(scored):
+    train, test = (datasets.load("topic_en", split=s) for s in ("train", "test"))
+    for name, make in (("majority", majority), ("linear", linear)):
+        assert scored["baselines"][name]["accuracy"] == make(train, test).metrics["accuracy"]
+
+
+def test_the_result_is_kept_in_the_run_folder(classifier, scored):
+    kept = json.loads((classifier.path / "metrics.json").read_text())
+    assert kept == json.loads(json.dumps(scored))
+    assert (classifier.path / "figures" / "confusion_matrix.png").stat().st_size > 1000
+
+
+def test_a_table_goes_to_standard_output(classifier, capfd):
+    some = datasets.load("topic_en", split="validation")[:20]
+    result = evaluate(classifier, some, split="validation")
+    out = capfd.readouterr().out
+    assert "network" in out and "majority" in out and "linear" in out and "20 rows" in out
+    assert result["rows"] == 20
+
+
+def test_labels_that_the_model_does_not_know_are_refused(classifier):
+    rows = [Labelled("a b", "sport"), Labelled("c d", "knitting")]
+    other = Dataset(rows, name="other", split="test", task="classification")
+    with pytest.raises(ValueError, match=r"also has \['knitting'\]"):
+        evaluate(classifier, other, quiet=True)
+
+
+def test_rows_of_some_classes_only_are_scored_by_name(classifier):
+    some = [e for e in datasets.load("topic_en", split="test") if e.label == "travel"][:9]
+    some = Dataset(some, name="travel", split="test", task="classification")
+    result = evaluate(classifier, some, with_baselines=False, quiet=True)
+    y = classify(classifier.model, classifier.tokenizer, some.texts, 32).argmax(axis=1)
+    travel = classifier.config["labels"].index("travel")
+    assert result["model"]["accuracy"] == pytest.approx((y == travel).mean())
+
+
+def test_data_given_in_python_have_to_be_given_again(tmp_path):
+    texts = [f"the number {i} is here" for i in range(60)]
+    options = {
+        "preset": "tiny", "units": 5, "hidden_dim": 5, "length": 8, "batch_size": 4, "steps": 1,
+        "tokenizer": "word", "xla": False, "quiet": True,
+    }  # fmt: skip
+    run = pretrain(texts, tmp_path / "run", **options)
+    with pytest.raises(ValueError, match="given in Python, which is not kept"):
+        evaluate(run, quiet=True)
+    path = tmp_path / "own.txt"
+    path.write_text("\n".join(texts))
+    assert evaluate(run, path, quiet=True)["rows"] > 10
+    masked = pretrain(path, tmp_path / "masked", objective="masked", **options)
+    assert evaluate(masked, quiet=True)["model"]["loss"] > 0
+
+
+def test_a_language_model_is_scored_on_every_test_token(pretrained):
+    result = evaluate(pretrained, quiet=True)
+    texts = datasets.load("topic_en", split="test").texts
+    ids = [i for text in texts for i in pretrained.tokenizer.encode(text, eos=True)]
+    nats = token_nats(pretrained.model, ids, 32)
+    assert result["rows"] == len(ids) - 1
+    assert result["model"]["loss"] == pytest.approx(nats.mean())
+    assert result["model"]["perplexity"] == pytest.approx(np.exp(nats.mean()))
+    low, high = result["interval"]["loss"]
+    assert low < result["model"]["loss"] < high
+    assert result["interval"]["perplexity"] == pytest.approx((np.exp(low), np.exp(high)))
+    train = datasets.load("topic_en").texts
+    train = [i for text in train for i in pretrained.tokenizer.encode(text, eos=True)]
+    size = pretrained.tokenizer.vocabulary_size
+    expected = kneser_ney(np.array(train), np.array(ids), size).metrics["loss"]
+    assert result["baselines"]["kneser_ney"]["loss"] == pytest.approx(expected)

@@ -1,0 +1,221 @@
+import json
+
+import numpy as np
+import pytest
+
+from kerasllm.datasets.examples import Dataset, Labelled
+from kerasllm.training import finetune, load_run, pretrain
+from kerasllm.training.finetuning import classify, stages, train_classifier
+from kerasllm.training.labelled import label_ids, read_labelled
+from kerasllm.training.optimizers import LayerwiseAdamW
+
+OPTIONS = {"epochs": 1, "learning_rate": 0.02, "quiet": True}
+
+
+def labelled(pairs, split="train", labels=()):
+    rows = [Labelled(text, label) for text, label in pairs]
+    return Dataset(rows, name="own", split=split, task="classification", labels=labels)
+
+
+def own(split="train", words=("bread", "train", "money")):
+    pairs = [(f"the {word} of {i}", f"about {word}") for i in range(16) for word in words]
+    return labelled(pairs, split)
+
+
+def moved(run):
+    return json.loads((run.path / "moved.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def fitted(pretrained, tmp_path_factory):
+    """Return the run of each method, and how the pretrained weights were before and after."""
+    folder = tmp_path_factory.mktemp("methods")
+    before = [w.copy() for w in pretrained.backbone.get_weights()]
+    runs = {
+        method: finetune(pretrained, (own(), own("validation")), folder / method, **options)
+        for method, options in {
+            "frozen": {**OPTIONS, "method": "frozen"},
+            "scratch": {**OPTIONS, "method": "scratch", "seed": 1},
+            "full": {**OPTIONS, "method": "full", "head_epochs": 1, "discriminative": 3.0},
+            "gradual": {**OPTIONS, "method": "gradual", "epochs": 6},
+        }.items()
+    }
+    return runs, before
+
+
+def test_the_pretrained_run_never_changes(fitted, pretrained):
+    _, before = fitted
+    for a, b in zip(before, pretrained.backbone.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_frozen_leaves_the_backbone_bit_for_bit_and_moves_the_head(fitted):
+    runs, before = fitted
+    after = load_run(runs["frozen"].path).backbone.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    distances = moved(runs["frozen"])
+    assert distances.pop("head") > 1e-3 and set(distances.values()) == {0.0}
+
+
+def test_scratch_does_not_begin_from_the_pretrained_weights(fitted):
+    runs, before = fitted
+    after = runs["scratch"].backbone.get_weights()
+    assert np.abs(before[0] - after[0]).mean() > 0.01  # two draws of N(0, 0.02²) are farther apart
+
+
+@pytest.mark.parametrize("method", ["full", "gradual", "scratch"])
+def test_in_the_end_every_group_has_moved(fitted, method):
+    runs, _ = fitted
+    assert all(distance > 1e-4 for distance in moved(runs[method]).values())
+
+
+def test_gradual_unfreezes_from_the_top(fitted):
+    runs, _ = fitted
+    lines = (runs["gradual"].path / "history.csv").read_text().splitlines()[1:]
+    names = list(dict.fromkeys(line.split(",")[0] for line in lines))
+    assert names == [
+        "stage 0: head", "stage 1: head and 1 of 2 groups", "stage 2: head and 2 of 2 groups",
+    ]  # fmt: skip
+
+
+def test_each_stage_trains_what_it_says_and_nothing_else(pretrained, monkeypatch):
+    from kerasllm.training import finetuning
+    from kerasllm.training.movement import weights_by_layer
+
+    changes, models, run_stage = [], [], finetuning.run_stage
+    make = finetuning.TextClassifier
+
+    def note(*args, **options):
+        models.append(make(*args, **options))
+        return models[-1]
+
+    def watch(stage, *args, **options):
+        before = weights_by_layer(models[-1])
+        rows = run_stage(stage, *args, **options)
+        after = weights_by_layer(models[-1])
+        changes.append(
+            [
+                any(not np.array_equal(a, b) for a, b in zip(before[n], after[n], strict=True))
+                for n in ("head", "group 1", "group 0")
+            ]
+        )
+        return rows
+
+    monkeypatch.setattr(finetuning, "TextClassifier", note)
+    monkeypatch.setattr(finetuning, "run_stage", watch)
+    settings = load_settings(pretrained, method="gradual", keep_best=False)
+    train_classifier(pretrained.model, pretrained.tokenizer, own(), own(), settings)
+    assert changes == [[True, False, False], [True, True, False], [True, True, True]]
+
+
+def load_settings(run, **options):
+    from kerasllm.training.finetuning import inherit
+    from kerasllm.training.progress import Progress
+    from kerasllm.training.settings import FinetuneSettings, resolve
+
+    options = {"epochs": 3, "learning_rate": 0.02, **options}
+    return inherit(resolve(FinetuneSettings, **options), run, Progress(quiet=True))
+
+
+def test_discriminative_rates_fall_from_group_to_group(fitted):
+    runs, _ = fitted
+    optimizer = runs["full"].model.optimizer
+    assert isinstance(optimizer, LayerwiseAdamW)
+    factors = {path.split("/")[0]: factor for path, factor in optimizer.factors.items()}
+    assert factors["embedding"] == pytest.approx(1 / 9)
+    assert factors["stack"] == factors["projection"] == pytest.approx(1 / 3)
+    assert len(stages(runs["full"].model, load_settings(runs["full"], head_epochs=1.0))) == 2
+
+
+def test_settings_left_out_are_inherited(fitted, pretrained, tmp_path, capfd):
+    runs, _ = fitted
+    assert runs["full"].settings["length"] == pretrained.settings["length"] == 32
+    pair = (own(), own("validation"))
+    run = finetune(pretrained, pair, tmp_path / "run", length=5, epochs=0.1, method="frozen")
+    assert run.settings["length"] == 5
+    shown = capfd.readouterr().err
+    assert "inherited from" in shown and "overridden here" in shown and "'length': 5" in shown
+
+
+def test_brackets_in_texts_are_no_markup(pretrained, tmp_path, capfd):
+    pairs = [(f"[/b] the recipe [red] {'and ' * 40}", "ab"[i % 2]) for i in range(12)]
+    data = labelled(pairs), labelled(pairs, "validation")
+    finetune(pretrained, data, tmp_path / "[x]", epochs=0.1, method="frozen")
+    assert "[x]" in capfd.readouterr().err
+
+
+def test_validation_with_fewer_classes_is_scored_by_name(pretrained):
+    # "about train" is class 2 of 3 in training, and would be class 0 of 1 by itself
+    train, one = own(), own("validation", words=("train",))
+    assert one.label_ids.tolist() == [0] * 16
+    assert label_ids(one, train.labels).tolist() == [2] * 16
+    settings = load_settings(pretrained, method="frozen", epochs=20)
+    model, rows, _ = train_classifier(pretrained.model, pretrained.tokenizer, train, one, settings)
+    logits = classify(model, pretrained.tokenizer, one.texts, 32)
+    assert max(r["val_accuracy"] for r in rows) >= (logits.argmax(axis=1) == 2).mean()
+
+
+def test_logits_come_in_the_order_of_the_texts(classifier):
+    texts = ["a", "the recipe of the day is long and has many words", "my team", ""] * 3
+    together = classify(classifier.model, classifier.tokenizer, texts, 32, batch_size=5)
+    alone = [classify(classifier.model, classifier.tokenizer, [t], 32)[0] for t in texts[:4]]
+    np.testing.assert_allclose(together, alone * 3, atol=1e-5)
+
+
+def test_a_text_longer_than_the_context_is_cut(classifier):
+    text = "the recipe of the day " * 20
+    cut = classifier.tokenizer.decode(classifier.tokenizer.encode(text)[:32])
+    logits = classify(classifier.model, classifier.tokenizer, [text, cut], 32)
+    np.testing.assert_allclose(logits[0], logits[1], atol=1e-5)
+
+
+def test_a_transformer_is_tuned_at_a_length_that_is_no_multiple_of_the_bucket(tmp_path):
+    options = {
+        "backbone": "transformer", "preset": "tiny", "hidden_dim": 8, "num_layers": 1, "length": 21,
+        "batch_size": 8, "tokenizer": "character", "steps": 1, "xla": False, "quiet": True,
+    }  # fmt: skip
+    run = pretrain("sentiment_zh", tmp_path / "gpt", **options)
+    tuned = finetune(run, "sentiment_zh", tmp_path / "tuned", method="gradual", **OPTIONS)
+    assert tuned.config["language"] == "zh" and tuned.config["labels"] == ["negative", "positive"]
+    with pytest.raises(ValueError, match="length=22 is longer than the 21 tokens"):
+        finetune(run, "sentiment_zh", tmp_path / "other", length=22, **OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        ("markov", {}, "expected labelled texts, received"),
+        ("topic_ne", {}, "Did you mean 'topic_en'"),
+        ("topic_zh", {}, "every token of topic_zh is unknown"),
+        ("topic_en", {"method": "ful"}, "Did you mean 'full'"),
+        ("topic_en", {"pooling": "men"}, "Did you mean 'mean'"),
+        ("topic_en", {"epochs": 0.0}, "epochs must be above 0"),
+    ],
+)
+def test_refuses_before_anything_is_written(pretrained, tmp_path, data, options, message):
+    with pytest.raises(ValueError, match=message):
+        finetune(pretrained, data, tmp_path / "run", quiet=True, **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_class_only_is_refused():
+    one = labelled([("a", "x"), ("b", "x")])
+    with pytest.raises(ValueError, match="at least 2 classes, own has one only"):
+        read_labelled((one, one))
+
+
+def test_validation_of_another_task_is_refused():
+    with pytest.raises(ValueError, match=r"expected labels among .* also has \['about sea'\]"):
+        read_labelled((own(), own("validation", words=("train", "sea"))))
+
+
+def test_the_output_must_not_be_the_pretrained_run(pretrained):
+    with pytest.raises(ValueError, match="is the pretrained run itself"):
+        finetune(pretrained, "topic_en", pretrained.path, **OPTIONS)
+
+
+def test_a_csv_without_the_column_is_refused(pretrained, tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("review,stars\ngood,5\nbad,1\n")
+    with pytest.raises(ValueError, match=r"review.*stars"):
+        finetune(pretrained, path, tmp_path / "run", **OPTIONS)

@@ -1,0 +1,143 @@
+import json
+
+import numpy as np
+import pytest
+
+from kerasllm.training import TrainingDivergedError, load_run, pretrain
+from kerasllm.training.settings import FinetuneSettings, PretrainSettings, resolve
+
+TINY = {
+    "preset": "tiny", "units": 11, "hidden_dim": 11, "length": 20, "batch_size": 8,
+    "tokenizer": "word", "xla": False, "steps": 3, "quiet": True,
+}  # fmt: skip
+TRANSFORMER = {"backbone": "transformer", "units": None, "hidden_dim": 8, "num_heads": 2}
+
+
+def test_the_run_folder_holds_all_that_later_commands_need(pretrained):
+    there = {p.relative_to(pretrained.path).as_posix() for p in pretrained.path.rglob("*.*")}
+    assert there >= {
+        "config.json", "tokenizer.json", "model.keras", "history.csv", "metrics.json",
+        "figures/learning_curves.png", "checkpoint/last.npz",
+    }  # fmt: skip
+    config = json.loads((pretrained.path / "config.json").read_text())
+    assert config["kind"] == "pretrain" and config["seed"] == 0
+    assert config["data"]["name"] == config["data"]["source"] == "topic_en"
+    assert len(config["data"]["hash"]) == 64 and config["training_tokens"] > 1000
+    assert config["tokenizer"] == pretrained.tokenizer.fingerprint
+    assert config["settings"].keys() == {f for f in PretrainSettings.__dataclass_fields__}
+    assert {"keras", "numpy", "backend", "python"} <= config["versions"].keys()
+    assert not list(pretrained.path.rglob("*.part"))
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path):
+    options = {**TINY, "dropout": 0.3}
+    a, b, c = (
+        pretrain("topic_en", tmp_path / str(i), seed=seed, **options)
+        for i, seed in enumerate((5, 5, 6))
+    )
+    same = [np.array_equal(x, y) for x, y in zip(a.model.get_weights(), b.model.get_weights())]  # noqa: B905
+    assert all(same)
+    assert not np.array_equal(a.model.get_weights()[0], c.model.get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {**TRANSFORMER},
+        {**TRANSFORMER, "objective": "masked", "whole_word": True},
+        {"objective": "masked", "cell": "gru"},
+    ],
+)
+def test_objectives_and_backbones(tmp_path, options):
+    # length 20 is no multiple of the bucket: padding must not pass the context
+    run = pretrain("topic_zh", tmp_path / "run", **{**TINY, "tokenizer": "character", **options})
+    assert np.isfinite(run.metrics["val_loss"])
+    again = load_run(run.path).model
+    assert type(again) is type(run.model)
+    for a, b in zip(run.model.get_weights(), again.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_masked_pretraining_reads_the_lines_of_a_file(tmp_path):
+    path = tmp_path / "own.txt"
+    path.write_text("\n".join(f"the number {i} is here" for i in range(40)))
+    run = pretrain(path, tmp_path / "run", objective="masked", **TINY)
+    assert run.config["data"]["source"] == str(path)
+
+
+def test_a_loss_that_explodes_stops_the_run_and_keeps_the_last_good_weights(tmp_path):
+    options = {**TINY, "steps": 40, "eval_every": 1, "clip": 0.0, "warmup": 0.5}
+    with pytest.raises(TrainingDivergedError, match=r"NaN or infinite at step \d+ of 'pretrain'"):
+        pretrain("topic_en", tmp_path / "run", learning_rate=3e38, **options)
+    with np.load(tmp_path / "run" / "checkpoint" / "last.npz") as kept:
+        assert all(np.isfinite(kept[n]).all() for n in kept.files if kept[n].dtype.kind == "f")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"learning_rat": 1}, TypeError, "Did you mean 'learning_rate'"),
+        ({"preset": "tinny"}, ValueError, "Did you mean 'tiny'"),
+        ({"objective": "casual"}, ValueError, "Did you mean 'causal'"),
+        ({"backbone": "transfomer"}, ValueError, "Did you mean 'transformer'"),
+        ({"cell": "ltsm"}, ValueError, "cell must be one of"),
+        ({"length": 100_000}, ValueError, "fewer than one window of length=100000"),
+        ({"dropout": 1.0}, ValueError, r"dropout must lie in \[0, 1\)"),
+    ],
+)
+def test_a_wrong_setting_leaves_an_earlier_run_as_it_is(
+    pretrained, copy_of, options, error, message
+):
+    run = copy_of(pretrained)
+    before = {p: p.read_bytes() for p in run.path.rglob("*.*")}
+    with pytest.raises(error, match=message):
+        pretrain("topic_en", run.path, **{**TINY, **options})
+    assert {p: p.read_bytes() for p in run.path.rglob("*.*")} == before
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"steps": 0}, ValueError, "steps must be above 0, received 0"),
+        ({"steps": "100"}, TypeError, "steps must be int, received '100'"),
+        ({"steps": 1.5}, TypeError, "steps must be int"),
+        ({"batch_size": True}, TypeError, "batch_size must be int, received True"),
+        ({"learning_rate": float("nan")}, ValueError, "learning_rate must be 0 or more"),
+        ({"clip": -1.0}, ValueError, "clip must be 0 or more"),
+        ({"warmup": 5.0}, ValueError, "warmup is a share, from 0 to 1, received 5.0"),
+        ({"mask_share": 15}, ValueError, "mask_share is a share"),
+        ({"quiett": True}, TypeError, "expected a setting among"),
+    ],
+)
+def test_settings_out_of_range_are_refused(options, error, message):
+    with pytest.raises(error, match=message):
+        resolve(PretrainSettings, **options)
+
+
+def test_settings_take_whole_numbers_for_floats_and_none_where_allowed():
+    assert resolve(PretrainSettings, learning_rate=1, units=None, xla=True).xla
+    base = FinetuneSettings(epochs=7.0)
+    assert resolve(FinetuneSettings, base, length=9).epochs == 7.0
+
+
+def test_a_bare_text_is_no_list_of_texts(tmp_path):
+    with pytest.raises(ValueError, match="There is no data set 'to be or not to be'"):
+        pretrain("to be or not to be", tmp_path / "run", **TINY)
+
+
+def test_a_small_model_finds_the_entropy_of_a_markov_chain(tmp_path):
+    from kerasllm import datasets
+
+    options = {
+        **TINY, "units": 64, "hidden_dim": 64, "steps": 300, "length": 32, "batch_size": 32,
+        "learning_rate": 0.02, "eval_every": 300,
+    }  # fmt: skip
+    run = pretrain("markov", tmp_path / "run", **options)
+    optimum = datasets.load("markov", "validation").info["entropy_rate"]
+    ids = np.concatenate(
+        [run.tokenizer.encode(t, eos=True) for t in datasets.load("markov", "validation").texts]
+    )
+    shares = np.bincount(ids) / len(ids)
+    unigram = -(shares[shares > 0] * np.log(shares[shares > 0])).sum()
+    assert optimum + 0.5 < unigram
+    assert optimum - 0.05 < run.metrics["val_loss"] < optimum + 0.1

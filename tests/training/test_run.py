@@ -1,0 +1,137 @@
+import errno
+import json
+import tempfile
+
+import keras
+import numpy as np
+import pytest
+
+from kerasllm.training import load_run
+from kerasllm.training.run import Run, load_model, write_text
+
+
+def lambda_model(path):
+    x = keras.Input((3,))
+    y = keras.layers.Lambda(lambda v: v + 1, output_shape=(3,))(x)
+    keras.Model(x, y).save(path)
+
+
+def test_a_run_is_read_back(pretrained):
+    run = load_run(pretrained.path)
+    assert run.config["kind"] == "pretrain" and run.settings["steps"] == 4
+    assert run.config["versions"]["keras"] == keras.__version__
+    assert run.tokenizer.fingerprint == pretrained.tokenizer.fingerprint
+    ids = np.array([[7, 8, 9, 0]])
+    assert np.array_equal(
+        run.model.predict(ids, verbose=0), pretrained.model.predict(ids, verbose=0)
+    )
+
+
+def test_a_missing_folder_says_what_to_give(tmp_path):
+    with pytest.raises(FileNotFoundError, match="expected a run folder, there is none at"):
+        load_run(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.keras"])
+def test_a_missing_file_is_named(pretrained, copy_of, name):
+    run = copy_of(pretrained)
+    (run.path / name).unlink()
+    with pytest.raises(FileNotFoundError, match=f"expected {name} in the run folder .*--resume"):
+        load_run(run.path).model  # noqa: B018
+
+
+def test_an_empty_folder_is_no_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match="found nothing"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.keras"])
+def test_a_truncated_file_is_refused(pretrained, copy_of, name):
+    run = copy_of(pretrained)
+    whole = (run.path / name).read_bytes()
+    (run.path / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=name):
+        load_run(run.path).model  # noqa: B018
+
+
+def test_json_of_something_else_is_no_run(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="does not describe a run"):
+        load_run(tmp_path)
+
+
+def test_a_model_that_holds_code_is_refused(pretrained, copy_of):
+    run = copy_of(pretrained)
+    lambda_model(run.path / "model.keras")
+    with pytest.raises(ValueError, match=r"holds code .* refused"):
+        run.model  # noqa: B018
+
+
+def test_a_model_of_another_make_is_refused(tmp_path):
+    x = keras.Input((3,))
+    keras.Model(x, keras.layers.Dense(2)(x)).save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="expected a model with a backbone"):
+        load_model(tmp_path / "model.keras")
+
+
+def test_the_tokenizer_of_another_run_is_refused(pretrained, copy_of):
+    from kerasllm.text import train_tokenizer
+
+    run = copy_of(pretrained)
+    train_tokenizer(["other text"], "character").save(run.path / "tokenizer.json")
+    with pytest.raises(ValueError, match="does not belong to the model: it has"):
+        run.model  # noqa: B018
+    # as many tokens, but other ones
+    known = json.loads((pretrained.path / "tokenizer.json").read_text("utf-8"))
+    swapped = json.dumps(known, ensure_ascii=False).replace("recipe", "rezept")
+    (run.path / "tokenizer.json").write_text(swapped, "utf-8")
+    with pytest.raises(ValueError, match=r"does not belong|damaged|fingerprint"):
+        load_run(run.path).model  # noqa: B018
+
+
+def test_a_place_that_cannot_be_written_is_said_at_once(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match=r"the run folder .* cannot be written .*another --output"):
+        Run.create(tmp_path / "file" / "run")
+
+
+def test_a_folder_without_space_is_said_at_once(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        Run.create(tmp_path / "run")
+
+
+def test_a_full_disk_keeps_the_old_model(pretrained, copy_of, monkeypatch):
+    run = copy_of(pretrained)
+    before = (run.path / "model.keras").read_bytes()
+
+    def full(path):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run.model, "save", full)
+    with pytest.raises(OSError, match=r"the model in .* cannot be written \(No space left"):
+        run.save(run.model, run.tokenizer)
+    assert (run.path / "model.keras").read_bytes() == before
+    assert not [p for p in run.path.iterdir() if p.name.startswith("tmp")]
+
+
+def test_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    write_text(path, "old")
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match=r"a.json cannot be written \(full\)"):
+        write_text(path, "new")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_run_never_leaves_the_weights_of_an_old_one(pretrained, copy_of):
+    run = copy_of(pretrained)
+    run.begin(pretrained.config, run.tokenizer, resume=True)
+    assert (run.path / "model.keras").exists() and list(run.path.glob("checkpoint/*.npz"))
+    run.begin(pretrained.config, run.tokenizer)
+    assert not (run.path / "model.keras").exists() and not list(run.path.glob("checkpoint/*.npz"))
+    assert not (run.path / "history.csv").exists() and run.metrics == {}

@@ -1,0 +1,105 @@
+"""The mask laboratory finds what padding, order and the future do to a model."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasllm import verify
+from kerasllm.models import (
+    CausalLM,
+    RecurrentBackbone,
+    TextClassifier,
+    TransformerBackbone,
+)
+
+L = keras.layers
+
+
+def failed(report):
+    return {row.quantity for row in report.failures}
+
+
+def tokens(*stack, mask_zero=True, length=None):
+    embedding = L.Embedding(11, 3, mask_zero=mask_zero)
+    return keras.Sequential([keras.Input((length,), dtype="int32"), embedding, *stack])
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("backbone", [RecurrentBackbone, TransformerBackbone])
+def test_our_models_pass(backbone):
+    preset = backbone.from_preset("tiny", vocabulary_size=13)
+    model = CausalLM(preset)
+    report = verify.check_masks(model)
+    assert report.ok and len(report.rows) == 6, str(report)
+    assert verify.check_masks(TextClassifier(preset, num_classes=3)).ok
+
+
+def test_left_padding_is_told():
+    left = {}
+    for name, backbone in (("rnn", RecurrentBackbone), ("gpt", TransformerBackbone)):
+        report = verify.check_masks(CausalLM(backbone.from_preset("tiny", vocabulary_size=13)))
+        left[name] = next(row.note for row in report.rows if row.quantity == "left padding")
+    assert left["rnn"] == "as right padding" and "pad on the right" in left["gpt"]
+
+
+def test_a_model_without_masks_fails():
+    assert failed(verify.check_masks(tokens(L.LSTM(5), mask_zero=False))) == {"padding"}
+
+
+def test_a_model_that_sees_the_future_fails_only_if_it_must_not():
+    model = tokens(L.Bidirectional(L.LSTM(5, return_sequences=True)))
+    report = verify.check_masks(model)
+    assert report.ok and any("sees the future" in row.note for row in report.rows)
+    assert failed(verify.check_masks(model, causal=True)) == {"causality"}
+    assert verify.check_masks(tokens(L.LSTM(5, return_sequences=True)), causal=True).ok
+
+
+def test_an_average_over_nothing_is_found():
+    assert failed(verify.check_masks(tokens(L.GlobalAveragePooling1D()))) == {"empty text: finite"}
+
+
+def test_a_layer_that_mixes_the_batch_fails():
+    class Mix(L.Layer):
+        supports_masking = True
+
+        def call(self, x):
+            return x + keras.ops.mean(x[:1])
+
+    found = failed(verify.check_masks(tokens(L.LSTM(5), Mix())))
+    assert "batch order" in found and "padding" in found
+
+
+def test_features_and_fixed_lengths(rng):
+    masking = [L.Masking(), L.GRU(5)]
+    model = keras.Sequential([keras.Input((None, 3)), *masking])
+    assert verify.check_masks(model).ok
+    assert verify.check_masks(model, rng.standard_normal((3, 6, 3)).astype("float32")).ok
+    fixed = verify.check_masks(tokens(L.LSTM(5), length=6))
+    assert "padding" not in {row.quantity for row in fixed.rows} and fixed.ok
+
+
+def test_bad_input():
+    two = [keras.Input((3,)), keras.Input((3,))]
+    with pytest.raises(ValueError, match="expected a model with one input"):
+        verify.check_masks(keras.Model(two, L.Add()(two)))
+    vectors = keras.Sequential([keras.Input((3,)), L.Dense(2)])
+    with pytest.raises(ValueError, match="received vectors"):
+        verify.check_masks(vectors)
+    with pytest.raises(ValueError, match="at least 2 texts of 4 steps"):
+        verify.check_masks(tokens(L.LSTM(5)), np.ones((1, 3), int))
+
+
+def test_the_table_of_layers():
+    table = verify.mask_table()
+    rows = {row.layer: (row.uses, row.keeps) for row in table}
+    assert rows["Dense"] == (False, True)
+    assert rows["LSTM"] == (True, False)
+    assert rows["LSTM, return_sequences"] == (True, True)
+    assert rows["GlobalAveragePooling1D"] == (True, False)
+    assert rows["GlobalMaxPooling1D"] == (False, False)
+    assert rows["Flatten"] == (False, False)
+    assert rows["Conv1D"] == (False, False)
+    assert rows["kerasllm TransformerEncoder"] == (True, True)
+    assert rows["kerasllm MaskedPooling"] == (True, False)
+    lost = next(row for row in table if row.layer == "Flatten")
+    assert "lost" in lost.note and "Flatten" in str(table) and "<table>" in table._repr_html_()
