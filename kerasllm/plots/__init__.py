@@ -6,6 +6,7 @@ the global state of `pyplot`: `figure.savefig("curves.png")`. A notebook shows i
 
 from kerasllm.plots.curves import learning_curves
 from kerasllm.plots.fonts import chinese_font
+from kerasllm.plots.gradients import gradient_flow
 from kerasllm.plots.heatmaps import attention_map, confusion_matrix, gate_heatmap
 from kerasllm.plots.lengths import length_histogram
 from kerasllm.plots.payoffs import payoff
@@ -15,6 +16,7 @@ __all__ = [
     "chinese_font",
     "confusion_matrix",
     "gate_heatmap",
+    "gradient_flow",
     "learning_curves",
     "length_histogram",
     "payoff",

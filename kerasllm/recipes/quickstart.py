@@ -103,7 +103,7 @@ def quickstart(output="runs/quickstart", *, seed=0, draws=DRAWS, quiet=False):
     sample = generate(run, PROMPT, max_new_tokens=60, temperature=0.6, seed=seed)
     seconds = time.perf_counter() - began
     page = _report(output, run, tuned, result, scores, sample, seconds)
-    say(f"\n[bold]{_verdict(result)}[/bold]")
+    say(f"\n{_verdict(result)}", style="bold")
     say(f"Sample: {sample!r}")
     say(f"\nDone in {seconds:.0f} s. Open {page} in a browser. Then try:")
     for command in _next(output):

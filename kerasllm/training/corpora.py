@@ -1,13 +1,15 @@
 """From a data set, a file or texts to a tokenizer and rows of tokens."""
 
+import dataclasses
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from kerasllm import datasets
 from kerasllm.datasets.registry import cache_folder
-from kerasllm.text import TokenCorpus, sample_texts, train_tokenizer
+from kerasllm.text import Cleaner, TokenCorpus, sample_texts, train_tokenizer, window_batch
 from kerasllm.text.corpus_writer import hash_source
+from kerasllm.training.settings import check_choice
 
 HELD_OUT = 0.1  # share of a text file, at its end, that takes no part in training
 TOKENIZER_SAMPLE = 20_000_000  # characters that a tokenizer is trained on at most
@@ -101,8 +103,56 @@ def token_rows(source, tokenizer, quiet=False):
     return train[:cut], train[cut:]
 
 
+def cleaned(source, report):
+    """Return a source with cleaned texts, after telling `report` what cleaning changed.
+
+    Raises:
+        ValueError: for a text file, which is read piece by piece and taken as it is.
+    """
+    if isinstance(source.train, Path):
+        raise ValueError(
+            f"clean=True needs a list of texts, {source.name} is one long text: clean the file "
+            "first with kerasllm.text.Cleaner, or leave clean out."
+        )
+    train, told = Cleaner().clean_all(source.train)
+    report.say(str(told))
+    validation = Cleaner().clean_all(source.validation)[0]
+    return dataclasses.replace(source, train=train, validation=validation)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a classifier reads texts.
+
+    Attributes:
+        length: tokens that it reads at once.
+        long_texts: "truncate" keeps the beginning of a longer text; "windows" reads all of it, in
+            windows that overlap by half, and pools their predictions.
+        clean: apply `kerasllm.text.Cleaner` first.
+    """
+
+    length: int
+    long_texts: str = "truncate"
+    clean: bool = False
+
+    @classmethod
+    def of(cls, settings):
+        """Return the reading that settings describe, a dataclass or the dict in config.json."""
+        if not isinstance(settings, dict):
+            settings = dataclasses.asdict(settings)
+        names = [f.name for f in dataclasses.fields(cls)]
+        return cls(**{n: settings[n] for n in names if settings.get(n) is not None})
+
+    def rows(self, texts, tokenizer):
+        """Return (rows of ids, owners): which text each row is of."""
+        check_choice("long_texts", self.long_texts, ("truncate", "windows"))
+        texts = Cleaner().clean_all(texts)[0] if self.clean else list(texts)
+        ids = tokenizer.encode_batch(texts, eos=True)
+        if self.long_texts == "windows":
+            return window_batch(ids, self.length)
+        return [row[: self.length] for row in ids], list(range(len(ids)))
+
+
 def text_ids(texts, tokenizer, length):
-    """Return each text's ids with <eos>, cut at `length`, and how many were cut."""
-    ids = tokenizer.encode_batch(list(texts), eos=True)
-    cut = sum(len(row) > length for row in ids)
-    return [row[:length] for row in ids], cut
+    """Return each text's ids with <eos>, cut at `length`."""
+    return Reading(length).rows(texts, tokenizer)[0]

@@ -8,7 +8,7 @@ import numpy as np
 from kerasllm import datasets
 from kerasllm.training import baselines
 from kerasllm.training.bootstrap import bootstrap_interval
-from kerasllm.training.corpora import read_source, text_ids, token_rows
+from kerasllm.training.corpora import Reading, read_source, text_ids, token_rows
 from kerasllm.training.finetuning import classify
 from kerasllm.training.labelled import label_ids
 from kerasllm.training.language import token_nats
@@ -66,7 +66,7 @@ def _classification(run, data, split, with_baselines):
     test = data if isinstance(data, datasets.Dataset) else datasets.load(data, split=split)
     labels = tuple(run.config["labels"])
     y_true = label_ids(test, labels)
-    logits = classify(run.model, run.tokenizer, test.texts, run.settings["length"])
+    logits = classify(run.model, run.tokenizer, test.texts, Reading.of(run.settings))
     y_pred = logits.argmax(axis=1)
     matrix = confusion_matrix(y_true, y_pred, labels)
     _draw_confusion(run, matrix, labels)
@@ -92,7 +92,7 @@ def _language(run, data, split, with_baselines):
     settings = PretrainSettings(**run.settings)
     source = _source(data, split)
     if settings.objective == "masked":
-        ids, _ = text_ids(text_lists(source)[1], run.tokenizer, settings.length)
+        ids = text_ids(text_lists(source)[1], run.tokenizer, settings.length)
         nats = masked_nats(run.model, ids, settings, run.tokenizer)
         metrics = language_metrics(float(nats.sum()), len(nats))
         return _language_result(data, split, metrics, nats)

@@ -18,8 +18,9 @@ import numpy as np
 
 from kerasllm.layers.pooling import MODES
 from kerasllm.models import TextClassifier
+from kerasllm.text import pool_windows
 from kerasllm.training.batches import ArrayBatches, TextBatches, pad_bucketed
-from kerasllm.training.corpora import found_again, text_ids
+from kerasllm.training.corpora import Reading, found_again
 from kerasllm.training.labelled import check_known, label_ids, read_labelled
 from kerasllm.training.loop import Stage, run_stage
 from kerasllm.training.movement import moved, weights_by_layer
@@ -111,7 +112,8 @@ def inherit(settings, run, report):
     }
     report.say(f"  inherited from {run.path}: {inherited}; overridden here: {given}")
     settings = dataclasses.replace(settings, **inherited)
-    return dataclasses.replace(settings, pooling=settings.pooling or "mean")
+    layer = -1 if settings.layer is None else settings.layer
+    return dataclasses.replace(settings, pooling=settings.pooling or "mean", layer=layer)
 
 
 def check_output(output, run):
@@ -154,8 +156,10 @@ def train_classifier(
     if settings.method != "scratch":
         copy.set_weights(backbone.get_weights())
         _copy_pooling(pretrained, model)
-    ids, _ = text_ids(train.texts, tokenizer, settings.length)
-    batches = TextBatches(ids, train.label_ids, settings.batch_size, settings.seed)
+    ids, owners = Reading.of(settings).rows(train.texts, tokenizer)
+    batches = TextBatches(
+        ids, train.label_ids[np.asarray(owners)], settings.batch_size, settings.seed
+    )
     validate = _validator(model, tokenizer, validation, train.labels, settings)
     before = weights_by_layer(model)
     rows = []
@@ -269,7 +273,7 @@ def _validator(model, tokenizer, validation, labels, settings):
     y = label_ids(validation, labels)
 
     def validate():
-        logits = classify(model, tokenizer, validation.texts, settings.length)
+        logits = classify(model, tokenizer, validation.texts, Reading.of(settings))
         shifted = logits - logits.max(axis=1, keepdims=True)
         log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         return {
@@ -280,16 +284,25 @@ def _validator(model, tokenizer, validation, labels, settings):
     return validate
 
 
-def classify(model, tokenizer, texts, length, batch_size=256):
-    """Return logits (B, C) of texts, in their order."""
-    ids, _ = text_ids(texts, tokenizer, length)
+def classify(model, tokenizer, texts, reading, batch_size=256):
+    """Return logits (B, C) of texts, in their order; those of a text's windows are averaged.
+
+    Args:
+        model: a `TextClassifier`.
+        tokenizer: the one that it was trained with.
+        texts: list of str.
+        reading: a `Reading`, or its length.
+        batch_size: rows at once.
+    """
+    reading = reading if isinstance(reading, Reading) else Reading(reading)
+    ids, owners = reading.rows(texts, tokenizer)
     order = np.argsort([len(row) for row in ids], kind="stable")
     logits = np.zeros((len(ids), model.output.shape[-1]))
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        padded = pad_bucketed([ids[row] for row in rows], limit=length)
+        padded = pad_bucketed([ids[row] for row in rows], limit=reading.length)
         logits[rows] = model.predict_on_batch(padded)
-    return logits
+    return pool_windows(logits, owners) if len(ids) else logits
 
 
 def _draw(folder, rows):

@@ -4,6 +4,7 @@ import json
 
 from kerasllm import datasets
 from kerasllm.training import baselines
+from kerasllm.training.corpora import Reading
 from kerasllm.training.crossvalidation import cross_validate
 from kerasllm.training.finetuning import METHODS, classify, inherit, train_classifier
 from kerasllm.training.metrics import classification_metrics
@@ -41,7 +42,7 @@ def crossvalidate(run, data, output=None, *, folds=5, settings=None, quiet=False
     def train_and_score(train, test):
         validation, rest = datasets.split(train, (0.1, 0.9), seed=settings.seed)
         model, _, _ = train_classifier(run.model, run.tokenizer, rest, validation, settings)
-        logits = classify(model, run.tokenizer, test.texts, settings.length)
+        logits = classify(model, run.tokenizer, test.texts, Reading.of(settings))
         network = classification_metrics(test.label_ids, logits.argmax(axis=1), test.labels)
         linear = baselines.linear(train, test).metrics
         scores = {name: network[name] for name in SCORES}

@@ -152,7 +152,7 @@ def text_lists(source):
 
 
 def _documents(texts, settings, tokenizer):
-    return text_ids(texts, tokenizer, settings.length)[0]
+    return text_ids(texts, tokenizer, settings.length)
 
 
 def _contrastive(settings, source, tokenizer, quiet):

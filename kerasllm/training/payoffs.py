@@ -7,6 +7,7 @@ import numpy as np
 
 from kerasllm import datasets
 from kerasllm.training import baselines
+from kerasllm.training.corpora import Reading
 from kerasllm.training.features import semantic_space
 from kerasllm.training.finetuning import METHODS, classify, inherit, train_classifier
 from kerasllm.training.labelled import label_ids, read_labelled
@@ -72,7 +73,7 @@ def payoff(
             for method in methods:
                 chosen = dataclasses.replace(settings[method], method=method, seed=seed)
                 model, _, _ = train_classifier(run.model, run.tokenizer, drawn, held, chosen)
-                logits = classify(model, run.tokenizer, test.texts, chosen.length)
+                logits = classify(model, run.tokenizer, test.texts, Reading.of(chosen))
                 scores[method] = _scores(test, logits.argmax(axis=1), train.labels)
             for method, metrics in scores.items():
                 rows.append({"method": method, "labels": count, "seed": seed, **metrics})

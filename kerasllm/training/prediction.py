@@ -4,6 +4,7 @@ import numpy as np
 
 from kerasllm.models import CausalLM, Sampling, TextClassifier, generate_ids
 from kerasllm.text import EOS, UNK
+from kerasllm.training.corpora import Reading
 from kerasllm.training.finetuning import classify
 from kerasllm.training.run import Run, load_run
 
@@ -31,8 +32,8 @@ def predict(run, texts):
         )
     if not texts:
         return []
-    length, labels = run.settings["length"], run.config["labels"]
-    logits = classify(run.model, run.tokenizer, texts, length)
+    reading, labels = Reading.of(run.settings), run.config["labels"]
+    logits = classify(run.model, run.tokenizer, texts, reading)
     p = np.exp(logits - logits.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
     return [
@@ -40,19 +41,19 @@ def predict(run, texts):
             "text": text,
             "label": labels[int(row.argmax())],
             "probabilities": {name: float(x) for name, x in zip(labels, row, strict=True)},
-            "warning": _warning(run.tokenizer.encode(text), length),
+            "warning": _warning(run.tokenizer.encode(text), reading),
         }
         for text, row in zip(texts, p, strict=True)
     ]
 
 
-def _warning(ids, length):
+def _warning(ids, reading):
     if not ids:
         return "the text is empty: the answer says nothing about it"
     if all(token == UNK for token in ids):
         return "every token is unknown to the tokenizer: the answer says nothing about this text"
-    if len(ids) > length:
-        return f"only the first {length} of {len(ids)} tokens were read"
+    if len(ids) > reading.length and reading.long_texts == "truncate":
+        return f"only the first {reading.length} of {len(ids)} tokens were read"
     return None
 
 

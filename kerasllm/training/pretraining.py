@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from kerasllm.training.batches import StreamBatches
-from kerasllm.training.corpora import found_again, make_tokenizer, read_source
+from kerasllm.training.corpora import cleaned, found_again, make_tokenizer, read_source
 from kerasllm.training.loop import Stage, run_stage
 from kerasllm.training.objectives import make_objective
 from kerasllm.training.optimizers import make_optimizer
@@ -48,6 +48,8 @@ def pretrain(
         check_resumable(output, config)
     run = Run.create(output)
     report.say(f"Pretraining on {source.name} into {run.path}", style="bold")
+    if settings.clean:
+        source = cleaned(source, report)
     tokenizer = make_tokenizer(source, settings)
     objective = make_objective(settings, source, tokenizer, quiet)
     config |= {"tokenizer": tokenizer.fingerprint, "training_tokens": objective.tokens}

@@ -55,6 +55,7 @@ class PretrainSettings(OptimizerSettings):
     word_splitter: str = flag("treebank", "word tokenizer: treebank, tweet, space or jieba")
     vocabulary_size: int = flag(8000, "tokens in the vocabulary at most")
     lowercase: bool = flag(False, "lower-case the text")
+    clean: bool = flag(False, "clean the text first: NFKC, control characters, HTML, white space")
     length: int = flag(128, "tokens of context in training")
     whole_word: bool = flag(False, "masked objective: hide whole words")
     mask_share: float = flag(0.15, "masked objective: share of tokens hidden")
@@ -82,6 +83,8 @@ class FinetuneSettings(OptimizerSettings):
     discriminative: float = flag(1.0, "divide the rate by this for each group of layers below")
     epochs: float = flag(3.0, "passes over the training texts")
     length: int | None = flag(None, "longest text in tokens; inherited from pretraining")
+    long_texts: str = flag("truncate", "longer texts: truncate, or windows (predictions pooled)")
+    clean: bool | None = flag(None, "clean the text first; inherited from pretraining")
     patience: int = flag(0, "stop after so many epochs without progress; 0: never")
     keep_best: bool = flag(True, "keep the weights of the best validation")
 

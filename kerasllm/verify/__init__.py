@@ -12,28 +12,25 @@ A first look::
 
 import importlib
 
-# Imported at once: the functions must take the place of the modules of the same name.
-from kerasllm.verify.compare import compare
-from kerasllm.verify.layer_masks import mask_table
-from kerasllm.verify.masks import check_masks
-from kerasllm.verify.report import Report, Row
-from kerasllm.verify.twin import Twin, twin
-from kerasllm.verify.twin_registry import UnsupportedLayerError, register
-
-_LAZY = {"verify_equations": "equations"}
-
-__all__ = [
-    "Report",
-    "Row",
-    "Twin",
-    "UnsupportedLayerError",
-    "check_masks",
-    "compare",
-    "mask_table",
-    "register",
-    "twin",
-    "verify_equations",
-]
+_LAZY = {
+    "FAULTS": "faults",
+    "Fault": "faults",
+    "Report": "report",
+    "Row": "report",
+    "Twin": "twin_model",
+    "UnsupportedLayerError": "twin_registry",
+    "check_masks": "masks",
+    "compare": "comparison",
+    "faults_of": "faults",
+    "find_fault": "faults",
+    "first_red_row": "faults_caught",
+    "mask_table": "layer_masks",
+    "register": "twin_registry",
+    "seeded": "faults",
+    "twin": "twin_model",
+    "verify_equations": "equations",
+}
+__all__ = sorted(_LAZY)
 
 
 def __getattr__(name):

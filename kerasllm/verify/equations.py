@@ -6,12 +6,13 @@ A topic is a module `cases_<topic>.py` with two tables: `CASES` (see `kerasllm.v
 
 import importlib
 import inspect
+from functools import partial
 
 import keras
 
 from kerasllm import reference
 from kerasllm.verify.report import Report
-from kerasllm.verify.rungs import rung1, rung2, rung3
+from kerasllm.verify.rungs import rung1, rung2, rungs_2_and_3
 from kerasllm.verify.trajectories import TRAJECTORIES, rung4
 
 TOPICS = (
@@ -19,7 +20,8 @@ TOPICS = (
 )  # fmt: skip
 _MODULES = [importlib.import_module(f"kerasllm.verify.cases_{topic}") for topic in TOPICS]
 
-CASES = tuple(case for module in _MODULES for case in module.CASES)
+CASES_OF = {topic: module.CASES for topic, module in zip(TOPICS, _MODULES, strict=True)}
+CASES = tuple(case for cases in CASES_OF.values() for case in cases)
 EXEMPT = {name: why for module in _MODULES for name, why in module.EXEMPT.items()}
 
 
@@ -37,8 +39,8 @@ def prove(case):
     rows = rung1(case) if case.backward else []
     if case.keras and keras.backend.backend() not in case.skip:
         for dtype in precisions():
-            rows += rung2(case, dtype)
-            rows += rung3(case, dtype) if case.backward else []
+            pair = rungs_2_and_3(case, dtype) if case.backward else (rung2(case, dtype),)
+            rows += [row for part in pair for row in part]
     return rows
 
 
@@ -60,13 +62,14 @@ def uncovered():
     return tuple(name for name in public_functions() if name not in covered)
 
 
-def verify_equations(backend=None, *, trajectories=True):
+def verify_equations(backend=None, *, trajectories=True, progress=None):
     """Prove every equation of the package and return a report.
 
     Args:
         backend: "tensorflow", "jax" or "torch": the backend that you expect to run. Keras chooses
             its backend when it is imported and cannot change it afterwards.
         trajectories: whether to run the 300 training steps of rung 4 too.
+        progress: called with a topic before its rows are computed, and with its rows after.
 
     Returns:
         A `Report` with rows for every rung of every case.
@@ -80,7 +83,17 @@ def verify_equations(backend=None, *, trajectories=True):
             f"expected Keras on {backend!r}, but it runs on {running!r}; start Python again with "
             f"the environment variable KERAS_BACKEND={backend}"
         )
-    rows = [row for case in CASES for row in prove(case)]
+    work = {topic: partial(_prove_all, cases) for topic, cases in CASES_OF.items()}
     if trajectories:
-        rows += [row for trajectory in TRAJECTORIES for row in rung4(trajectory)]
+        work["training"] = lambda: [row for one in TRAJECTORIES for row in rung4(one)]
+    rows, progress = [], progress or (lambda *_: None)
+    for topic, compute in work.items():
+        progress(topic, None)
+        found = compute()
+        progress(topic, found)
+        rows += found
     return Report(rows, title=f"Equations against Keras {keras.__version__} on {running}")
+
+
+def _prove_all(cases):
+    return [row for case in cases for row in prove(case)]

@@ -146,27 +146,36 @@ def rung2(case, dtype="float64"):
     """Compare the forward pass with Keras on the running backend."""
     arguments = {name: array.astype(dtype) for name, array in case.arguments.items()}
     ours = flatten(case.forward(**arguments)[0])
-    theirs = keras.tree.flatten(case.keras(**to_tensors(arguments)))
+    return _rung2_rows(case, dtype, ours, keras.tree.flatten(case.keras(**to_tensors(arguments))))
+
+
+def rung3(case, dtype="float64"):
+    """Compare the backward pass by hand with automatic differentiation on the running backend."""
+    return rungs_2_and_3(case, dtype)[1]
+
+
+def rungs_2_and_3(case, dtype="float64"):
+    """Return the rows of rung 2 and those of rung 3, from one evaluation on either side."""
+    arguments = {name: array.astype(dtype) for name, array in case.arguments.items()}
+    outputs, d_output, ours = hand_gradients(case, dtype)
+    tensors, cotangents = to_tensors(arguments), flatten(d_output)
+    answers, theirs = _evaluate(case.keras, tensors, cotangents)
+    bar = BARS["rung3", dtype]
+    return _rung2_rows(case, dtype, outputs, answers), [
+        compare_arrays(
+            f"3 {case.name}", f"d_{name} ({dtype})", ours[name], theirs[name], bar, case.note
+        )
+        for name in arguments
+    ]
+
+
+def _rung2_rows(case, dtype, ours, theirs):
     note = case.note or _precision_note(theirs, dtype)
     bar = BARS["rung2", dtype]
     pairs = enumerate(zip(ours, map(to_numpy, theirs), strict=True))
     return [
         compare_arrays(f"2 {case.name}", f"output {k} ({dtype})", a, b, bar, note)
         for k, (a, b) in pairs
-    ]
-
-
-def rung3(case, dtype="float64"):
-    """Compare the backward pass by hand with automatic differentiation on the running backend."""
-    arguments = {name: array.astype(dtype) for name, array in case.arguments.items()}
-    _, d_output, ours = hand_gradients(case, dtype)
-    theirs = automatic_gradients(case.keras, to_tensors(arguments), flatten(d_output))
-    bar = BARS["rung3", dtype]
-    return [
-        compare_arrays(
-            f"3 {case.name}", f"d_{name} ({dtype})", ours[name], theirs[name], bar, case.note
-        )
-        for name in arguments
     ]
 
 
@@ -181,13 +190,18 @@ def automatic_gradients(function, tensors, cotangents):
     Returns:
         NumPy arrays by name; zeros where an output does not depend on the tensor.
     """
+    return _evaluate(function, tensors, cotangents)[1]
+
+
+def _evaluate(function, tensors, cotangents):
+    """Return the outputs, flat, and the gradients by name; see `automatic_gradients`."""
     differentiate = {
         "tensorflow": _tensorflow_gradients,
         "jax": _jax_gradients,
         "torch": _torch_gradients,
     }[keras.backend.backend()]
-    gradients = differentiate(function, tensors, cotangents)
-    return {
+    outputs, gradients = differentiate(function, tensors, cotangents)
+    return outputs, {
         name: np.zeros(tensor.shape) if gradient is None else to_numpy(gradient)
         for (name, tensor), gradient in zip(tensors.items(), gradients, strict=True)
     }
@@ -238,7 +252,7 @@ def _tensorflow_gradients(function, tensors, cotangents):
         outputs = keras.tree.flatten(function(**tensors))
     cotangents = [tf.cast(d, y.dtype) for d, y in zip(cotangents, outputs, strict=True)]
     gradients = tape.gradient(outputs, list(tensors.values()), output_gradients=cotangents)
-    return [tf.convert_to_tensor(g) if g is not None else None for g in gradients]
+    return outputs, [tf.convert_to_tensor(g) if g is not None else None for g in gradients]
 
 
 def _jax_gradients(function, tensors, cotangents):
@@ -246,7 +260,8 @@ def _jax_gradients(function, tensors, cotangents):
 
     outputs, pull_back = jax.vjp(lambda tensors: keras.tree.flatten(function(**tensors)), tensors)
     cotangents = [jax.numpy.asarray(d, y.dtype) for d, y in zip(cotangents, outputs, strict=True)]
-    return [pull_back(cotangents)[0][name] for name in tensors]
+    gradients = pull_back(cotangents)[0]
+    return outputs, [gradients[name] for name in tensors]
 
 
 def _torch_gradients(function, tensors, cotangents):
@@ -258,4 +273,5 @@ def _torch_gradients(function, tensors, cotangents):
         torch.as_tensor(d).to(y.device, y.dtype) for d, y in zip(cotangents, outputs, strict=True)
     ]
     gradients = torch.autograd.grad(outputs, list(leaves.values()), cotangents, allow_unused=True)
-    return [g.detach() if g is not None else None for g in gradients]
+    outputs = [y.detach() for y in outputs]
+    return outputs, [g.detach() if g is not None else None for g in gradients]

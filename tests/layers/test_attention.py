@@ -63,9 +63,7 @@ def test_cross_attention(mask, rng, randomize, numpy, precision):
         mask=None if mask is None else mask[:, None, :],
     )  # fmt: skip
     # The mask of x is for self-attention: it hides no key of the source.
-    y, weights = numpy(
-        layer(x, source=source, mask=MASK, source_mask=mask, return_weights=True)
-    )
+    y, weights = numpy(layer(x, source=source, mask=MASK, source_mask=mask, return_weights=True))
     assert weights.shape == (B, N, T, S)
     assert np.abs(y - expected).max() < tolerance
     assert np.abs(weights - trace.weights).max() < tolerance

@@ -41,9 +41,7 @@ def test_only_a_causal_backbone_ignores_the_future(name, make_backbone, ids, num
 
 @pytest.mark.parametrize("pieces", [(1,) * 7, (3, 1, 3), (6, 1)], ids=["singly", "3-1-3", "6-1"])
 @pytest.mark.parametrize("name", CAUSAL)
-def test_step_by_step_gives_the_features_of_the_whole(
-    name, pieces, make_backbone, rng, numpy
-):
+def test_step_by_step_gives_the_features_of_the_whole(name, pieces, make_backbone, rng, numpy):
     backbone = make_backbone(name)
     ids = rng.integers(6, 23, (3, 7)).astype("int32")
     state, parts = backbone.initial_state(3, 11), []

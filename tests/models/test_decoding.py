@@ -23,11 +23,14 @@ def make_lm(make_backbone):
     """Return a function that builds a language model whose greedy texts vary."""
 
     def make(name, **options):
-        model = CausalLM(make_backbone(name, scale=1.5, **options))
+        transformer = name.startswith("gpt")
+        model = CausalLM(make_backbone(name, scale=0.5 if transformer else 3, **options))
         # Large biases would say one token for ever, large embeddings the last one again.
         for weight in model.weights:
-            if len(weight.shape) == 1 or weight.path.endswith("embedding/embeddings"):
+            if len(weight.shape) == 1:
                 weight.assign(0.1 * weight + weight.path.endswith("gamma"))
+            elif weight.path.endswith("embedding/embeddings") and not transformer:
+                weight.assign(0.1 * weight)
         return model
 
     return make

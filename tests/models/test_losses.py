@@ -82,7 +82,9 @@ def test_the_contrast_of_spans_by_hand(rng):
     pooled = keras.ops.convert_to_tensor(y.astype("float32"))
     loss = SpanContrast(temperature)
     assert float(loss(None, pooled)) == pytest.approx(total / 6, rel=1e-5)
-    assert float(loss(None, 3 * pooled)) == pytest.approx(total / 6, rel=1e-5)  # lengths are nothing
+    assert float(loss(None, 3 * pooled)) == pytest.approx(
+        total / 6, rel=1e-5
+    )  # lengths are nothing
     half = loss(None, keras.ops.cast(pooled, "bfloat16"))
     assert keras.backend.standardize_dtype(half.dtype) == "float32"
     assert float(half) == pytest.approx(total / 6, rel=0.05)

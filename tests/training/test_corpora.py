@@ -5,6 +5,7 @@ import pytest
 
 from kerasllm import datasets
 from kerasllm.training.corpora import (
+    Reading,
     Source,
     found_again,
     make_tokenizer,
@@ -108,11 +109,32 @@ def test_a_text_file_holds_out_its_last_tenth(tmp_path):
     assert "".join(tokenizer.decode(np.concatenate([train, validation]).tolist())).startswith("the")
 
 
-def test_a_text_longer_than_the_context_is_cut_and_counted():
+def test_a_text_longer_than_the_context_is_cut():
     tokenizer = make_tokenizer(read_source(TEXTS), PretrainSettings(tokenizer="word"))
-    ids, cut = text_ids(["the cat", "the cat is here the cat"], tokenizer, 4)
-    assert [len(row) for row in ids] == [3, 4] and cut == 1
+    ids = text_ids(["the cat", "the cat is here the cat"], tokenizer, 4)
+    assert [len(row) for row in ids] == [3, 4]
     assert ids[0][-1] == tokenizer.eos_id
+
+
+def test_windows_keep_all_of_a_long_text():
+    tokenizer = make_tokenizer(read_source(TEXTS), PretrainSettings(tokenizer="word"))
+    texts = ["the cat is here the cat", "the cat"]
+    rows, owners = Reading(4, "windows").rows(texts, tokenizer)
+    whole = tokenizer.encode_batch(texts, eos=True)
+    assert list(owners) == [0] * (len(rows) - 1) + [1] and len(rows) > 2
+    assert rows[0] == whole[0][:4] and rows[-2][-1] == tokenizer.eos_id and rows[-1] == whole[1]
+
+
+def test_cleaning_reads_a_dirty_text_like_a_clean_one():
+    tokenizer = make_tokenizer(read_source(TEXTS), PretrainSettings(tokenizer="word"))
+    dirty, clean = ["the\x00   cat"], ["the cat"]
+    assert Reading(9, clean=True).rows(dirty, tokenizer) == Reading(9).rows(clean, tokenizer)
+
+
+def test_reading_follows_the_settings():
+    assert Reading.of({"length": 7, "clean": None, "epochs": 3}) == Reading(7)
+    with pytest.raises(ValueError, match="Did you mean 'windows'"):
+        Reading(7, "window").rows(["a"], None)
 
 
 def test_data_is_found_again_by_name_or_absolute_path(tmp_path, monkeypatch):
