@@ -6,6 +6,7 @@ setting and documentation are one thing. Keras is loaded only when a verb needs 
 
 import dataclasses
 import inspect
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -50,7 +51,6 @@ def options(
 
 def _load_keras():
     """Load Keras and its backend without their start-up notices, which no setting silences."""
-    import os
     import tempfile
 
     sys.stderr.flush()
@@ -247,6 +247,52 @@ def crossvalidate(
     from kerasllm.training import crossvalidate
 
     crossvalidate(run, data, output, folds=folds, settings=settings, quiet=quiet)
+
+
+@app.command()
+def verify(
+    model: Annotated[Path | None, typer.Option(help="run folder: prove this model")] = None,
+    backend: Annotated[str | None, typer.Option(help="tensorflow, jax or torch")] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="print every comparison")] = False,
+    json: Annotated[Path | None, typer.Option(help="file for every comparison")] = None,
+    html: Annotated[Path | None, typer.Option(help="file for a page")] = None,
+    table: Annotated[Path | None, typer.Option(help="file for the summary, Markdown")] = None,
+):
+    """Prove that NumPy and Keras agree: every equation, or a trained model.
+
+    Example: kerasllm verify --model runs/finetuned
+    """
+    from kerasllm.verify.proof_command import on_backend, verify_command
+
+    if backend is not None and backend != os.environ.get("KERAS_BACKEND"):
+        files = {"--model": model, "--json": json, "--html": html, "--table": table}
+        given = [part for name, path in files.items() if path for part in (name, str(path))]
+        flags = [*given, *(["--rows"] if rows else []), "--backend", backend]
+        raise typer.Exit(on_backend(backend, ["verify", *flags]))
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # its remarks would stand between the lines
+    _load_keras()
+    agreed = verify_command(model, rows=rows, json=json, html=html, table=table)
+    raise typer.Exit(0 if agreed else 1)
+
+
+@app.command()
+def trace(
+    run: RunFolder,
+    text: Annotated[str, typer.Argument(help="text to read", show_default=False)],
+    layer: Annotated[str | None, typer.Option(help="layer; all that are drawn if none")] = None,
+    symbol: Annotated[str | None, typer.Option(help="symbol, such as f, c, h or weights")] = None,
+    step: Annotated[int | None, typer.Option(help="token whose equations to print")] = None,
+    unit: Annotated[int, typer.Option(help="unit whose equations to print")] = 0,
+    top: Annotated[int, typer.Option(help="predictions at each step")] = 5,
+):
+    """Show every number that a model computes on a text, and draw it into RUN/figures.
+
+    Example: kerasllm trace runs/pretrained "To be, or not" --layer lstm_0 --symbol f
+    """
+    _load_keras()
+    from kerasllm.verify.proof_command import show_trace
+
+    show_trace(run, text, layer=layer, symbol=symbol, step=step, unit=unit, top=top)
 
 
 @app.command()

@@ -54,6 +54,8 @@ def page(lesson):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = set_aside(cell.source, formulas)
+        for output in cell.get("outputs", []):
+            _set_aside_output(output.get("data", {}), formulas)
     exporter = nbconvert.HTMLExporter(template_name="basic")
     body, _ = exporter.from_notebook_node(notebook)
     for number, formula in enumerate(formulas):
@@ -76,11 +78,18 @@ def set_aside(markdown, formulas):
         if found["code"]:
             return found["code"]
         display = "block" if found["block"] else "inline"
-        latex = (found["block"] or found["inline"]).strip().replace("{aligned}", "{align*}")
+        latex = html.unescape(found["block"] or found["inline"]).strip()
+        latex = latex.replace("{aligned}", "{align*}")
         formulas.append(convert(latex, display=display))
         return _token(len(formulas) - 1)
 
     return _MATH.sub(replaced, markdown)
+
+
+def _set_aside_output(data, formulas):
+    """Do the same to what a cell shows."""
+    if "text/html" in data:
+        data["text/html"] = set_aside(data["text/html"], formulas)
 
 
 def _token(number):
@@ -123,6 +132,7 @@ pre { margin: 0; overflow-x: auto; }
 .prompt, .jp-InputPrompt, .jp-OutputPrompt { display: none; }
 .highlight { padding: 0.7em 0.9em; border-left: 3px solid var(--line); border-radius: 3px;
   overflow-x: auto; }
+.output_area pre, .jp-OutputArea-child pre { white-space: pre-wrap; }
 .output_area, .jp-OutputArea-child { padding: 0.5em 0.9em; overflow-x: auto; }
 table { border-collapse: collapse; margin: 0.8em 0; font-size: 14px; }
 caption { text-align: left; font-weight: 600; padding-bottom: 0.4em; }

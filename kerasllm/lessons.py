@@ -136,7 +136,8 @@ def execute(number, folder=FOLDER, limit=LIMIT):
     try:
         client.execute(env={**os.environ, **OFFLINE}, stderr=subprocess.DEVNULL)
     except nbclient.exceptions.CellExecutionError as error:
-        raise LessonError(f"{lesson.source.name} does not run: {error}") from None
+        said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+        raise LessonError(f"{lesson.source.name} does not run: {said}") from None
     except nbclient.exceptions.CellTimeoutError:
         raise LessonError(f"{lesson.source.name} took longer than {limit} seconds.") from None
     del notebook.cells[0]
@@ -161,14 +162,31 @@ def _settle(notebook, lesson):
     codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for number, cell in enumerate(codes, 1):
         cell.metadata, cell.execution_count = {}, number
+        cell.outputs = _joined(cell.outputs)
         for output in cell.outputs:
             if "execution_count" in output:
                 output.execution_count = number
+            if "text/html" in output.get("data", {}):
+                # The table is shown; an address in memory is all that the other form may add.
+                plain = output.data["text/plain"]
+                output.data["text/plain"] = re.sub(r"( object)? at 0x[0-9a-f]+", "", plain)
             if output.get("name") == "stderr":
                 raise LessonError(f"{lesson.source.name} wrote to stderr: {output.text}")
         found = machine_traces(cell.outputs)
         if found:
             raise LessonError(f"{lesson.source.name}: the output of cell {number} holds {found}")
+
+
+def _joined(outputs):
+    """Join what was printed: where the kernel cuts it depends on the time that it took."""
+    joined = []
+    for output in outputs:
+        before = joined[-1] if joined else {}
+        if output.get("name") and output.get("name") == before.get("name"):
+            before.text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def machine_traces(outputs):
@@ -248,7 +266,7 @@ def start(seed=7):
     from kerasllm.plots.fonts import FONT_CURE
 
     if chinese_font() is None:
-        print(f"No font with Chinese is installed; figures show boxes in its place. Cure: {FONT_CURE}")
+        print(f"Figures show boxes in the place of Chinese. Cure: {FONT_CURE}")
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
         from IPython.core.pylabtools import select_figure_formats
 
@@ -304,4 +322,7 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (LessonError, ValueError, OSError, ImportError) as error:
+        sys.exit(f"error: {error}")

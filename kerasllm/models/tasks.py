@@ -181,7 +181,9 @@ class TextClassifier(_Task):
         pooled = MaskedPooling(pooling, name="pooling")(backbone.features(layer))
         pooled = keras.layers.LayerNormalization(epsilon=1e-6, name="pooled_norm")(pooled)
         pooled = keras.layers.Dropout(dropout, name="dropout")(pooled)
-        logits = keras.layers.Dense(num_classes, name="classes")(pooled)
+        # From 0, so that few labels move the head where they point and nowhere else.
+        head = keras.layers.Dense(num_classes, kernel_initializer="zeros", name="classes")
+        logits = head(pooled)
         super().__init__(backbone.input, logits, **kwargs)
         self.backbone = backbone
         self.task_config = {

@@ -69,6 +69,30 @@ def drawable(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def name_columns(axes, names, cell):
+    """Write names under the ticks: upright where they fit in a cell (inches).
+
+    Wider ones stand on end; Chinese ones are written from the top to the bottom.
+    """
+    axes.set_xticklabels([_column(name, cell) for name in names])
+    for label, name in zip(axes.get_xticklabels(), names, strict=True):
+        label.set_rotation(90 if _on_end(name, cell) else 0)
+
+
+def _column(name, cell):
+    name = drawable(name)
+    vertical = _wide(name, cell) and not any(sign.isascii() for sign in name)
+    return "\n".join(name) if vertical else name
+
+
+def _on_end(name, cell):
+    return _wide(drawable(name), cell) and any(sign.isascii() for sign in drawable(name))
+
+
+def _wide(name, cell):
+    return len(name) > 1 and sum(0.09 if sign.isascii() else 0.16 for sign in name) > cell
+
+
 def use_fonts(figure):
     """Let every text of a finished figure fall back on the Chinese font; return the figure."""
     from matplotlib.text import Text

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kerasllm.plots.fonts import drawable, use_fonts
+from kerasllm.plots.fonts import drawable, name_columns, use_fonts
 from kerasllm.plots.style import COLOURS, numbers, panels, tidy
 
 DEEPEST = 1e-16  # a gradient below rounding is drawn there
@@ -54,7 +54,8 @@ def gradient_flow(
         _line(axes, values, colours.get(name, COLOURS[-1]), "--", f"{name}: |dL/dc|")
     axes.set(yscale="log", xlabel="step t", ylabel="size of the gradient", title=drawable(title))
     if tokens is not None:
-        axes.set_xticks(range(len(tokens)), [drawable(token) for token in tokens], rotation=90)
+        axes.set_xticks(range(len(tokens)))
+        name_columns(axes, tokens, 6 / len(tokens))
         axes.set_xlabel("")
     tidy(axes)
     axes.legend(frameon=False)

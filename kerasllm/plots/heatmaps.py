@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kerasllm.plots.fonts import drawable, use_fonts
+from kerasllm.plots.fonts import drawable, name_columns, use_fonts
 from kerasllm.plots.style import numbers, panels
 
 MOST_COUNTS = 20  # classes up to which the cells hold their counts
@@ -137,10 +137,9 @@ def gate_heatmap(
 
 
 def _name_ticks(axes, rows, columns, cell):
-    """Name rows and columns; columns that are wider than a cell (inches) stand upright."""
-    columns = [drawable(name) for name in columns]
-    widest = max(sum(0.09 if sign.isascii() else 0.16 for sign in name) for name in columns)
-    axes.set_xticks(range(len(columns)), columns, rotation=90 if widest > cell else 0)
+    """Name rows and columns; `cell` is the width of a column in inches."""
+    axes.set_xticks(range(len(columns)))
+    name_columns(axes, columns, cell)
     if rows is not None:
         axes.set_yticks(range(len(rows)), [drawable(name) for name in rows])
 

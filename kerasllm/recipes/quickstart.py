@@ -45,7 +45,7 @@ PRETRAINING = PretrainSettings(
     contrast_batch=128,
     temperature=0.2,
     steps=400,
-    learning_rate=5e-3,
+    learning_rate=1e-2,
     weight_decay=0.0,
     eval_every=100,
 )

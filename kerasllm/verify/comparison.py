@@ -16,8 +16,8 @@ from kerasllm.verify import graph
 from kerasllm.verify.compare_outputs import Precision, forward_rows, precision_of, tensors_of
 from kerasllm.verify.report import Report, compare_arrays
 from kerasllm.verify.rungs import automatic_gradients, to_numpy, to_tensors
-from kerasllm.verify.twin_model import Twin
 from kerasllm.verify.twin_losses import in_floatx
+from kerasllm.verify.twin_model import Twin
 
 __all__ = ["compare"]
 

@@ -124,7 +124,7 @@ class TextTrace:
         if found.symbol == "weights" and array.shape[-2:] == (len(self.tokens),) * 2:
             return plots.attention_map(self.tokens, array, title=found.title)
         flat = _flat(np.nan_to_num(array, neginf=0.0))  # masked scores
-        signed = found.symbol not in GATES
+        signed = not (found.recurrent and found.symbol in GATES)
         return plots.gate_heatmap(self.tokens, flat, title=found.title, signed=signed)
 
     def equations(self, layer=None, step=None, unit=0, digits=4):
@@ -142,7 +142,7 @@ class TextTrace:
         recurrent = [name for name, symbols in self.layers.items() if symbols.recurrent]
         if layer is None and not recurrent:
             raise ValueError(f"this model has no recurrent layer; it has {list(self.layers)}.")
-        name = self._layer_name(recurrent[0] if layer is None else layer)
+        name = self.find_layer(recurrent[0] if layer is None else layer)
         if name not in recurrent:
             raise ValueError(
                 f"the layer {name!r} has no steps: choose a recurrent one, {recurrent}."
@@ -152,8 +152,10 @@ class TextTrace:
         _in_range("unit", unit, symbols.arrays["h"].shape[-1], "units")
         processed = count - 1 - step if symbols.backwards else step
         made, note = equations_of(symbols.trace, processed, unit)
-        return Equations(f"{name}, step {step} ({self.tokens[step]}), unit {unit}", made, note,
-                         digits)  # fmt: skip
+        if symbols.backwards and not note:
+            note = "reads backwards: h_previous is the state at the token to the right"
+        title = f"{name}, step {step} ({self.tokens[step]}), unit {unit}"
+        return Equations(title, made, note, digits)
 
     def predictions(self, top=5):
         """Return the likeliest tokens at each step, or the classes, as a `TokenTable`.
@@ -194,7 +196,8 @@ class TextTrace:
 
         return columns, [tuple(cell(head[t]) for head in heads) for t in range(heads.shape[1])]
 
-    def _layer_name(self, layer):
+    def find_layer(self, layer=None):
+        """Return the whole name of a layer that is named by its end; the default for None."""
         names = list(self.layers)
         if layer is None:
             return next((n for n in names if self.layers[n].interesting), names[-1])
@@ -207,7 +210,7 @@ class TextTrace:
         )
 
     def _find(self, layer, symbol):
-        name = self._layer_name(layer)
+        name = self.find_layer(layer)
         symbols = self.layers[name]
         symbol = symbols.default if symbol is None else symbol
         if symbol not in symbols.arrays:
@@ -215,7 +218,8 @@ class TextTrace:
                 f"no symbol {symbol!r} in the layer {name!r}; it has {list(symbols.arrays)}."
                 + nearest(symbol, symbols.arrays)
             )
-        return _Found(f"{name}: {symbol}", symbol, symbols.arrays[symbol])
+        array, recurrent = symbols.arrays[symbol], symbols.recurrent
+        return _Found(f"{name}: {symbol}", symbol, array, recurrent)
 
     def __str__(self):
         names = (f"  {name}: {', '.join(symbols.arrays)}" for name, symbols in self.layers.items())
@@ -234,6 +238,7 @@ class _Found(NamedTuple):
     title: str
     symbol: str
     array: np.ndarray
+    recurrent: bool
 
 
 def _ends(names):

@@ -37,6 +37,12 @@ class LayerSymbols(NamedTuple):
         return self.recurrent or "weights" in self.arrays
 
     @property
+    def telling(self):
+        """The symbols that tell most about the layer: what it keeps, and its state."""
+        wanted = ("f", "z", "h") if self.recurrent else ("weights",)
+        return [name for name in wanted if name in self.arrays]
+
+    @property
     def default(self):
         """The symbol to show where none is named."""
         wanted = ("h",) if self.recurrent else ("weights", "output")

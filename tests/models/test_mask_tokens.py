@@ -50,7 +50,7 @@ def test_shares_of_choice_and_fate(texts, rng):
 
 
 def test_another_share(texts, rng):
-    inputs, targets = mask_tokens(texts, V, rng, share=0.4)
+    _, targets = mask_tokens(texts, V, rng, share=0.4)
     long = (texts >= 6).sum(axis=1) > 40
     assert abs((targets[long] != 0).sum() / (texts[long] >= 6).sum() - 0.4) < 0.02
 
@@ -64,7 +64,7 @@ def test_padding_and_special_tokens_are_never_chosen(texts, rng):
 
 
 def test_every_text_has_a_hidden_token_where_it_can(texts, rng):
-    inputs, targets = mask_tokens(texts, V, rng, share=0.01)
+    _, targets = mask_tokens(texts, V, rng, share=0.01)
     possible = (texts >= 6).any(axis=1)
     assert not possible.all()
     assert np.array_equal((targets != 0).any(axis=1), possible)

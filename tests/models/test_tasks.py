@@ -16,10 +16,7 @@ from kerasllm.models import (
     generate_ids,
 )
 
-pytestmark = [
-    pytest.mark.backends,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 V = 23
 MODES = ("mean", "max", "last", "first", "attention")
 POSITIONS = np.array([[1, 6, 4], [3, 0, 0], [0, 0, 0]], dtype="int32")
@@ -53,6 +50,7 @@ TASKS = [
 every_task = pytest.mark.parametrize(("task", "name"), TASKS)
 
 
+@pytest.mark.backends
 @every_task
 def test_one_step_of_training_moves_every_weight(task, name, make_backbone, ids):
     model, y = _make(task, make_backbone(name))
@@ -92,6 +90,7 @@ def test_a_model_that_has_generated_can_be_saved(make_backbone, tmp_path):
     assert generate_ids(loaded, [[7, 8]], 4) == text
 
 
+@pytest.mark.backends
 @pytest.mark.parametrize("name", ["gpt", "lstm"])
 def test_a_tied_head_is_the_embedding_transposed(name, make_backbone, ids, numpy):
     backbone = make_backbone(name)
@@ -111,6 +110,7 @@ def test_features_of_another_width_get_a_head_of_their_own(make_backbone, ids, n
     assert np.array_equal(numpy(model.logits(backbone(ids))), numpy(model(ids)))
 
 
+@pytest.mark.backends
 @pytest.mark.parametrize("name", ["bert", "birnn"])
 def test_a_masked_model_scores_the_chosen_positions(name, make_backbone, ids, numpy):
     backbone = make_backbone(name)
@@ -153,6 +153,7 @@ def test_a_classifier_can_read_a_lower_layer(make_backbone, ids, numpy):
         assert type(model).from_config(model.get_config()).task_config["layer"] == layer
 
 
+@pytest.mark.backends
 def test_a_contrastive_model_gives_logits_and_pooled_spans(make_backbone, ids, numpy):
     backbone = make_backbone("gpt")
     model, spans = ContrastiveLM(backbone), ids[[0, 1, 2, 0], 1:6]
@@ -174,6 +175,7 @@ def test_dropout_lies_before_each_head(make_backbone, ids, numpy):
         assert type(model).from_config(model.get_config()).task_config["dropout"] == 0.5
 
 
+@pytest.mark.backends
 def test_mixed_precision(make_backbone, ids, numpy):
     before = keras.config.dtype_policy()
     exact = CausalLM(make_backbone("gpt-rotary"))
@@ -202,7 +204,7 @@ def test_bad_arguments_are_explained(make_backbone):
     backbone = make_backbone("bert")
     with pytest.raises(ValueError, match="at least 2 classes, received 1"):
         TextClassifier(backbone, 1)
-    with pytest.raises(ValueError, match="pooling must be one of .* received 'average'"):
+    with pytest.raises(ValueError, match=r"pooling must be one of .* received 'average'"):
         TextClassifier(backbone, 2, "average")
     for layer in (4, -5):
         with pytest.raises(ValueError, match=rf"layer from 0 .* or -1, received {layer}\."):

@@ -59,7 +59,7 @@ def measured(pretrained, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(payoffs, "train_classifier", network)
         patch.setattr(payoffs.baselines, "linear", regression)
-        options = {"label_counts": (12, 30), "methods": ("scratch", "frozen"), "seeds": 2}
+        options = {"label_counts": (12, 30), "methods": ("scratch", "frozen"), "seeds": 1}
         result = payoff(pretrained, "topic_en", folder, quiet=True, epochs=1, **options)
     return result, folder, given
 
@@ -68,7 +68,7 @@ def test_there_is_a_row_for_each_method_count_and_seed(measured):
     result, _, _ = measured
     cells = [(r["method"], r["labels"], r["seed"]) for r in result["rows"]]
     methods = ("majority", "linear", "latent_semantic", "scratch", "frozen")
-    assert sorted(cells) == sorted((m, n, s) for m in methods for n in (12, 30) for s in (0, 1))
+    assert sorted(cells) == sorted((m, n, s) for m in methods for n in (12, 30) for s in (0,))
     assert all(0 <= row["accuracy"] <= 1 for row in result["rows"])
     assert result["test_rows"] == len(datasets.load("topic_en", split="test"))
     assert len(result["summary"]) == 10
@@ -84,8 +84,8 @@ def test_every_method_is_given_the_same_rows(measured):
     _, _, given = measured
     networks = [rows for _, rows in given["network"]]
     assert networks == [rows for rows in given["linear"] for _ in range(2)]
-    assert [method for method, _ in given["network"]] == ["scratch", "frozen"] * 4
-    assert set(given["linear"][0]) < set(given["linear"][2])  # 12 labels of seed 0 among its 30
+    assert [method for method, _ in given["network"]] == ["scratch", "frozen"] * 2
+    assert set(given["linear"][0]) < set(given["linear"][1])  # the 12 labels among the 30
 
 
 @pytest.mark.parametrize(

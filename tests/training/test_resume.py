@@ -17,7 +17,7 @@ PRETRAIN = {
     "preset": "tiny", "units": 13, "hidden_dim": 13, "tokenizer": "word", "length": 16,
     "batch_size": 4, "dropout": 0.3, "steps": 60, "eval_every": 4, "xla": False,
 }  # fmt: skip
-FINETUNE = {"method": "gradual", "epochs": 15, "dropout": 0.3, "batch_size": 64}
+FINETUNE = {"method": "gradual", "epochs": 9, "dropout": 0.3, "batch_size": 64}
 CODE = """
 import json, sys
 from kerasllm.training import {name}

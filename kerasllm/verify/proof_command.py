@@ -1,0 +1,177 @@
+"""The commands `kerasllm verify` and `kerasllm trace`: compute, print, and write files."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from kerasllm.text.errors import nearest
+
+__all__ = ["on_backend", "show_trace", "verify_command"]
+
+BACKENDS = ("tensorflow", "jax", "torch")
+WIDEST = 80  # tokens up to which attention is drawn: every pair is a cell
+
+
+def on_backend(backend, arguments):
+    """Run `kerasllm ARGUMENTS` in a new Python on another backend; return its exit status.
+
+    Keras chooses its backend when it is imported and cannot change it afterwards.
+
+    Raises:
+        ValueError: an unknown backend.
+        ImportError: one that is not installed.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(
+            f"expected a backend among {BACKENDS}, received {backend!r}."
+            + nearest(backend, BACKENDS)
+        )
+    if importlib.util.find_spec(backend) is None:
+        raise ImportError(
+            f"the backend {backend} is not installed: pip install 'kerasllm[{backend}]'."
+        )
+    sys.stdout.flush()
+    code = "from kerasllm.cli import main; main()"
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    return subprocess.run([sys.executable, "-c", code, *arguments], env=environment).returncode
+
+
+def verify_command(model=None, *, rows=False, json=None, html=None, table=None, console=None):
+    """Prove the equations, or a trained run; print, write, and return whether all agree.
+
+    Args:
+        model: a run folder; None proves the equations of the package.
+        rows: print every comparison instead of the summary.
+        json: file for every comparison.
+        html: file for a page.
+        table: file for the summary as Markdown (of the equations only).
+        console: a rich console; that of the terminal if left out.
+    """
+    from rich.console import Console
+
+    console = console or Console()
+    for path in (json, html, table):
+        if path is not None and not Path(path).resolve().parent.is_dir():
+            raise FileNotFoundError(f"the folder of {path} does not exist: create it first.")
+    if model is not None and table is not None:
+        raise ValueError("--table is the table of the equations: leave --model out, or use --html.")
+    prove = _prove_equations if model is None else _prove_run
+    report, page, markdown = prove(model, rows, console)
+    written = {json: lambda: report.to_json(indent=1) + "\n", html: page, table: markdown}
+    for path, text in written.items():
+        if path is not None:
+            Path(path).write_text(text(), encoding="utf-8")
+            console.print(f"written: {path}", markup=False, highlight=False)
+    return report.ok
+
+
+def _prove_equations(_model, rows, console):
+    from kerasllm.verify.proof import prove_equations
+
+    proof = prove_equations(console=console)
+    if rows:
+        proof.report.print(console)
+    else:
+        proof.print(console)
+    command = f"KERAS_BACKEND={_backend()} kerasllm verify --table docs/proof.md"
+    return proof.report, proof.html, lambda: proof.markdown(command)
+
+
+def _prove_run(model, rows, console):
+    from kerasllm.verify.proof_run import prove_run
+    from kerasllm.verify.proof_tables import print_model_proof, whole_page
+
+    began = time.perf_counter()
+    report = prove_run(model)
+    if rows:
+        report.print(console)
+    else:
+        print_model_proof(report, time.perf_counter() - began, console)
+    return report, lambda: whole_page(report.title, report.summary(), "", report), None
+
+
+def _backend():
+    import keras
+
+    return keras.backend.backend()
+
+
+def show_trace(run, text, *, layer=None, symbol=None, step=None, unit=0, top=5, console=None):
+    """Print what a run computes on a text, and draw it into RUN/figures.
+
+    Args:
+        run: a run folder.
+        text: the text.
+        layer: which layer; without one, all recurrent and attention layers are drawn.
+        symbol: which symbol of it.
+        step: which token's equations to print, from 0; the last one if left out.
+        unit: which unit's.
+        top: how many predictions to print.
+        console: a rich console; that of the terminal if left out.
+
+    Returns:
+        The paths of the figures.
+    """
+    from rich.console import Console
+
+    from kerasllm.training.run import load_run
+    from kerasllm.verify.text_trace import trace
+
+    console, run = console or Console(), load_run(run)
+    seen = trace(run, text)
+    table = seen.table(layer, symbol)
+    equations = _equations(seen, layer, step, unit)
+    console.print(str(seen), markup=False, highlight=False)
+    if seen.probabilities is not None:
+        seen.predictions(top).print(console)
+    table.print(console)
+    if equations:
+        console.print(str(equations), markup=False, highlight=False)
+    paths = [_write(run, f"trace_{name}_{sign}", figure) for name, sign, figure in _figures(
+        seen, layer, symbol)]  # fmt: skip
+    paths += _write_flow(run, seen, text)
+    console.print(*(f"written: {path}" for path in paths), sep="\n", markup=False, highlight=False)
+    return paths
+
+
+def _equations(seen, layer, step, unit):
+    recurrent = [name for name, symbols in seen.layers.items() if symbols.recurrent]
+    if layer is None and not recurrent:
+        return None
+    if layer is not None and seen.find_layer(layer) not in recurrent:
+        if step is not None:
+            return seen.equations(layer, step, unit)  # which says that there are none
+        return None
+    return seen.equations(layer, step, unit)
+
+
+def _figures(seen, layer, symbol):
+    """Yield (layer, symbol, figure) of what was asked for, or of all that is interesting."""
+    if layer is not None or symbol is not None:
+        name = seen.find_layer(layer)
+        sign = symbol or seen.layers[name].default
+        yield name, sign, seen.figure(name, sign)
+        return
+    for name, symbols in seen.layers.items():
+        if symbols.interesting:
+            for sign in symbols.telling:
+                if sign != "weights" or len(seen.tokens) <= WIDEST:
+                    yield name, sign, seen.figure(name, sign)
+
+
+def _write_flow(run, seen, text):
+    from kerasllm.verify.flow import gradient_flow
+
+    if not any(s.recurrent and not s.backwards and "/forward" not in name
+               for name, s in seen.layers.items()):  # fmt: skip
+        return []
+    return [_write(run, "trace_gradient_flow", gradient_flow(run, text).figure())]
+
+
+def _write(run, name, figure):
+    name = name.replace("/", "_")
+    run.write_figure(name, figure)
+    return run.path / "figures" / f"{name}.png"

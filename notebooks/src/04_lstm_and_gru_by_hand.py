@@ -1,0 +1,604 @@
+# %% [markdown]
+# # 04 · LSTM and GRU by hand
+#
+# **What you will do.** Compute one step of an LSTM (长短时记忆网络) with a pencil's worth of
+# numbers, derive its backward pass, watch a trained one carry a fact across a sentence, and train
+# a NumPy copy beside Keras until both curves are one.
+#
+# **What you will learn.** What each gate (门) is for; why a simple recurrent network forgets and
+# an LSTM need not; how long a memory a forget gate gives; why padding (填充) needs a mask (掩码);
+# which of the two GRUs (门控循环单元) you are looking at.
+#
+# **What you need.** Python, matrix products, and the chain rule from school. 40 minutes; the cells
+# run in under a minute on a laptop, without network.
+
+# %%
+import keras
+import numpy as np
+
+from kerasllm import datasets, exercises, lessons, models, reference, text, verify
+from kerasllm.plots.style import COLOURS, panels, tidy
+
+lessons.start()
+
+# %% [markdown]
+# ## 1. A network that reads: the simple RNN
+#
+# A recurrent network (循环神经网络, RNN) reads one token after another and keeps a state $h$, the
+# hidden state (隐藏状态). Each step mixes the new input $x_t$ with the old state:
+#
+# $$h_t = \tanh(x_t W + h_{t-1} U + b)$$
+#
+# The documents print this equation with the weights on the left, $W x_t$: there $x_t$ is a column.
+# Keras stores a batch as rows, so here the weights stand on the right. It is the same sum.
+#
+# Everything that the network remembers has to pass through $U$ and the $\tanh$ at *every* step. A
+# number that has to survive fifty steps is multiplied fifty times. Section 5 measures what is
+# left.
+
+# %% [markdown]
+# ## 2. The LSTM, one gate at a time
+#
+# An LSTM adds a second state, the **cell** $c$ (细胞状态), and three gates (门) that decide what
+# happens to it. A gate is a sigmoid: a number between 0 (shut) and 1 (open).
+#
+# Let us have one input and one unit, so that every symbol is one number. The old states are
+# $h_{t-1} = 0.5$ and $c_{t-1} = 2$, and the input is $x_t = 1$.
+
+# %%
+x, h_previous, c_previous = 1.0, 0.5, 2.0
+
+#        i     f     g    o          Keras' order: input, forget, candidate, output
+W = np.array([[0.2, 1.0, 1.5, -0.4]])  # from the input
+U = np.array([[0.6, 2.0, -1.0, 0.8]])  # from the old state
+b = np.array([0.0, 1.0, 0.0, 0.0])
+
+
+def squash(a):
+    return float(reference.sigmoid(np.array(a))[0])
+
+
+# %% [markdown]
+# **Forget gate** 遗忘门: how much of the old cell is kept.
+#
+# $$f = \sigma(x W_f + h_{t-1} U_f + b_f)$$
+
+# %%
+f = squash(1.0 * x + 2.0 * h_previous + 1.0)
+print(f"f = σ(1.0·1 + 2.0·0.5 + 1.0) = σ(3.0) = {f:.4f}")
+
+# %% [markdown]
+# **Input gate** 输入门: how much of the new candidate is written.
+#
+# $$i = \sigma(x W_i + h_{t-1} U_i + b_i)$$
+
+# %%
+i = squash(0.2 * x + 0.6 * h_previous + 0.0)
+print(f"i = σ(0.2·1 + 0.6·0.5 + 0.0) = σ(0.5) = {i:.4f}")
+
+# %% [markdown]
+# **Candidate** 候选值: what would be written. It is no gate: it may be negative, hence $\tanh$.
+#
+# $$g = \tanh(x W_g + h_{t-1} U_g + b_g)$$
+
+# %%
+g = float(np.tanh(1.5 * x - 1.0 * h_previous + 0.0))
+print(f"g = tanh(1.5·1 - 1.0·0.5 + 0.0) = tanh(1.0) = {g:.4f}")
+
+# %% [markdown]
+# **Cell**: keep a share of the old, add a share of the new. No $\tanh$ and no matrix stands
+# between $c_{t-1}$ and $c_t$; that is the whole secret.
+#
+# $$c_t = f \cdot c_{t-1} + i \cdot g$$
+
+# %%
+c = f * c_previous + i * g
+print(f"c = {f:.4f}·2 + {i:.4f}·{g:.4f} = {c:.4f}")
+
+# %% [markdown]
+# **Output gate** 输出门: how much of the cell the others may see.
+#
+# $$o = \sigma(x W_o + h_{t-1} U_o + b_o) \qquad h_t = o \cdot \tanh(c_t)$$
+
+# %%
+o = squash(-0.4 * x + 0.8 * h_previous + 0.0)
+h = float(o * np.tanh(c))
+print(f"o = σ(-0.4·1 + 0.8·0.5 + 0.0) = σ(0.0) = {o:.4f}")
+print(f"h = {o:.4f}·tanh({c:.4f}) = {h:.4f}")
+
+# %% [markdown]
+# That was all. Now the same step three times: ours, the library's NumPy, and Keras.
+
+# %%
+row = np.array([[x]])  # (B, D) = (1, 1)
+(h_numpy, c_numpy), step = reference.lstm_step(
+    row @ W + b, np.array([[h_previous]]), np.array([[c_previous]]), U
+)
+
+cell = keras.layers.LSTMCell(1, dtype="float64")
+cell.build((1, 1))
+cell.set_weights([W, U, b])
+_, (h_keras, c_keras) = cell(row, [np.array([[h_previous]]), np.array([[c_previous]])])
+
+for name, values in {
+    "by hand": (h, c),
+    "NumPy": (h_numpy.item(), c_numpy.item()),
+    "Keras": (float(h_keras[0, 0]), float(c_keras[0, 0])),
+}.items():
+    print(f"{name:8} h = {values[0]:.12f}   c = {values[1]:.12f}")
+    assert np.allclose(values, (h, c), rtol=0, atol=1e-12)
+
+# %% [markdown]
+# ## 3. A whole sequence, and a proof
+#
+# `reference.lstm` takes that step once per token. Weights go in as Keras hands them out, and the
+# trace keeps every symbol of every step.
+
+# %%
+rng = np.random.default_rng(7)
+layer = keras.layers.LSTM(11, return_sequences=True, dtype="float64")
+x = rng.normal(size=(2, 5, 3))  # (B, T, D): 2 texts, 5 tokens, 3 features
+layer.build(x.shape)
+layer.set_weights([rng.normal(size=w.shape) for w in layer.get_weights()])
+
+output, trace = reference.lstm(x, *layer.get_weights(), return_sequences=True)
+print("output", output.shape, "  forget gates", trace.f.shape)
+
+# %% [markdown]
+# `verify.compare` gives the same layer to both and compares the output and the gradient of every
+# weight. The weights are random: with all weights equal, two gates in the wrong order would not
+# show.
+
+# %%
+proof = verify.compare(layer, x)
+assert proof.ok
+proof
+
+# %% [markdown]
+# ## 4. Backward, with the chain rule
+#
+# Training needs to know how the loss $L$ changes when a weight changes. Write $dv$ for $\partial
+# L / \partial v$. Suppose $dh$ and $dc$ have arrived from later steps. We walk through the
+# equations of section 2 in the opposite order.
+#
+# **From** $h = o \cdot \tanh(c)$. This is a product, and each factor gets the other one:
+#
+# $$do = dh \cdot \tanh(c) \qquad\quad dc \leftarrow dc + dh \cdot o \cdot (1 - \tanh^2 c)$$
+#
+# because the slope of $\tanh$ is $1 - \tanh^2$. The cell is used twice, by $h$ and by the next
+# step, so its two gradients are *added*.
+#
+# **From** $c = f \cdot c_{t-1} + i \cdot g$. Again products:
+#
+# $$df = dc \cdot c_{t-1} \qquad di = dc \cdot g \qquad dg = dc \cdot i \qquad
+# dc_{t-1} = dc \cdot f$$
+#
+# **Through the bends.** The slope of $\sigma$ is $\sigma(1 - \sigma)$. If $a_f$ is the sum under
+# the sigmoid of $f$:
+#
+# $$da_f = df \cdot f (1 - f) \qquad da_i = di \cdot i (1 - i) \qquad da_g = dg \cdot (1 - g^2)
+# \qquad da_o = do \cdot o (1 - o)$$
+#
+# **From** $a = x W + h_{t-1} U + b$. A product of matrices sends back transposes:
+#
+# $$dW = x^\top da \qquad dU = h_{t-1}^\top da \qquad db = da \qquad dh_{t-1} = da\, U^\top$$
+#
+# With the numbers of section 2, for a loss $L = h$ (so $dh = 1$ and $dc = 0$):
+
+# %%
+dc = o * (1 - np.tanh(c) ** 2)  # dh = 1
+by_hand = {
+    "i": dc * g * i * (1 - i),
+    "f": dc * c_previous * f * (1 - f),
+    "g": dc * i * (1 - g**2),
+    "o": np.tanh(c) * o * (1 - o),
+}
+grads = reference.lstm_step_backward((np.ones((1, 1)), np.zeros((1, 1))), step)
+
+for (name, ours), theirs in zip(by_hand.items(), grads.d_projected[0], strict=True):
+    print(f"da_{name}:  by hand {ours:.6f}   reference.lstm_step_backward {theirs:.6f}")
+assert np.allclose(list(by_hand.values()), grads.d_projected[0], rtol=1e-12)
+
+# %% [markdown]
+# Do not take a derivation on trust. Nudge one number and see how the result moves: the centred
+# difference $(L(a + \varepsilon) - L(a - \varepsilon)) / 2\varepsilon$ needs no calculus.
+
+
+# %%
+def hidden_after(nudge):
+    """Return h when the sum under the forget gate is changed by `nudge`."""
+    changed = row @ W + b + np.array([0.0, nudge, 0.0, 0.0])
+    (h, _), _ = reference.lstm_step(changed, np.array([[h_previous]]), np.array([[c_previous]]), U)
+    return h.item()
+
+
+measured = (hidden_after(1e-5) - hidden_after(-1e-5)) / 2e-5
+print(f"da_f: derived {by_hand['f']:.9f}, measured {measured:.9f}")
+assert abs(measured - by_hand["f"]) < 1e-9
+
+# %% [markdown]
+# `reference.lstm_backward` does this for every step from the last to the first and adds up what
+# each step has to say about the shared weights: *backpropagation through time* (随时间反向传播).
+# Its gradients are the rows of the proof in section 3.
+#
+# ## 5. Vanishing gradients, measured
+#
+# In the simple RNN, one step back multiplies the gradient by $\tanh' \cdot U^\top$. Where these
+# factors are below one, fifty of them leave nothing: the **vanishing gradient** (梯度消失). In the
+# LSTM the cell offers another way, $dc_{t-1} = dc \cdot f$, and $f$ may be close to one.
+#
+# Three untrained cells read 60 steps of noise. The loss is read off the last state; how much of
+# its gradient arrives at each step before?
+
+# %%
+flow = verify.gradient_flow(("simple", "gru", "lstm"), 60)
+flow
+
+# %%
+flow.figure("The gradient that reaches each step (loss at the last step)")
+
+# %%
+simple_left = flow["simple"].d_h[0] / flow["simple"].d_h[-1]
+gru_left = flow["gru"].d_h[0] / flow["gru"].d_h[-1]
+lstm_left = flow["lstm"].d_c[0] / flow["lstm"].d_c[-1]
+wider = verify.gradient_flow("lstm", 60, forget_bias=2.0)["lstm"]
+open_left = wider.d_c[0] / wider.d_c[-1]
+print("share of the gradient that reaches the first of 60 steps")
+print(f"  simple RNN                             {simple_left:.0e}")
+print(f"  LSTM, forget bias 1 (as Keras starts)  {lstm_left:.0e}")
+print(f"  LSTM, forget bias 2                    {open_left:.0e}")
+assert simple_left < 1e-8 < 1e-7 < lstm_left < 1e-4 < 1e-2 < open_left
+assert gru_left < simple_left
+
+# %% [markdown]
+# Note what this does *not* say. Gates that are half shut forget, too: the untrained GRU, whose
+# gate starts at ½, loses even more than the simple RNN. An LSTM *can* remember because its gates
+# can open; training has to open them. And nothing here stops a gradient from growing: for that,
+# clip it (`reference.clip_by_global_norm`).
+#
+# ## 6. How long is a memory?
+#
+# If the forget gate stays at $f$, a share $f^n$ of the cell is left after $n$ steps. It has fallen
+# to $1/e$ when
+#
+# $$n = -\frac{1}{\ln f}$$
+#
+# so $f = 0.5$ remembers for 1.4 steps, $f = 0.9$ for 9.5, and $f = 0.99$ for 99.5. Keras starts
+# the forget gate's bias at 1 (`unit_forget_bias=True`) and not at 0 for this reason.
+
+# %%
+biases = [-1, 0, 1, 2, 3]
+flows = [verify.gradient_flow("lstm", 120, forget_bias=bias)["lstm"] for bias in biases]
+implied = [float(np.median(flow.implied)) for flow in flows]
+measured = [flow.measured for flow in flows]
+
+figure, ((axes,),) = panels()
+axes.plot(biases, implied, marker="o", color=COLOURS[0], label="from the gates: -1 / ln f")
+axes.plot(biases, measured, marker="s", color=COLOURS[1], label="measured: |dL/dc| down to 1/e")
+axes.set(
+    xlabel="bias of the forget gate",
+    ylabel="memory, steps",
+    yscale="log",
+    xticks=biases,
+    title="An open forget gate is a long memory",
+)
+axes.legend(frameon=False)
+tidy(axes)
+figure
+
+# %% [markdown]
+# The measured memory is longer than $-1 / \ln f$, here up to three times: besides the way along
+# the cell there are ways through the gates. The rule of thumb is the floor, and it tells the
+# order.
+
+# %%
+assert all(n <= m < 3 * n + 1 for m, n in zip(measured, implied, strict=True))
+assert sorted(measured) == measured and sorted(implied) == implied
+
+# %% [markdown]
+# ## 7. A trained LSTM reads a sentence
+#
+# In English a verb agrees with its subject, however many words stand between: *this **boat** that
+# two hungry farmers find **sings***. A model that predicts the verb has to carry "one" or "many"
+# across the clause. `datasets.load("grammar")` draws such sentences (they are grammatical rather
+# than sensible) and knows the best loss that any model can reach.
+
+# %%
+data = datasets.load("grammar", n_texts=3000)
+tokenizer = text.train_tokenizer(data.texts, "word", 200)
+ids = text.pad_sequences(tokenizer.encode_batch(data.texts, bos=True, eos=True), length=24)
+print(data.texts[2])
+
+model = models.CausalLM(
+    models.RecurrentBackbone(
+        models.RecurrentConfig(
+            vocabulary_size=tokenizer.vocabulary_size,
+            hidden_dim=16,
+            units=24,
+            num_layers=1,
+            cell="lstm",
+            dropout=0.0,
+        )
+    )
+)
+model.compile(keras.optimizers.Adam(0.01), models.TokenCrossEntropy(), jit_compile=False)
+history = model.fit(ids[:, :-1], ids[:, 1:], batch_size=64, epochs=8, verbose=0).history
+
+entropy = data.info["entropy_rate"]
+print(f"loss after 8 epochs {history['loss'][-1]:.2f} nats, best possible {entropy:.2f} nats")
+assert history["loss"][-1] < entropy + 0.2
+
+# %% [markdown]
+# Two sentences that differ in their subject alone:
+
+
+# %%
+def read(sentence):
+    return verify.trace(model, [tokenizer.bos_id, *tokenizer.encode(sentence)], tokenizer)
+
+
+one = read("this boat that two hungry farmers find")
+many = read("these boats that two hungry farmers find")
+
+
+def probability(seen, verbs):
+    return sum(seen.probabilities[-1][tokenizer.token_to_id(verb)] for verb in verbs.split())
+
+
+singular = "sleeps waits sings falls returns sees follows paints loves finds forgets"
+plural = "sleep wait sing fall return see follow paint love find forget"
+for name, seen in {"this boat …": one, "these boats …": many}.items():
+    print(
+        f"{name:14} p(verb for one) = {probability(seen, singular):.2f}   "
+        f"p(verb for many) = {probability(seen, plural):.2f}"
+    )
+assert probability(one, singular) > 2 * probability(one, plural)
+assert probability(many, plural) > 2 * probability(many, singular)
+
+# %% [markdown]
+# The words just before the verb are the same (*two hungry farmers find*), and yet the model knows.
+# Where does it keep the number? Look for the unit whose cell differs most, all the way from the
+# subject to the verb.
+
+# %%
+cells = np.stack([one.array("lstm_0", "c"), many.array("lstm_0", "c")])  # (2, T, H)
+gap = np.abs(cells[0, 2:] - cells[1, 2:]).min(axis=0)  # (H,), the smallest since the subject
+unit = int(gap.argmax())
+
+figure, ((axes,),) = panels(width=7.5)
+for values, seen, colour in zip(cells, (one, many), COLOURS, strict=False):
+    axes.plot(values[:, unit], marker="o", color=colour, label=" ".join(seen.tokens[1:3]) + " …")
+axes.set_xticks(
+    range(len(one.tokens)),
+    [f"{a}\n{b}" if a != b else a for a, b in zip(one.tokens, many.tokens, strict=True)],
+)
+axes.set(
+    ylabel=f"cell of unit {unit}",
+    xlabel="token (below: of the second sentence)",
+    title="One cell remembers the subject across the clause",
+)
+axes.legend(frameon=False)
+tidy(axes)
+figure
+
+# %% [markdown]
+# And here is how, with the trained numbers in the equations, at the last token before the verb:
+# the forget gate $f_t$ is open, so nearly all of the old cell stays.
+
+# %%
+one.equations("lstm_0", unit=unit)
+
+# %%
+kept = np.stack([seen.array("lstm_0", "f")[3:, unit] for seen in (one, many)])
+print(f"forget gate of unit {unit} within the clause: {kept.mean():.2f} on average")
+assert kept.mean() > 0.75 and kept[0, -1] > 0.75 and gap[unit] > 0.5
+
+# %%
+one.figure("lstm_0", "f")
+
+# %% [markdown]
+# Rows that stay bright along the sentence are memories; rows that turn dark at some token are
+# reset there.
+#
+# ## 8. Padding needs a mask
+#
+# Texts of a batch have different lengths and are filled up with id 0 on the right. To an LSTM, a
+# padded step is a step like any other: it goes on computing, and the final state is no longer that
+# of the text. A **mask** (掩码) tells it to keep its state where there is no token.
+
+# %%
+short = rng.normal(size=(1, 4, 3))  # a text of 4 tokens
+padded = np.concatenate([short, np.zeros((1, 6, 3))], axis=1)  # filled up to 10
+mask = np.arange(10)[None] < 4  # True where a token is real
+weights = layer.get_weights()
+
+alone, _ = reference.lstm(short, *weights)
+masked, masked_trace = reference.lstm(padded, *weights, mask=mask)
+unmasked, unmasked_trace = reference.lstm(padded, *weights)
+
+
+def change(state):
+    return float(np.abs(state - alone).max() / np.abs(alone).max())
+
+
+print(f"final state of the padded text, with mask:    changed by {change(masked):.1%}")
+print(f"final state of the padded text, without mask: changed by {change(unmasked):.1%}")
+assert change(masked) == 0 and change(unmasked) > 0.2
+
+# %%
+figure, ((axes,),) = panels()
+for (name, seen), colour in zip(
+    {"with mask": masked_trace, "without": unmasked_trace}.items(), COLOURS, strict=False
+):
+    moved = np.linalg.norm(seen.c[0] - seen.c[0, 3], axis=-1)
+    axes.plot(range(1, 11), moved, marker="o", color=colour, label=name)
+axes.axvspan(4.5, 10.2, color="#eeeeee", zorder=0)
+axes.set(
+    xlabel="step (grey: padding)",
+    ylabel="distance of c from its value at step 4",
+    title="Without a mask the cell walks away from the text",
+)
+axes.legend(frameon=False)
+tidy(axes)
+figure
+
+# %% [markdown]
+# In Keras the mask is made by `Embedding(mask_zero=True)` (the library's `TokenEmbedding` always
+# makes it) and handed on by layers. `verify.check_masks` tries it out on any model:
+
+# %%
+tokens = keras.Input((None,), dtype="int32")
+with_mask = keras.Model(
+    tokens,
+    keras.layers.LSTM(5)(keras.layers.Embedding(11, 3, mask_zero=True)(tokens)),
+    name="with_mask",
+)
+without = keras.Model(
+    tokens, keras.layers.LSTM(5)(keras.layers.Embedding(11, 3)(tokens)), name="without_mask"
+)
+assert verify.check_masks(with_mask).ok and not verify.check_masks(without).ok
+verify.check_masks(without)
+
+# %% [markdown]
+# ## 9. GRU: two layers under one name
+#
+# The GRU (门控循环单元) has one state and two gates: the update gate (更新门) $z$ and the reset
+# gate (重置门) $r$.
+#
+# $$z = \sigma(x W_z + h_{t-1} U_z + b_z) \qquad r = \sigma(x W_r + h_{t-1} U_r + b_r)$$
+# $$h_t = z \cdot h_{t-1} + (1 - z) \cdot \tilde h$$
+#
+# For the candidate $\tilde h$ there are two conventions, and they are different functions:
+#
+# $$\text{reset before (Cho et al.):}\quad \tilde h = \tanh(x W_h + (r \cdot h_{t-1}) U_h + b_h)$$
+# $$\text{reset after (Keras, cuDNN):}\quad
+# \tilde h = \tanh(x W_h + b_h + r \cdot (h_{t-1} U_h + c_h))$$
+#
+# The second has one more bias, because $c_h$ stands inside of the reset. Keras calls the choice
+# `reset_after`, and it is `True` unless you say otherwise.
+
+# %%
+for reset_after in (True, False):
+    gru = keras.layers.GRU(7, reset_after=reset_after, dtype="float64")
+    gru.build(x.shape)
+    gru.set_weights([rng.normal(size=w.shape) for w in gru.get_weights()])
+    kernel, recurrent, bias = gru.get_weights()
+    ours, _ = reference.gru(x, kernel, recurrent, bias, reset_after=reset_after)
+    theirs = keras.ops.convert_to_numpy(gru(x))
+    agree = np.abs(ours - theirs).max() < 1e-12
+    print(f"reset_after={reset_after!s:5}  bias {bias.shape!s:8}  NumPy = Keras to 1e-12: {agree}")
+    assert np.abs(ours - theirs).max() < 1e-12
+
+# %% [markdown]
+# Weights trained for one are wrong for the other, even without any bias:
+
+# %%
+after, _ = reference.gru(x, kernel, recurrent, reset_after=True)
+before, _ = reference.gru(x, kernel, recurrent, reset_after=False)
+print(f"same weights, two conventions: outputs differ by up to {np.abs(after - before).max():.2f}")
+assert np.abs(after - before).max() > 0.1
+
+# %% [markdown]
+# A second trap: in Keras (and in Cho et al. 2014) $z$ keeps the *old* state. Chung et al. 2014 and
+# many textbooks let $z$ take the *new* one. Both can express the same networks, with the sign of
+# $W_z$, $U_z$ and $b_z$ turned round, since $\sigma(-a) = 1 - \sigma(a)$.
+#
+# ## 10. NumPy trains beside Keras
+#
+# If forward, backward and optimizer are right, then a NumPy copy that starts with the same
+# weights and sees the same batches *is* the same training. `verify.twin` builds this copy from
+# any model. In float64, because in float32 the rounding of each step would grow over 300 of them.
+
+# %%
+classifier = keras.Sequential(
+    [
+        keras.Input((5, 2), dtype="float64"),
+        keras.layers.LSTM(7, dtype="float64"),
+        keras.layers.Dense(3, dtype="float64"),
+    ]
+)
+classifier.compile(
+    keras.optimizers.Adam(0.01),
+    keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype="float64"),
+    jit_compile=False,
+)
+twin = verify.twin(classifier)
+
+x_train = rng.normal(size=(64, 5, 2))
+y_train = (x_train[:, 0, 0] > 0).astype(int) + (x_train[:, 4, 1] > 0)  # from first and last step
+keras_losses, twin_losses = [], []
+for _ in range(300):
+    classifier.reset_metrics()  # or Keras returns the mean of all losses so far
+    keras_losses.append(float(classifier.train_on_batch(x_train, y_train)))
+    twin_losses.append(float(twin.train_on_batch(x_train, y_train)))
+
+figure, ((axes,),) = panels()
+axes.plot(keras_losses, color=COLOURS[5], linewidth=6, label="Keras")
+axes.plot(twin_losses, color=COLOURS[6], linewidth=1.2, label="NumPy twin")
+axes.set(xlabel="training step (Adam)", ylabel="loss, nats", title="Two programs, one curve")
+axes.legend(frameon=False)
+tidy(axes)
+figure
+
+# %%
+drift = max(
+    np.abs(a - b).max() for a, b in zip(classifier.get_weights(), twin.get_weights(), strict=True)
+)
+print(f"after 300 steps all weights agree to 1e-9: {drift < 1e-9}")
+assert drift < 1e-9 and twin_losses[-1] < 0.2 * twin_losses[0]
+
+# %% [markdown]
+# ## Exercises
+#
+# Write the step yourself and let the library check it. It tries random weights and compares with
+# a catalogue of known mistakes, so it can often say *which* one you made. Here is an attempt with
+# a slip:
+
+
+# %%
+def my_lstm_step(projected, h_previous, c_previous, recurrent_kernel):
+    a = projected + h_previous @ recurrent_kernel
+    i, f, o, g = np.split(a, 4, axis=-1)  # where is the slip?
+    i, f, o = (reference.sigmoid(v)[0] for v in (i, f, o))
+    c = f * c_previous + i * np.tanh(g)
+    return o * np.tanh(c), c
+
+
+verdict = exercises.check("lstm_step", my_lstm_step)
+assert not verdict.ok
+
+# %% [markdown]
+# Now you. `exercises.show("lstm_step")` states the task, `exercises.hint(...)` helps, and
+# `exercises.solution(...)` gives the library's own source. In this order:
+#
+# 1. `simple_rnn_step`, then `lstm_step` (mend the attempt above).
+# 2. `gru_step`, for both conventions.
+# 3. `lstm_step_backward`: section 4 is the plan.
+# 4. Without the checker: change `forget_bias` in section 6 to -2. How long is the memory now?
+#    Predict first: $f = \sigma(-2)$, then $n = -1 / \ln f$.
+
+# %%
+exercises.show("lstm_step_backward")
+
+# %% [markdown]
+# ## What this lesson claims
+#
+# One cell, all claims. If it runs, they hold on your machine.
+
+# %%
+assert np.isclose(h, h_numpy.item()) and np.isclose(h, float(h_keras[0, 0]))  # three times one step
+assert proof.ok  # forward and gradients, NumPy = Keras
+assert simple_left < 1e-8 < lstm_left < open_left  # the more open the gates, the more arrives
+assert np.allclose(-1 / np.log([0.5, 0.9, 0.99]), [1.4, 9.5, 99.5], atol=0.05)  # memory of f
+assert probability(one, singular) > probability(one, plural)  # the number crosses the clause
+assert change(masked) == 0 and change(unmasked) > 0.2  # padding needs a mask
+assert np.abs(after - before).max() > 0.1  # the two GRUs are different functions
+assert drift < 1e-9  # NumPy trains as Keras does
+
+# %% [markdown]
+# ## Where to go next
+#
+# - [07 Attention](07_attention.ipynb): do not carry a fact from step to step, look back at it.
+# - [21 The errata](21_the_errata.ipynb): what the documents get wrong about LSTMs (S6, S12).
+# - In the code: `kerasllm/reference/lstm.py` is these equations and their backward pass,
+#   `kerasllm/layers/recurrent.py` the Keras stack that trains with them.
