@@ -138,7 +138,7 @@ table { border-collapse: collapse; margin: 0.8em 0; font-size: 14px; }
 caption { text-align: left; font-weight: 600; padding-bottom: 0.4em; }
 th, td { padding: 0.25em 0.8em; border-bottom: 1px solid var(--line); text-align: left; }
 img { max-width: 100%; height: auto; background: #ffffff; border-radius: 3px; }
-math[display="block"] { margin: 1em 0; font-size: 1.08em; overflow-x: auto; overflow-y: hidden; }
+math[display="block"] { margin: 0.8em 0; font-size: 1.08em; }
 blockquote { margin: 1em 0; padding: 0.1em 1em; border-left: 3px solid var(--line); }
 """
 _LAST = ".highlight { background: var(--soft); }\n.highlight .err { border: 0; }"

@@ -13,6 +13,7 @@
 """
 
 import importlib.metadata
+import logging
 import os
 import re
 import subprocess
@@ -271,6 +272,8 @@ def start(seed=7):
         from IPython.core.pylabtools import select_figure_formats
 
         select_figure_formats(sys.modules["IPython"].get_ipython(), {"png"}, bbox_inches=None)
+    # A lesson trains many small models; TensorFlow would advise against tracing each of them.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.utils.set_random_seed(seed)
 
 

@@ -86,7 +86,7 @@ class TokenEmbedding(keras.layers.Layer):
         """Return features (B, T, D), or logits (B, T, V) when reversed."""
         if reverse:
             return self._logits(inputs)
-        # The variable itself, not a cast copy: a lookup's gradient then stays sparse.
+        # A few rows of the variable, then cast: a cast copy would be one of the whole table.
         x = ops.take(self.embeddings, ops.cast(inputs, "int32"), axis=0)
         x = ops.cast(x, self.compute_dtype)
         if self.positions == "sinusoidal":

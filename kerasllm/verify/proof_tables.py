@@ -67,7 +67,9 @@ def markdown(proof, command):
         "```",
         "",
         "The worst figure of each rung: "
-        + ", ".join(f"{RUNGS[k]} {d:.1f} (`{name}`)" for k, (d, name) in proof.worst().items())
+        + ", ".join(
+            f"rung {RUNGS[k]}: {d:.1f} (`{name}`)" for k, (d, name) in proof.worst().items()
+        )
         + ".",
     ]
     for topic, functions in proof.topics().items():

@@ -7,10 +7,7 @@ import pytest
 from kerasllm import reference as ref
 from kerasllm.layers import MultiHeadAttention
 
-pytestmark = [
-    pytest.mark.backends,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = pytest.mark.backends
 B, T, S, D, N, K = 2, 5, 7, 3, 3, 4
 MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], dtype=bool)
 SOURCE_MASK = np.array([[1, 1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 0, 0, 0]], dtype=bool)

@@ -7,10 +7,7 @@ import pytest
 from kerasllm import reference as ref
 from kerasllm.layers import TokenEmbedding
 
-pytestmark = [
-    pytest.mark.backends,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = pytest.mark.backends
 V, D, LONGEST = 13, 6, 11
 IDS = np.array([[3, 1, 4, 1, 5], [9, 2, 6, 0, 0]], dtype="int32")
 

@@ -7,10 +7,7 @@ import pytest
 from kerasllm import reference as ref
 from kerasllm.layers.positions import rotate, sinusoids
 
-pytestmark = [
-    pytest.mark.backends,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = pytest.mark.backends
 
 
 def test_sinusoids_are_those_of_the_reference_and_of_the_paper():

@@ -7,10 +7,7 @@ import pytest
 from kerasllm import reference as ref
 from kerasllm.layers import BiLSTM, StackedRNN
 
-pytestmark = [
-    pytest.mark.backends,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = pytest.mark.backends
 B, T, D, H = 2, 5, 3, 7
 MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], dtype=bool)
 CELLS = {"simple": ref.simple_rnn, "lstm": ref.lstm, "gru": ref.gru}

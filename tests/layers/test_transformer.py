@@ -7,10 +7,7 @@ import pytest
 from kerasllm import reference as ref
 from kerasllm.layers import FeedForward, TransformerEncoder
 
-pytestmark = [
-    pytest.mark.backends,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = pytest.mark.backends
 B, T, D, F, N = 2, 5, 12, 7, 3
 MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], dtype=bool)
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu")

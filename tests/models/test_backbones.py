@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 CAUSAL = (
     "simple", "lstm", "lstm-untied", "gru-residual",
     "gpt", "gpt-post", "gpt-rotary", "gpt-sinusoidal",

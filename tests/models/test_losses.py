@@ -7,10 +7,7 @@ import pytest
 from kerasllm import reference as ref
 from kerasllm.models import SpanContrast, TokenCrossEntropy
 
-pytestmark = [
-    pytest.mark.backends,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = pytest.mark.backends
 B, T, V = 3, 5, 7
 TARGETS = np.array([[3, 1, 4, 1, 5], [2, 6, 0, 0, 0], [1, 0, 0, 0, 0]], dtype="int32")
 

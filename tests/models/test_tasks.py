@@ -16,16 +16,23 @@ from kerasllm.models import (
     generate_ids,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 V = 23
 MODES = ("mean", "max", "last", "first", "attention")
 POSITIONS = np.array([[1, 6, 4], [3, 0, 0], [0, 0, 0]], dtype="int32")
 
 
+def _classifier(backbone, num_classes, *args, **options):
+    """Return a classifier with a random head: a new one begins at 0."""
+    model = TextClassifier(backbone, num_classes, *args, **options)
+    head, rng = model.get_layer("classes"), np.random.default_rng(11)
+    head.set_weights([rng.normal(size=w.shape) for w in head.get_weights()])
+    return model
+
+
 def _make(task, backbone):
     """Return a task on the backbone, and targets for it."""
     if task == "classifier":
-        return TextClassifier(backbone, 3), np.array([2, 0, 1])
+        return _classifier(backbone, 3), np.array([2, 0, 1])
     targets = np.array([[7, 9, 8], [11, 0, 0], [6, 0, 0]], dtype="int32")
     if task == "masked":
         return MaskedLM(backbone), targets
@@ -127,7 +134,7 @@ def test_a_masked_model_scores_the_chosen_positions(name, make_backbone, ids, nu
 @pytest.mark.parametrize("name", ["bert", "lstm"])
 def test_a_classifier_pools_the_real_tokens(name, pooling, make_backbone, ids, numpy):
     backbone = make_backbone(name)
-    model = TextClassifier(backbone, 3, pooling)
+    model = _classifier(backbone, 3, pooling)
     kernel, bias = model.get_layer("classes").get_weights()
     pool = MaskedPooling(pooling)
     pooled = numpy(pool(keras.ops.convert_to_tensor(numpy(backbone(ids))), mask=ids != 0))
@@ -145,7 +152,7 @@ def test_a_classifier_can_read_a_lower_layer(make_backbone, ids, numpy):
         tops.append(block(tops[-1]))
     tops[-1] = backbone.get_layer("norm")(tops[-1])
     for layer, features in ((0, tops[0]), (1, tops[1]), (2, tops[2]), (-1, tops[2])):
-        model = TextClassifier(backbone, 3, layer=layer)
+        model = _classifier(backbone, 3, layer=layer)
         pooled = numpy(MaskedPooling()(features, mask=ids != 0))
         kernel, bias = model.get_layer("classes").get_weights()
         expected = ref.layer_norm(pooled, epsilon=1e-6)[0] @ kernel + bias
@@ -169,7 +176,7 @@ def test_a_contrastive_model_gives_logits_and_pooled_spans(make_backbone, ids, n
 def test_dropout_lies_before_each_head(make_backbone, ids, numpy):
     for model in (
         CausalLM(make_backbone("gpt"), dropout=0.5),
-        TextClassifier(make_backbone("bert"), 2, dropout=0.5),
+        _classifier(make_backbone("bert"), 2, dropout=0.5),
     ):
         assert not np.allclose(numpy(model(ids, training=True)), numpy(model(ids)))
         assert type(model).from_config(model.get_config()).task_config["dropout"] == 0.5

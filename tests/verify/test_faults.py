@@ -48,7 +48,7 @@ def short_trajectories(monkeypatch):
 def own_tests_fail(fault):
     """Run the tests of a module of the reference; say whether one fails."""
     file = TESTS / CHECKED_BY_TESTS[fault.function]
-    arguments = [str(file), "-x", "-q", "-p", "no:cacheprovider"]
+    arguments = [str(file), "-x", "-q", "-n", "0", "-p", "no:cacheprovider"]
     with seeded(fault), unshrunk_examples(), contextlib.redirect_stdout(io.StringIO()):
         return pytest.main(arguments) == pytest.ExitCode.TESTS_FAILED
 
