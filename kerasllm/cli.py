@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="List, show and fetch data sets.")
 app.add_typer(data_app, name="data")
+lessons_app = typer.Typer(no_args_is_help=True, help="List, open and build the lessons.")
+app.add_typer(lessons_app, name="lessons")
 
 RunFolder = Annotated[Path, typer.Argument(help="a run folder", show_default=False)]
 Quiet = Annotated[bool, typer.Option(help="print nothing but the result")]
@@ -347,3 +349,39 @@ def data_get(
     from kerasllm.datasets import get
 
     typer.echo(get(name, allow_unverified=allow_unverified))
+
+
+@lessons_app.command("list")
+def lessons_list():
+    """List the lessons with their minutes.
+
+    Example: kerasllm lessons list
+    """
+    from kerasllm import lessons
+
+    lessons.main(["list"])
+
+
+@lessons_app.command("open")
+def lessons_open(number: Annotated[str, typer.Argument(help="number of a lesson, such as 04")]):
+    """Start JupyterLab at a lesson (extra `notebooks`).
+
+    Example: kerasllm lessons open 04
+    """
+    from kerasllm import lessons
+
+    lessons.open(number)
+
+
+@lessons_app.command("build")
+def lessons_build(
+    number: Annotated[str | None, typer.Argument(help="number of a lesson; all if none")] = None,
+    html: Annotated[bool, typer.Option(help="write web pages that need no network")] = False,
+):
+    """Execute lessons from their sources, and write notebooks or web pages.
+
+    Example: kerasllm lessons build 04
+    """
+    from kerasllm import lessons
+
+    lessons.build(number, html=html)

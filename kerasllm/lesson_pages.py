@@ -7,11 +7,11 @@
 import html
 import re
 
-from kerasllm.lessons import LessonError, _needed, read_source
+from kerasllm.lesson_running import LessonError, needed, read_source
 
 # Code spans and blocks are matched first, so that a dollar sign in them stays one.
 _MATH = re.compile(
-    r"(?P<code>```.*?```|`[^`\n]+`)|\$\$(?P<block>.+?)\$\$|(?<![\\$])\$(?P<inline>[^$\n]+?)\$",
+    r"(?P<code>```.*?```|`[^`\n]+`)|\$\$(?P<block>.+?)\$\$|(?<![\\$])\$(?P<inline>(?:[^$\n]|\n(?!\n))+?)\$",
     re.DOTALL,
 )
 
@@ -42,7 +42,7 @@ def write_pages(lessons, folder):
 
 def page(lesson):
     """Return the page of one lesson: its notebook, rendered."""
-    nbformat, nbconvert = _needed("nbformat"), _needed("nbconvert")
+    nbformat, nbconvert = needed("nbformat"), needed("nbconvert")
     if not lesson.notebook.is_file():
         raise LessonError(f"{lesson.notebook.name} is not there: build {lesson.number} first.")
     notebook = nbformat.read(lesson.notebook, as_version=4)
@@ -72,7 +72,7 @@ def sources(notebook):
 
 def set_aside(markdown, formulas):
     """Put a token in the place of each formula, and its MathML into `formulas`."""
-    convert = _needed("latex2mathml.converter").convert
+    convert = needed("latex2mathml.converter").convert
 
     def replaced(found):
         if found["code"]:

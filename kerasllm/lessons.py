@@ -21,22 +21,22 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Lesson", "LessonError", "build", "execute", "list", "open", "read_source", "start"]
+from kerasllm.lesson_running import EXTRA, LessonError, machine_traces, needed, read_source, run
+
+__all__ = [
+    "Lesson",
+    "LessonError",
+    "build",
+    "execute",
+    "list",
+    "machine_traces",
+    "open",
+    "read_source",
+    "start",
+]
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 LIMIT = 90  # seconds a lesson may take on two cores
-EXTRA = "pip install -e '.[notebooks]'"
-KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-# Run in the kernel before the first cell, and not kept. Keras reads saved models with the last one.
-SETUP = """
-import warnings
-warnings.simplefilter("error")
-warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-"""
-
-
-class LessonError(RuntimeError):
-    """A lesson that does not run, or shows what differs from machine to machine."""
 
 
 @dataclass(frozen=True)
@@ -98,18 +98,6 @@ def find(number, folder=FOLDER):
     raise ValueError(f"expected the number of a lesson, received {number!r}: there are {known}.")
 
 
-def read_source(lesson):
-    """Return the notebook that the source describes, without outputs and ready to be compared."""
-    jupytext = _needed("jupytext")
-    notebook = jupytext.read(lesson.source, fmt="py:percent")
-    notebook.metadata = {"kernelspec": dict(KERNEL), "language_info": {"name": "python"}}
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    for number, cell in enumerate(notebook.cells):
-        cell["id"] = f"cell-{number:02d}"  # jupytext draws them at random
-        cell.metadata = {}
-    return notebook
-
-
 def execute(number, folder=FOLDER, limit=LIMIT):
     """Run a lesson from its source and return the executed notebook; nothing is written.
 
@@ -122,89 +110,7 @@ def execute(number, folder=FOLDER, limit=LIMIT):
         LessonError: a cell raised or warned, the lesson took too long, or an output holds a path
             or an address of this machine.
     """
-    lesson = find(number, folder)
-    nbclient, nbformat = _needed("nbclient"), _needed("nbformat")
-    notebook = read_source(lesson)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(SETUP))
-    client = nbclient.NotebookClient(
-        notebook,
-        timeout=limit,
-        resources={"metadata": {"path": str(lesson.source.parents[1])}},
-        # The notices of TensorFlow's C++ go to the terminal, not into the notebook.
-        extra_arguments=["--IPKernelApp.capture_fd_output=False"],
-    )
-    os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
-    try:
-        client.execute(env={**os.environ, **OFFLINE}, stderr=subprocess.DEVNULL)
-    except nbclient.exceptions.CellExecutionError as error:
-        said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-        raise LessonError(f"{lesson.source.name} does not run: {said}") from None
-    except nbclient.exceptions.CellTimeoutError:
-        raise LessonError(f"{lesson.source.name} took longer than {limit} seconds.") from None
-    del notebook.cells[0]
-    _settle(notebook, lesson)
-    return notebook
-
-
-# No network: data come from this machine, and anything else fails at once.
-OFFLINE = {
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "CUDA_VISIBLE_DEVICES": "",
-    "HF_HUB_OFFLINE": "1",
-    "http_proxy": "http://127.0.0.1:9",
-    "https_proxy": "http://127.0.0.1:9",
-    "KERASLLM_LESSON": "1",
-}
-
-
-def _settle(notebook, lesson):
-    """Strip what changes from run to run; refuse what should not be there."""
-    notebook.metadata = {"kernelspec": dict(KERNEL), "language_info": {"name": "python"}}
-    codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for number, cell in enumerate(codes, 1):
-        cell.metadata, cell.execution_count = {}, number
-        cell.outputs = _joined(cell.outputs)
-        for output in cell.outputs:
-            if "execution_count" in output:
-                output.execution_count = number
-            if "text/html" in output.get("data", {}):
-                # The table is shown; an address in memory is all that the other form may add.
-                plain = output.data["text/plain"]
-                output.data["text/plain"] = re.sub(r"( object)? at 0x[0-9a-f]+", "", plain)
-            if output.get("name") == "stderr":
-                raise LessonError(f"{lesson.source.name} wrote to stderr: {output.text}")
-        found = machine_traces(cell.outputs)
-        if found:
-            raise LessonError(f"{lesson.source.name}: the output of cell {number} holds {found}")
-
-
-def _joined(outputs):
-    """Join what was printed: where the kernel cuts it depends on the time that it took."""
-    joined = []
-    for output in outputs:
-        before = joined[-1] if joined else {}
-        if output.get("name") and output.get("name") == before.get("name"):
-            before.text += output.text
-        else:
-            joined.append(output)
-    return joined
-
-
-def machine_traces(outputs):
-    """Return what in some outputs belongs to one machine: paths and addresses in memory."""
-    text = "\n".join(
-        text
-        for output in outputs
-        for text in (output.get("text", ""), *map(str, _texts(output.get("data", {}))))
-    )
-    places = {str(Path.home()), str(FOLDER.parent), sys.prefix, "/tmp/", "/home/", "/Users/"}
-    return [place for place in sorted(places - {"/"}) if place in text] + re.findall(
-        r"0x[0-9a-f]{8,}", text
-    )
-
-
-def _texts(data):
-    return [value for kind, value in data.items() if not kind.startswith("image/")]
+    return run(find(number, folder), limit)
 
 
 def build(number=None, folder=FOLDER, *, html=False, limit=LIMIT):
@@ -230,7 +136,7 @@ def build(number=None, folder=FOLDER, *, html=False, limit=LIMIT):
         from kerasllm.lesson_pages import write_pages
 
         return write_pages(lessons, Path(folder) / "_build")
-    nbformat, written = _needed("nbformat"), []
+    nbformat, written = needed("nbformat"), []
     for lesson in lessons:
         notebook = execute(lesson.number, folder, limit)
         lesson.notebook.write_text(nbformat.writes(notebook) + "\n", "utf-8")
@@ -245,7 +151,7 @@ def open(number, folder=FOLDER):
         ModuleNotFoundError: JupyterLab is missing; the message has the cure.
     """
     lesson = find(number, folder)
-    _needed("jupyterlab")
+    needed("jupyterlab")
     command = [sys.executable, "-m", "jupyterlab", str(lesson.notebook)]
     return subprocess.call(command)
 
@@ -290,14 +196,6 @@ def _check(name, lowest):
             f"this lesson needs {name} {wanted} or newer, {version} is installed: "
             f"pip install -U {name}"
         )
-
-
-def _needed(name):
-    """Import a package of the extra `notebooks`."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(f"lessons need {name}, which is not installed: {EXTRA}") from None
 
 
 def main(arguments=None):

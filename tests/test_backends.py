@@ -24,8 +24,8 @@ INSIDE = "KERASLLM_BACKEND_TESTS"  # set in the subprocess: it starts no further
 def test_backend(backend, folder):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed: pip install 'kerasllm[{backend}]'")
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "backends", "--tb=short", "-n", "0", "-p",
-               "no:cacheprovider", str(HERE / folder)]  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "backends", "--tb=short", "-n", "0",
+               "-p", "no:cacheprovider", str(HERE / folder)]  # fmt: skip
     # One thread a process and the quickest compilation: these models are tiny.
     environment = os.environ | {
         INSIDE: backend, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu",
