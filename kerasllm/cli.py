@@ -34,7 +34,7 @@ def main():
     """Run the command; an expected error is one message, not a traceback."""
     try:
         app()
-    except (ValueError, TypeError, OSError, ArithmeticError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ArithmeticError, ImportError, RuntimeError) as error:
         if "--traceback" in sys.argv:
             raise
         from rich.console import Console

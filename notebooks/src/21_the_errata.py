@@ -299,8 +299,8 @@ failure(ValueError, lambda: tagger.fit(texts, one_label, verbose=0))
 
 # %% [markdown]
 # **Why.** A shape (B, T, C) answers once a token: that is tagging (序列标注). A label a document
-# needs the tokens pooled (池化) into one vector first. And the model is no BERT, as the document
-# says: BERT is a Transformer encoder. **Mended:**
+# needs the tokens pooled (池化) into one vector first. (The document calls this model BERT; BERT
+# is a Transformer encoder, and has no LSTM in it.) **Mended:**
 
 # %%
 bilstm = models.RecurrentConfig(11, hidden_dim=8, units=4, num_layers=1, bidirectional=True)
