@@ -14,13 +14,22 @@ import pytest
 HERE = Path(__file__).parent
 OTHERS = ("jax", "torch")
 FOLDERS = ("layers", "models", "reference", "verify")
+# What every run proves; KERASLLM_ALL_BACKENDS=1 proves all folders, for which JAX takes long to
+# compile.
+QUICK = [
+    ("jax", "layers/test_attention.py"),
+    ("jax", "layers/test_embedding.py"),
+    ("torch", "layers"),
+    ("torch", "models"),
+]
+ALL = [(backend, folder) for backend in OTHERS for folder in FOLDERS]
+CHOSEN = ALL if os.environ.get("KERASLLM_ALL_BACKENDS") else QUICK
 INSIDE = "KERASLLM_BACKEND_TESTS"  # set in the subprocess: it starts no further one
 
 
 @pytest.mark.skipif(INSIDE in os.environ, reason="runs inside the tests of another backend")
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("folder", FOLDERS)
-@pytest.mark.parametrize("backend", OTHERS)
+@pytest.mark.parametrize(("backend", "folder"), CHOSEN)
 def test_backend(backend, folder):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed: pip install 'kerasllm[{backend}]'")
