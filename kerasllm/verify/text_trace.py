@@ -47,7 +47,8 @@ def trace(run_or_model, text_or_ids, tokenizer=None):
 
     Example:
         >>> model = keras.Sequential([keras.Input((None,), dtype="int32"),
-        ...                           keras.layers.Embedding(11, 3), keras.layers.LSTM(5)])
+        ...                           keras.layers.Embedding(11, 3),
+        ...                           keras.layers.LSTM(5, name="lstm")])
         >>> seen = trace(model, [4, 9, 2])
         >>> seen.array("lstm", "f").shape
         (3, 5)
