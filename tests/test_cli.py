@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kerasllm import cli, diagnosis, training
+from kerasllm.cli import command, flags
 from kerasllm.training.settings import FinetuneSettings, PretrainSettings
 
 VERBS = [
@@ -17,8 +18,12 @@ VERBS = [
     "predict",
     "generate",
     "payoff",
+    "crossvalidate",
+    "verify",
+    "trace",
     "doctor",
 ]
+GROUPS = {"data": ("list", "show", "get"), "lessons": ("list", "open", "build")}
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def shell(*args, **options):
 
 
 @pytest.mark.parametrize(
-    "verb", [[v] for v in VERBS] + [["data", v] for v in ("list", "show", "get")]
+    "verb", [[v] for v in VERBS] + [[group, v] for group, verbs in GROUPS.items() for v in verbs]
 )
 def test_help_of_every_verb_shows_an_example(run, verb):
     result = run(*verb, "--help")
@@ -52,7 +57,7 @@ def test_help_names_every_verb_and_loads_no_keras():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert all(verb in done.stdout for verb in [*VERBS, "data"])
+    assert all(verb in done.stdout for verb in [*VERBS, *GROUPS])
 
 
 @pytest.mark.parametrize(
@@ -69,7 +74,7 @@ def test_every_setting_is_a_flag_with_its_help(run, verb, kind):
 def recorded(monkeypatch, name):
     """Replace a function of kerasllm.training by one that notes its arguments."""
     calls = []
-    monkeypatch.setattr(cli, "_load_keras", lambda: None)
+    monkeypatch.setattr(flags, "load_keras", lambda: None)
     monkeypatch.setattr(training, name, lambda *args, **kw: calls.append((args, kw)) or [])
     return calls
 
@@ -139,7 +144,8 @@ def test_errors_of_training_are_messages_too(tmp_path):
 
 
 def test_brackets_in_an_error_are_no_markup(capsys, monkeypatch):
-    monkeypatch.setattr(cli, "app", lambda: (_ for _ in ()).throw(ValueError("wrong [/b] [red]")))
+    raises = lambda: (_ for _ in ()).throw(ValueError("wrong [/b] [red]"))  # noqa: E731
+    monkeypatch.setattr(command, "app", raises)
     with pytest.raises(SystemExit, match="1"):
         cli.main()
     assert capsys.readouterr().err == "error: wrong [/b] [red]\n"

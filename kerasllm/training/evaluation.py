@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasllm import datasets
-from kerasllm.training import baselines
+from kerasllm.training import baselines, shapes
 from kerasllm.training.bootstrap import bootstrap_interval
 from kerasllm.training.corpora import Reading, read_source, text_ids, token_rows
 from kerasllm.training.finetuning import classify
@@ -44,12 +44,18 @@ def evaluate(run, data=None, *, split="test", with_baselines=True, quiet=False):
     """
     run = run if isinstance(run, Run) else load_run(run)
     data = data if data is not None else _own_data(run)
-    score = _language if run.config["kind"] == "pretrain" else _classification
-    result = score(run, data, split, with_baselines)
+    result = _scorer(run)(run, data, split, with_baselines)
     run.write_json("metrics.json", result)
     report = Progress(quiet)
     report.result(table_of(result))
     return result
+
+
+def _scorer(run):
+    kind = run.config["kind"]
+    if kind in shapes.SHAPES:
+        return shapes.function("evaluate", kind)
+    return {"pretrain": _language, "finetune": _classification}[kind]
 
 
 def _own_data(run):
@@ -142,12 +148,12 @@ def table_of(result):
     """Return a rich table of the scores, the network's first."""
     from rich.table import Table
 
-    language = "perplexity" in result["model"]
-    names = (
-        ("loss", "perplexity", "bits_per_character")
-        if language
-        else ("accuracy", "precision_macro", "recall_macro", "f1_macro", "matthews")
-    )
+    if "perplexity" in result["model"]:
+        names = ("loss", "perplexity", "bits_per_character")
+    elif "matthews" in result["model"]:
+        names = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "matthews")
+    else:
+        names = [name for name, score in result["model"].items() if isinstance(score, float)]
     table = Table(title=f"{result['data']} ({result['split']}, {result['rows']:,} rows)")
     table.add_column("model")
     for name in names:

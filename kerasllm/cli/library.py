@@ -1,0 +1,89 @@
+"""Verbs for data sets and lessons."""
+
+from typing import Annotated
+
+import typer
+
+from kerasllm.cli.command import USE, group
+
+data_app = group("data", "List, show and fetch data sets.", USE)
+lessons_app = group("lessons", "List, open and build the lessons.", USE)
+
+
+@data_app.command("list")
+def data_list():
+    """List the data sets by name.
+
+    Example: kerasllm data list
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from kerasllm.datasets.show import list_table
+
+    rows = list_table()
+    table = Table(*(name for name in rows[0]), box=None)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+
+
+@data_app.command("show")
+def data_show(name: Annotated[str, typer.Argument(help="name, or path of a file")]):
+    """Describe a data set: size, labels, lengths, examples, licence, duplicates.
+
+    Example: kerasllm data show sentiment_zh
+    """
+    from kerasllm.datasets.show import describe
+
+    typer.echo(describe(name))
+
+
+@data_app.command("get")
+def data_get(
+    name: Annotated[str, typer.Argument(help="name of a public data set")],
+    allow_unverified: Annotated[bool, typer.Option(help="accept files without a hash")] = False,
+):
+    """Fetch a public data set into the cache.
+
+    Example: kerasllm data get tinyshakespeare
+    """
+    from kerasllm.datasets import get
+
+    typer.echo(get(name, allow_unverified=allow_unverified))
+
+
+@lessons_app.command("list")
+def lessons_list():
+    """List the lessons with their minutes.
+
+    Example: kerasllm lessons list
+    """
+    from kerasllm import lessons
+
+    lessons.main(["list"])
+
+
+@lessons_app.command("open")
+def lessons_open(number: Annotated[str, typer.Argument(help="number of a lesson, such as 04")]):
+    """Start JupyterLab at a lesson (extra `notebooks`).
+
+    Example: kerasllm lessons open 04
+    """
+    from kerasllm import lessons
+
+    lessons.open(number)
+
+
+@lessons_app.command("build")
+def lessons_build(
+    number: Annotated[str | None, typer.Argument(help="number of a lesson; all if none")] = None,
+    html: Annotated[bool, typer.Option(help="write web pages that need no network")] = False,
+):
+    """Execute lessons from their sources, and write notebooks or web pages.
+
+    Example: kerasllm lessons build 04
+    """
+    from kerasllm import lessons
+
+    lessons.build(number, html=html)

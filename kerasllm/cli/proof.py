@@ -1,0 +1,68 @@
+"""Verbs that check: verify, trace, doctor."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerasllm.cli import flags
+from kerasllm.cli.command import CHECK, app
+from kerasllm.cli.flags import RunFolder
+
+
+@app.command(rich_help_panel=CHECK)
+def verify(
+    model: Annotated[Path | None, typer.Option(help="run folder: prove this model")] = None,
+    backend: Annotated[str | None, typer.Option(help="tensorflow, jax or torch")] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="print every comparison")] = False,
+    json: Annotated[Path | None, typer.Option(help="file for every comparison")] = None,
+    html: Annotated[Path | None, typer.Option(help="file for a page")] = None,
+    table: Annotated[Path | None, typer.Option(help="file for the summary, Markdown")] = None,
+):
+    """Prove that NumPy and Keras agree: every equation, or a trained model.
+
+    Example: kerasllm verify --model runs/finetuned
+    """
+    from kerasllm.verify.proof_command import on_backend, verify_command
+
+    if backend is not None and backend != os.environ.get("KERAS_BACKEND"):
+        files = {"--model": model, "--json": json, "--html": html, "--table": table}
+        given = [part for name, path in files.items() if path for part in (name, str(path))]
+        flags = [*given, *(["--rows"] if rows else []), "--backend", backend]
+        raise typer.Exit(on_backend(backend, ["verify", *flags]))
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # its remarks would stand between the lines
+    flags.load_keras()
+    agreed = verify_command(model, rows=rows, json=json, html=html, table=table)
+    raise typer.Exit(0 if agreed else 1)
+
+
+@app.command(rich_help_panel=CHECK)
+def trace(
+    run: RunFolder,
+    text: Annotated[str, typer.Argument(help="text to read", show_default=False)],
+    layer: Annotated[str | None, typer.Option(help="layer; all that are drawn if none")] = None,
+    symbol: Annotated[str | None, typer.Option(help="symbol, such as f, c, h or weights")] = None,
+    step: Annotated[int | None, typer.Option(help="token whose equations to print")] = None,
+    unit: Annotated[int, typer.Option(help="unit whose equations to print")] = 0,
+    top: Annotated[int, typer.Option(help="predictions at each step")] = 5,
+):
+    """Show every number that a model computes on a text, and draw it into RUN/figures.
+
+    Example: kerasllm trace runs/pretrained "To be, or not" --layer lstm_0 --symbol f
+    """
+    flags.load_keras()
+    from kerasllm.verify.proof_command import show_trace
+
+    show_trace(run, text, layer=layer, symbol=symbol, step=step, unit=unit, top=top)
+
+
+@app.command(rich_help_panel=CHECK)
+def doctor():
+    """Look over this installation, with a cure for what is wrong.
+
+    Example: kerasllm doctor
+    """
+    from kerasllm.diagnosis import doctor
+
+    raise typer.Exit(0 if doctor().ok else 1)
