@@ -1,4 +1,4 @@
-"""The shapes of task that bring their own training, scores and answers, by the kind of their run."""
+"""The shapes of task with a training, scores and answers of their own, by the kind of their run."""
 
 import importlib
 
