@@ -66,7 +66,7 @@ _AG_TRAIN = File(
         note="SUB-SAMPLE: 11,997 of the 120,000 training rows; expect less than published ones.",
     ),
 )  # fmt: skip
-_AG_NEWS = DatasetInfo(
+AG_NEWS = DatasetInfo(
     name="ag_news",
     title="AG News",
     task="classification",
@@ -227,4 +227,4 @@ _MULTI_DOMAIN = DatasetInfo(
     note="1,000 positive and 1,000 negative reviews in each of four domains; see `domain`.",
 )
 
-ENTRIES = (_SMS_SPAM, _SST2, _AG_NEWS, _THUCNEWS, _CHNSENTICORP, _MULTI_DOMAIN)
+ENTRIES = (_SMS_SPAM, _SST2, AG_NEWS, _THUCNEWS, _CHNSENTICORP, _MULTI_DOMAIN)

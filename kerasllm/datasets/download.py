@@ -8,7 +8,6 @@
 import errno
 import shutil
 import tarfile
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kerasllm.datasets.registry import HashMismatchError, check
+from kerasllm.text.files import whole_file
 
 _CHUNK = 1 << 16
 
@@ -200,17 +200,12 @@ def fetch_members(files, folder, **options):
 def _unpack(archive, file, target):
     """Write one member to the target; its own path and kind in the archive have no say."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as out:
-        part = Path(out.name)
-        try:
-            with _open_member(archive, file) as source:
-                # One byte more than expected tells a wrong file; a bomb is never unpacked whole.
-                shutil.copyfileobj(_Limited(source, file.bytes + 1 if file.bytes else None), out)
-            out.close()
-            check(part, file, allow_unverified=True)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+    with whole_file(target, "wb") as out:
+        with _open_member(archive, file) as source:
+            # One byte more than expected tells a wrong file; a bomb is never unpacked whole.
+            shutil.copyfileobj(_Limited(source, file.bytes + 1 if file.bytes else None), out)
+        out.close()
+        check(out.name, file, allow_unverified=True)
 
 
 class _Limited:

@@ -173,6 +173,16 @@ class Dataset(Sequence):
         return [example.label for example in self.examples]
 
     @property
+    def label_sets(self):
+        """The labels of each example, as a list of tuples of str.
+
+        In a set with several labels a text, `info["label_separator"]` stands between those of a
+        text: "grain|wheat" are two labels.
+        """
+        separator = self.info.get("label_separator")
+        return [tuple(label.split(separator) if separator else [label]) for label in self.labels_of]
+
+    @property
     def label_ids(self):
         """The position in `labels` of each example's label, as an int64 array (len(self),)."""
         positions = {label: i for i, label in enumerate(self.labels)}

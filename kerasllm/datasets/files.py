@@ -1,11 +1,13 @@
-"""The user's own files: txt, csv, tsv, jsonl and CoNLL, or a folder with one file a split."""
+"""The user's own files: txt, csv, tsv, jsonl, CoNLL, SQuAD's json; or a folder, a file a split."""
 
 from pathlib import Path
 
-from kerasllm.datasets.examples import Dataset, Labelled, Pair, Tagged, Text
-from kerasllm.datasets.labels import clean_labels, is_missing
+from kerasllm.datasets.columns import examples_of_table
+from kerasllm.datasets.examples import Dataset, Tagged, Text
 from kerasllm.datasets.splits import SPLIT_NAMES, split, split_contiguous
+from kerasllm.datasets.squad_format import is_squad, read_squad
 from kerasllm.datasets.tables import delimited, json_rows, read_text, tagged_sentences
+from kerasllm.datasets.tag_schemes import BrokenTagsError, unified
 from kerasllm.text.errors import nearest
 
 FORMATS = {
@@ -41,10 +43,10 @@ def load_files(path, split="train", *, seed=0, fractions=(0.8, 0.1, 0.1), **opti
     path = Path(path)
     if path.is_dir():
         return read_file(_split_file(path, split), split=split, name=path.name, **options)
-    whole = read_file(path, split="all", **options)
+    whole, groups = _read(path, split="all", **options)
     if split == "all":
         return whole
-    return _part(whole, split, seed, fractions)
+    return _part(whole, split, seed, fractions, groups)
 
 
 def _split_file(folder, split):
@@ -61,7 +63,7 @@ def _split_file(folder, split):
     )
 
 
-def _part(whole, wanted, seed, fractions):
+def _part(whole, wanted, seed, fractions, groups):
     if wanted not in SPLIT_NAMES:
         raise ValueError(
             f"split must be one of {[*SPLIT_NAMES, 'all']}, received {wanted!r}."
@@ -70,7 +72,7 @@ def _part(whole, wanted, seed, fractions):
     if whole.task == "language_model" and len(whole) < _FEW_TEXTS:
         parts = split_contiguous(whole, fractions)
     else:
-        parts = split(whole, fractions, seed=seed)
+        parts = split(whole, fractions, seed=seed, groups=groups)
     return parts[SPLIT_NAMES.index(wanted)]
 
 
@@ -81,19 +83,26 @@ def read_file(path, *, split="all", name=None, format=None, encoding=None, **opt
         path: file path.
         split: what the data set is called.
         name: name of the data set; left out: the file's stem.
-        format: "txt", "csv", "tsv", "jsonl" or "conll"; left out: by the suffix.
+        format: "txt", "csv", "tsv", "jsonl", "conll" or "squad"; left out: by the suffix.
         encoding: name of the encoding; left out: UTF-8.
         **options: `documents` ("line", "blank-line" or "auto") for txt; the names of the columns
             `text`, `label`, `source`, `target`, and `drop_unlabelled`, `labels_as_text` for csv,
-            tsv and jsonl; `delimiter` for csv; `token_column`, `tag_column` for conll; `language`.
+            tsv and jsonl; `drop_empty` for pairs; `delimiter` for csv; `token_column`,
+            `tag_column`, `scheme` (see `tag_schemes`) for conll; `unfound` ("error" or "drop") for
+            answers that are not in their context; `language`.
 
     Raises:
         ValueError: for an unknown format, a file that cannot be read, or labels that cannot be
             learned from.
         TypeError: for an option that the format does not have.
     """
+    return _read(path, split, name, format, encoding, **options)[0]
+
+
+def _read(path, split="all", name=None, format=None, encoding=None, **options):
+    """Return the data set of a file, and what must stay on one side of a split, or None."""
     path = Path(path)
-    format = format or FORMATS.get(path.suffix.lower())
+    format = format or _format_of(path, encoding)
     if format not in _OPTIONS:
         raise ValueError(
             f"{path}: format must be one of {sorted(_OPTIONS)}, received "
@@ -102,15 +111,22 @@ def read_file(path, *, split="all", name=None, format=None, encoding=None, **opt
     language = options.pop("language", None)
     options = _checked(options, format)
     if format in _ROWS:
-        task, examples, facts = _table(path, encoding, _ROWS[format], options)
+        task, examples, facts = examples_of_table(path, encoding, _ROWS[format], options)
     else:
         task, examples, facts = _READERS[format](path, encoding, **options)
     if not examples:
         raise ValueError(f"{path}: no text was found in it; expected at least one.")
+    groups = facts.pop("groups", None)
     info = {"source": str(path), "how_split": "a file of its own", **facts}
     language = language or _language(examples)
     name = name or path.stem
-    return Dataset(examples, name=name, split=split, task=task, language=language, info=info)
+    data = Dataset(examples, name=name, split=split, task=task, language=language, info=info)
+    return data, groups
+
+
+def _format_of(path, encoding):
+    format = FORMATS.get(path.suffix.lower())
+    return "squad" if path.suffix.lower() == ".json" and is_squad(path, encoding) else format
 
 
 def _checked(options, format):
@@ -146,81 +162,38 @@ def _txt(path, encoding, documents):
     return "language_model", examples, {"documents": documents}
 
 
-def _conll(path, encoding, token_column, tag_column):
+def _conll(path, encoding, token_column, tag_column, scheme):
     sentences = tagged_sentences(path, encoding, token_column, tag_column)
-    return "tagging", [Tagged(tokens, tags) for tokens, tags in sentences], {}
+    try:
+        tags, facts = unified([tags for _, _, tags in sentences], scheme)
+    except BrokenTagsError as error:
+        first, tokens, _ = sentences[error.sentence]
+        token = (*tokens, "end of the sentence")[error.position]
+        raise ValueError(
+            f"{path}, line {first + error.position} ({token!r}): {error.advice}. Correct the tag, "
+            "or name the scheme in which the tags are written: scheme='iob1' takes I- as the begin "
+            "of a name, scheme='none' takes tags as they are."
+        ) from None
+    pairs = zip((tokens for _, tokens, _ in sentences), tags, strict=True)
+    return "tagging", [Tagged(*pair) for pair in pairs], facts
 
 
-_READERS = {"txt": _txt, "conll": _conll}
+def _squad(path, encoding, unfound):
+    examples, facts = read_squad(path, encoding, unfound)
+    return "span", examples, facts
+
+
+_READERS = {"txt": _txt, "conll": _conll, "squad": _squad}
 _ROWS = {"csv": delimited, "tsv": delimited, "jsonl": json_rows}
 _COLUMNS = {
     "text": "text", "label": None, "source": None, "target": None,
-    "drop_unlabelled": False, "labels_as_text": False,
+    "drop_unlabelled": False, "labels_as_text": False, "drop_empty": False,
 }  # fmt: skip
 _OPTIONS = {
     "txt": {"documents": "auto"},
-    "conll": {"token_column": 0, "tag_column": -1},
+    "conll": {"token_column": 0, "tag_column": -1, "scheme": "auto"},
+    "squad": {"unfound": "error"},
     "csv": {**_COLUMNS, "delimiter": ","},
     "tsv": {**_COLUMNS, "delimiter": "\t"},
     "jsonl": _COLUMNS,
 }
-
-
-def _table(path, encoding, read_rows, options):
-    """Turn rows of named columns into pairs, labelled texts or plain texts."""
-    delimiter = {"delimiter": options["delimiter"]} if "delimiter" in options else {}
-    rows = read_rows(path, encoding=encoding, **delimiter)
-    if not rows:
-        raise ValueError(f"{path} is empty apart from its header; expected rows of data.")
-    found = list(dict.fromkeys(name for _, row in rows for name in row))
-    text, label = options["text"], options["label"]
-    if options["source"] or options["target"]:
-        names = options["source"] or "source", options["target"] or "target"
-        return "seq2seq", *_texts(rows, path, found, names, Pair)
-    if label or "label" in found:
-        return _labelled(rows, path, found, options)
-    others = [name for name in found if name != text]
-    hint = {"hint": f"Name the column of the labels: label={others[0]!r}."} if others else {}
-    examples, facts = _texts(rows, path, found, (text,), Text)
-    return "language_model", examples, {**facts, "columns": found, **hint}
-
-
-def _labelled(rows, path, found, options):
-    label, total = options["label"] or "label", len(rows)
-    _check_column(path, found, label)
-    if options["drop_unlabelled"]:
-        rows = [(line, row) for line, row in rows if not is_missing(row.get(label))]
-    labels = clean_labels(
-        [(line, row.get(label)) for line, row in rows],
-        path,
-        labels_as_text=options["labels_as_text"],
-    )
-    rows = [(line, {**row, label: name}) for (line, row), name in zip(rows, labels, strict=True)]
-    examples, facts = _texts(rows, path, found, (options["text"], label), Labelled)
-    return "classification", examples, {**facts, "unlabelled_dropped": total - len(rows)}
-
-
-def _texts(rows, path, found, names, example_type):
-    """Return the examples of the rows whose columns all hold text, and how many did not."""
-    for name in names:
-        _check_column(path, found, name)
-    examples = []
-    for line, row in rows:
-        values = ["" if row.get(name) is None else row[name] for name in names]
-        if wrong := [value for value in values if not isinstance(value, str)]:
-            raise ValueError(f"{path}, line {line}: expected text, received {wrong[0]!r}.")
-        if all(value.strip() for value in values):
-            examples.append(example_type(*values))
-    return examples, {"empty_texts_dropped": len(rows) - len(examples)}
-
-
-def _check_column(path, found, name):
-    if name in found:
-        return
-    advice = f"Pass its name, such as text={found[0]!r}."
-    for delimiter in ";\t|":
-        if len(found) == 1 and delimiter in found[0]:
-            advice = f"Fields seem to be separated otherwise: pass delimiter={delimiter!r}."
-    raise ValueError(
-        f"{path} has no column {name!r}; it has {found}.{nearest(name, found)} {advice}"
-    )

@@ -18,6 +18,12 @@ _BUILTIN = {
     "spam_en": ("Unwanted messages", "en"),
     "spam_zh": ("Unwanted messages, in Chinese", "zh"),
 }
+_MADE = {
+    "dates": ("Dates as people write them, into ISO", "seq2seq", "en"),
+    "dates_zh": ("Dates as people write them, into ISO, in Chinese", "seq2seq", "zh"),
+    "places_en": ("People, places and firms in short sentences", "tagging", "en"),
+    "facts_en": ("Questions on people in a paragraph", "span", "en"),
+}
 _GENERATED = {
     "markov": "A Markov chain of known entropy",
     "grammar": "A probabilistic grammar of known entropy",
@@ -28,8 +34,8 @@ def load(name_or_path, split="train", **options):
     """Load one split of a data set.
 
     Args:
-        name_or_path: one of `names()`; or a file of your own (txt, csv, tsv, jsonl, CoNLL), or a
-            folder with one file a split.
+        name_or_path: one of `names()`; or a file of your own (txt, csv, tsv, jsonl, CoNLL, json
+            as SQuAD writes it), or a folder with one file a split.
         split: "train", "validation" or "test". A set without official splits is split here, always
             in the same way: duplicates removed, then 80 / 10 / 10 %; "all" gives it whole.
         **options: what the reader of the set takes; for your own files see
@@ -116,10 +122,9 @@ def _looks_like_path(name_or_path):
 
 @cache
 def _entries():
-    from kerasllm.datasets import catalogue_classification, catalogue_language, catalogue_nltk
+    from kerasllm.datasets.catalogue import ENTRIES
 
-    catalogues = (catalogue_classification, catalogue_language, catalogue_nltk)
-    entries = [*_local_entries(), *(entry for part in catalogues for entry in part.ENTRIES)]
+    entries = [*_local_entries(), *ENTRIES]
     return {entry.name: entry for entry in entries}
 
 
@@ -139,6 +144,9 @@ def _local_entries():
     for name, title in _GENERATED.items():
         make = partial(_generated, name)
         yield DatasetInfo(name, title, "language_model", "en", _OWN, "", make=make)
+    for name, (title, task, language) in _MADE.items():
+        make = partial(_made, name)
+        yield DatasetInfo(name, title, task, language, _OWN, "", make=make)
 
 
 def _docstrings(**options):
@@ -151,6 +159,12 @@ def _generated(name, **options):
     from kerasllm.datasets.synthetic import load_synthetic
 
     return load_synthetic(name, **options)
+
+
+def _made(name, **options):
+    from kerasllm.datasets.generated import load_generated
+
+    return load_generated(name, **options)
 
 
 def _builtin(name, **options):

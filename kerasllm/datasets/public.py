@@ -47,12 +47,14 @@ def load_public(info, wanted="train", *, allow_unverified=False, progress=True, 
         _read, info, options=options, allow_unverified=allow_unverified, progress=progress
     )
     if wanted in info.splits and (wanted != "train" or "validation" in info.splits):
-        return read(wanted)
-    if "all" not in info.splits:
-        return split(read("train"), _FROM_TRAIN)[SPLIT_NAMES.index(wanted)]
+        return read(wanted)[0]
+    official = "all" not in info.splits
+    whole, groups = read("train" if official else "all")
     if info.contiguous:
-        return split_contiguous(read("all"), info.fractions)[SPLIT_NAMES.index(wanted)]
-    return split(read("all"), info.fractions)[SPLIT_NAMES.index(wanted)]
+        parts = split_contiguous(whole, info.fractions)
+    else:
+        parts = split(whole, _FROM_TRAIN if official else info.fractions, groups=groups)
+    return parts[SPLIT_NAMES.index(wanted)]
 
 
 def _check_split(info, wanted):
@@ -88,25 +90,34 @@ def _read(info, wanted, *, options, allow_unverified, progress):
     facts = {"source": info.homepage, "licence": info.licence, "how_split": "official"}
     if info.nltk:
         _ensure_corpus(info, allow_unverified, progress)
-        examples = _read_corpus(info.nltk, info.reader, **options)
+        documents = info.documents.get(wanted, ())
+        examples = _read_corpus(info.nltk, info.reader, *documents, **options)
         notes = [info.note]
     else:
         found = get_files(info, files, allow_unverified=allow_unverified, progress=progress)
-        examples = info.reader(*(path for path, _ in found), **options)
+        parts = *(path for path, _ in found), *info.documents.get(wanted, ())
+        examples = info.reader(*parts, **options)
         facts["files"] = {file.path: file.sha256 or sha256(path) for path, file in found}
         samples = [file.note for path, file in found if file not in files]
         notes = [*samples, *(_unverified(file) for _, file in found), info.note]
     facts["note"] = " ".join(note for note in notes if note)
-    return Dataset(
+    examples, more = examples if _has_facts(examples) else (examples, {})
+    facts.update((key, value) for key, value in more.items() if value and key != "groups")
+    data = Dataset(
         examples, name=info.name, split=wanted, task=info.task, language=info.language, info=facts
     )
+    return data, more.get("groups")
+
+
+def _has_facts(examples):
+    return len(examples) == 2 and isinstance(examples[1], dict)
 
 
 @lru_cache(maxsize=1)  # NLTK opens its zip anew for each document: seconds
-def _read_corpus(name, reader, **options):
+def _read_corpus(name, reader, *documents, **options):
     import nltk.corpus
 
-    return tuple(reader(getattr(nltk.corpus, name), **options))
+    return tuple(reader(getattr(nltk.corpus, name), *documents, **options))
 
 
 def _unverified(file):
@@ -133,7 +144,7 @@ def get_files(info, files, *, allow_unverified=False, progress=True, **options):
     """
     find_here = partial(find, info, allow_unverified=allow_unverified)
     absent = [file for file in files if find_here(file) is None]
-    _download(info, absent, cache_folder() / info.name, allow_unverified, progress, options)
+    _download(info, absent, cache_folder() / info.folder_name, allow_unverified, progress, options)
     return [find_here(file) for file in files]
 
 

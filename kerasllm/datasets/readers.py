@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import zipfile
 from pathlib import Path
 
 from kerasllm.datasets.examples import Labelled, Text
@@ -140,7 +141,73 @@ def nltk_sentences(corpus):
 
 def nltk_categories(corpus):
     """Read each document of an NLTK corpus, as it is written, with its category as the label."""
+    documents = corpus.fileids()
+    texts = zip(documents, _raw_texts(corpus, documents), strict=True)
+    return [Labelled(text.strip(), corpus.categories(name)[0]) for name, text in texts]
+
+
+def shopping_reviews(path, *, label="sentiment", category=None):
+    """Read reviews of ten kinds of goods from a zip with one csv file.
+
+    Args:
+        path: zip file.
+        label: "sentiment" or "category".
+        category: keep the reviews of one kind of goods; left out: all.
+    """
+    columns = {"category": "cat", "sentiment": "label"}
+    if label not in columns:
+        raise ValueError(
+            f"label must be one of {list(columns)}, received {label!r}.{nearest(label, columns)}"
+        )
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read(archive.namelist()[0]).decode("utf-8")
+    rows = list(csv.DictReader(io.StringIO(content.removeprefix("\ufeff"), newline="\n")))
+    known = sorted({row["cat"] for row in rows})
+    if category not in (None, *known):
+        raise ValueError(
+            f"category must be one of {known}, received {category!r}.{nearest(category, known)}"
+        )
+    signs = {"0": "negative", "1": "positive"}
     return [
-        Labelled(corpus.raw(document).strip(), corpus.categories(document)[0])
-        for document in corpus.fileids()
+        Labelled(text, signs.get(row[columns[label]], row[columns[label]]))
+        for row in rows
+        if category in (None, row["cat"]) and (text := row["review"].strip("\ufeff \r\n\t"))
     ]
+
+
+def nltk_sentence_categories(corpus):
+    """Read each sentence of an NLTK corpus, its tokens joined by blanks, with its category."""
+    return [
+        Labelled(" ".join(tokens), category)
+        for category in corpus.categories()
+        for tokens in corpus.sents(categories=category)
+    ]
+
+
+def nltk_chat_acts(corpus):
+    """Read each post of NPS Chat with its dialogue act; a post without words is left out."""
+    posts = [(post.text, post.get("class")) for post in corpus.xml_posts()]
+    return [Labelled(text.strip(), act) for text, act in posts if text and text.strip()]
+
+
+def nltk_topics(corpus, part):
+    """Read the documents `part/...` of Reuters; the topics of a document are joined by "|"."""
+    documents = [name for name in corpus.fileids() if name.startswith(part + "/")]
+    texts = _raw_texts(corpus, documents)
+    examples = [
+        Labelled(text.strip(), "|".join(sorted(corpus.categories(name))))
+        for name, text in zip(documents, texts, strict=True)
+    ]
+    return examples, {"label_separator": "|"}
+
+
+def _raw_texts(corpus, documents):
+    """Return `corpus.raw` of many documents: NLTK itself opens its zip anew for each, slowly."""
+    archive = getattr(corpus.root, "zipfile", None)
+    if archive is None:
+        return [corpus.raw(name) for name in documents]
+    with zipfile.ZipFile(archive.filename) as opened:
+        names = [corpus.root.join(name).entry for name in documents]
+        contents = [opened.read(name) for name in names]
+    pairs = zip(documents, contents, strict=True)
+    return [content.decode(corpus.encoding(name) or "utf-8") for name, content in pairs]

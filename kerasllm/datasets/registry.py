@@ -59,11 +59,16 @@ class DatasetInfo:
         homepage: where it comes from.
         files: its files.
         splits: paths of the files of each official split; "all" where there is none.
-        reader: function of the paths of one split (and options) that returns examples.
+        reader: function of the paths of one split (and options) that returns examples, or a pair of
+            them and a dict of facts; the fact "groups" says for each example what must stay on one
+            side when the set is split here.
         fractions: how "all" is split into train, validation and test.
         contiguous: cut "all" in order instead of drawing texts at random.
         missing: splits that do not exist, each with the reason.
         nltk: name of the NLTK corpus, for a set that is read through `nltk.corpus`.
+        documents: for each official split what the reader is given besides the files: the NLTK
+            documents, or the name of the split where one file holds all.
+        folder: name of the folder of its files, where it is not the name of the set.
         make: function of the split (and options) that returns the data set, for one without files.
         note: what to know about it.
     """
@@ -81,6 +86,8 @@ class DatasetInfo:
     contiguous: bool = False
     missing: Mapping[str, str] = field(default_factory=dict)
     nltk: str = ""
+    documents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    folder: str = ""
     make: Callable | None = None
     note: str = ""
 
@@ -93,7 +100,14 @@ class DatasetInfo:
         """The splits that `load` gives: official ones and those made here."""
         if "all" in self.splits:
             return (*("train", "validation", "test")[: len(self.fractions)], "all")
+        if "train" not in self.splits:  # a set for evaluation
+            return tuple(self.splits)
         return ("train", "validation", *(name for name in ("test",) if name in self.splits))
+
+    @property
+    def folder_name(self):
+        """The name of the folder in which its files lie."""
+        return self.folder or self.name
 
     @property
     def bytes(self):
@@ -139,7 +153,7 @@ def folders(name):
 def place(info, file):
     """Return where a file lies on this machine, its content unchecked: see `find`."""
     for candidate in (file, file.sample):
-        for folder in folders(info.name) if candidate else ():
+        for folder in folders(info.folder_name) if candidate else ():
             if (folder / candidate.path).is_file():
                 return folder / candidate.path, candidate
     return None

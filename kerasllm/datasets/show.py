@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 
+from kerasllm.datasets.examples import Span, Tagged
 from kerasllm.datasets.loading import info, load, names
 from kerasllm.datasets.public import is_here, reader_options
 from kerasllm.datasets.registry import folders
@@ -52,7 +53,7 @@ def describe(name_or_path, **options):
     entry = info(name_or_path) if name_or_path in names() else None
     lines = _registry_lines(entry) if entry else []
     if entry and not entry.make and not is_here(entry):
-        where = ", ".join(map(str, folders(entry.name)))
+        where = ", ".join(map(str, folders(entry.folder_name)))
         lines += [
             f"Not on this machine (looked in {where}).",
             f"Download it: kerasllm data get {entry.name}",
@@ -73,6 +74,8 @@ def describe(name_or_path, **options):
 
 _FACTS = (
     "how_split", "duplicates_removed", "duplicates_with_other_label", "empty_texts_dropped",
+    "scheme", "tags_converted", "tags_mended", "answers_moved", "answers_dropped",
+    "questions_dropped", "forms_completed", "dialogues_dropped", "label_separator",
     "entropy_rate", "note",
 )  # fmt: skip
 
@@ -112,6 +115,12 @@ def _part_line(part):
     if part.task == "classification":
         counts = Counter(part.labels_of).most_common()
         line += "\n  " + ", ".join(f"{label} {count:,}" for label, count in counts)
+    if part.task == "tagging":
+        tokens = sum(len(example.tokens) for example in part)
+        starts = (tag[2:] for example in part for tag in example.tags if tag[:2] in ("B-", "S-"))
+        counts = Counter(starts).most_common()
+        named = ", ".join(f"{kind} {count:,}" for kind, count in counts)
+        line += f"\n  {tokens:,} tokens" + (f"; names: {named}" if named else "")
     return line
 
 
@@ -124,6 +133,13 @@ def _duplicate_lines(parts):
 
 
 def _example(example):
-    shown = " | ".join(str(getattr(example, name)) for name in example.__slots__)
+    if isinstance(example, Tagged):
+        pairs = zip(example.tokens, example.tags, strict=True)
+        shown = " ".join(token if tag == "O" else f"{token}/{tag}" for token, tag in pairs)
+    elif isinstance(example, Span):
+        answer = example.answers[0][0] if example.answers else "(no answer)"
+        shown = f"{example.question} | {answer}"
+    else:
+        shown = " | ".join(getattr(example, name) for name in example.__slots__)
     shown = " ".join(shown.split())
     return shown if len(shown) <= _WIDTH else shown[: _WIDTH - 1] + "…"

@@ -22,7 +22,7 @@ def normalise(text):
     return "".join(character for character in folded if character.isalnum()) or folded.strip()
 
 
-def split(dataset, fractions=(0.8, 0.1, 0.1), seed=0, stratify=True, deduplicate=True):
+def split(dataset, fractions=(0.8, 0.1, 0.1), seed=0, stratify=True, deduplicate=True, groups=None):
     """Split a data set at random into train, validation and test; the order is kept in each.
 
     Args:
@@ -34,6 +34,8 @@ def split(dataset, fractions=(0.8, 0.1, 0.1), seed=0, stratify=True, deduplicate
             before the split; "near" also drops texts that differ only in case, white space and
             punctuation; False keeps all. Examples with the same text (the translations of one
             sentence, the questions on one context) always stay on one side.
+        groups: for each example what must stay on one side, such as the article that it comes
+            from; left out: its text.
 
     Returns:
         A tuple of data sets, one a fraction; `.info["how_split"]` says how each was made.
@@ -50,22 +52,22 @@ def split(dataset, fractions=(0.8, 0.1, 0.1), seed=0, stratify=True, deduplicate
     fractions = _checked(fractions)
     clean = normalise if deduplicate == "near" else str.strip
     kept, conflicts = _distinct(dataset, clean) if deduplicate else (range(len(dataset)), 0)
-    classes = _classes(dataset, kept, clean, stratify)
+    classes = _classes(dataset, kept, clean, stratify, groups)
     bounds = np.round(np.cumsum((0, *fractions)), 9)
     rng = np.random.default_rng(seed)
     parts = [[] for _ in fractions]
-    for groups in classes:
-        order = rng.permutation(len(groups))
-        cuts = np.round(bounds * len(groups)).astype(int)
+    for members in classes:
+        order = rng.permutation(len(members))
+        cuts = np.round(bounds * len(members)).astype(int)
         for part, start, stop in zip(parts, cuts, cuts[1:], strict=False):
-            part.extend(row for i in order[start:stop] for row in groups[i])
+            part.extend(row for i in order[start:stop] for row in members[i])
     if empty := [SPLIT_NAMES[i] for i, part in enumerate(parts) if not part and fractions[i]]:
         raise ValueError(
             f"{dataset.name}: {len(kept)} distinct examples are too few for fractions {fractions}: "
             f"nothing is left for {', '.join(empty)}. Add examples or give larger fractions."
         )
     facts = {
-        "how_split": _how(fractions, seed, len(classes) > 1, deduplicate),
+        "how_split": _how(fractions, seed, len(classes) > 1, deduplicate, groups),
         "duplicates_removed": len(dataset) - len(kept),
         "duplicates_with_other_label": conflicts,
     }
@@ -115,11 +117,12 @@ def _checked(fractions):
     return fractions
 
 
-def _how(fractions, seed, stratified, deduplicate):
+def _how(fractions, seed, stratified, deduplicate, groups):
     shares = " / ".join(f"{fraction:.0%}" for fraction in fractions)
     first = {True: "exact duplicates removed, then ", "near": "near duplicates removed, then "}
     kind = "stratified" if stratified else "random"
-    return f"{first.get(deduplicate, '')}{kind} {shares} with seed {seed}"
+    whole = " of whole groups" if groups else ""
+    return f"{first.get(deduplicate, '')}{kind} {shares}{whole} with seed {seed}"
 
 
 def _distinct(dataset, clean):
@@ -141,13 +144,14 @@ def _inputs(example, clean):
     return clean(main_text(example)), clean(getattr(example, "question", ""))
 
 
-def _classes(dataset, rows, clean, stratify):
-    """Return for each class its groups of rows with the same text, which must stay together."""
+def _classes(dataset, rows, clean, stratify, groups):
+    """Return for each class its groups of rows (by text if not given), which stay together."""
     classes = defaultdict(lambda: defaultdict(list))
     stratify = stratify and dataset.task == "classification"
     for row in rows:
         label = dataset[row].label if stratify else ""
-        classes[label][clean(main_text(dataset[row]))].append(row)
+        key = groups[row] if groups else clean(main_text(dataset[row]))
+        classes[label][key].append(row)
     return [list(classes[label].values()) for label in sorted(classes)]
 
 

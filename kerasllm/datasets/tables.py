@@ -162,28 +162,40 @@ def _json(line, path, number):
 
 
 def tagged_sentences(path, encoding=None, token_column=0, tag_column=-1):
-    """Return the sentences of a CoNLL file as (tokens, tags) pairs.
+    """Return the sentences of a CoNLL file as (first line, tokens, tags) triples.
 
-    A token a line, columns separated by blanks or tabs, an empty line between sentences.
+    A token a line, columns separated by a tab or by blanks, an empty line between sentences.
 
     Raises:
-        ValueError: for a line with a single column.
+        ValueError: for a line with a single column, or with another number than the lines before.
     """
-    sentences, tokens, tags = [], [], []
+    sentences, tokens, tags, width = [], [], [], None
     for number, line in enumerate([*read_text(path, encoding).split("\n"), ""], 1):
-        columns = line.split()
-        if columns and columns[0] != "-DOCSTART-":
-            if len(columns) < 2:
+        columns = line.split("\t") if "\t" in line else line.split()
+        if line.strip() and columns[0] != "-DOCSTART-":
+            width = width or len(columns)
+            if len(columns) < 2 or len(columns) != width:
                 raise ValueError(
-                    f"{path}, line {number}: expected a token and its tag, separated by a blank "
-                    f"or tab, received {_short(line)} Leave lines between sentences empty."
+                    f"{path}, line {number}: expected a token and its tag in {max(width, 2)} "
+                    f"columns (separated by tabs or blanks), received {len(columns)}: "
+                    f"{_short(line)} Leave lines between sentences empty."
                 )
-            tokens.append(columns[token_column])
-            tags.append(columns[tag_column])
+            _check_columns(path, width, token_column=token_column, tag_column=tag_column)
+            tokens.append(columns[token_column].strip())
+            tags.append(columns[tag_column].strip())
         elif tokens:
-            sentences.append((tuple(tokens), tuple(tags)))
+            sentences.append((number - len(tokens), tuple(tokens), tuple(tags)))
             tokens, tags = [], []
     return sentences
+
+
+def _check_columns(path, width, **columns):
+    for name, column in columns.items():
+        if not -width <= column < width:
+            raise ValueError(
+                f"{path} has {width} columns, received {name}={column}; the first column is 0, the "
+                "last one -1."
+            )
 
 
 def _short(text, length=60):

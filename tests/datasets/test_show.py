@@ -39,6 +39,13 @@ def test_a_real_set(data_root):
     assert text.index("Examples:") < len(text) - 100
 
 
+def test_names_and_answers_are_shown():
+    text = describe("places_en")
+    assert "tokens; names: LOC" in text
+    assert "/B-" in text.split("Examples:")[1]
+    assert " | " in describe("facts_en").split("Examples:")[1]
+
+
 def test_a_file_of_your_own(tmp_path):
     path = tmp_path / "mail.csv"
     path.write_text("text,label\n" + "".join(f"mail {i},{'ab'[i % 2]}\n" for i in range(40)))
