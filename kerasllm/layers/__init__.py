@@ -1,17 +1,26 @@
 """Keras layers for language models, on every Keras backend."""
 
 from kerasllm.layers.attention import MultiHeadAttention
+from kerasllm.layers.attention_decoder import AttentionDecoder
+from kerasllm.layers.attention_scores import BahdanauAttention, LuongAttention
+from kerasllm.layers.copying import PointerGenerator
+from kerasllm.layers.decoder import TransformerDecoder
 from kerasllm.layers.embedding import TokenEmbedding
 from kerasllm.layers.pooling import MaskedPooling
 from kerasllm.layers.recurrent import BiLSTM, StackedRNN
 from kerasllm.layers.transformer import FeedForward, TransformerEncoder
 
 __all__ = [
+    "AttentionDecoder",
+    "BahdanauAttention",
     "BiLSTM",
     "FeedForward",
+    "LuongAttention",
     "MaskedPooling",
     "MultiHeadAttention",
+    "PointerGenerator",
     "StackedRNN",
     "TokenEmbedding",
+    "TransformerDecoder",
     "TransformerEncoder",
 ]

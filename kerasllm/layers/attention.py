@@ -25,10 +25,11 @@ class MultiHeadAttention(keras.layers.Layer):
 
     Call arguments:
         inputs: x (B, T, D).
-        source: keys' and values' input (B, S, D); x when None.
+        source: keys' and values' input (B, S, D), or the pair that `project_source` made of it; x
+            when None.
         mask: real positions of x (B, T); hides keys of self-attention.
         source_mask: real positions of the source (B, S).
-        cache: (keys, values), each (B, S_max, N, K), of the positions before `start`: the new keys
+        cache: (keys, values), each (B, N, S_max, K), of the positions before `start`: the new keys
             are written at `start` and (y, cache) is returned.
         start: position of x[:, 0]; an int or a scalar tensor.
         return_weights: return (y, A), A (B, N, T, S).
@@ -112,36 +113,48 @@ class MultiHeadAttention(keras.layers.Layer):
         if self.rotary and source is None:
             query, key = rotate(query, start), rotate(key, start)
         if cache is not None:
-            key = ops.slice_update(cache[0], (0, start, 0, 0), ops.cast(key, cache[0].dtype))
-            value = ops.slice_update(cache[1], (0, start, 0, 0), ops.cast(value, cache[1].dtype))
+            key = ops.slice_update(cache[0], (0, 0, start, 0), ops.cast(key, cache[0].dtype))
+            value = ops.slice_update(cache[1], (0, 0, start, 0), ops.cast(value, cache[1].dtype))
             cache = (key, value)
         key_mask = mask if source is None else source_mask
-        seen = self._seen(ops.shape(query)[1], ops.shape(key)[1], key_mask, cache, start)
-        # (B, T, N, K) x (B, S, N, K) -> (B, N, T, S)
-        scores = ops.einsum("btnk,bsnk->bnts", query * self.head_size**-0.5, key)
+        seen = self._seen(ops.shape(query)[2], ops.shape(key)[2], key_mask, cache, start)
+        # (B, N, T, K) x (B, N, S, K) -> (B, N, T, S)
+        scores = ops.einsum("bntk,bnsk->bnts", query * self.head_size**-0.5, key)
         weights = masked_softmax(scores, seen)
-        mixed = ops.einsum("bnts,bsnk->btnk", self.dropout(weights, training=training), value)
+        mixed = ops.einsum("bnts,bnsk->bntk", self.dropout(weights, training=training), value)
         y = self._merge(mixed)
         if cache is not None:
             return y, cache
         return (y, weights) if return_weights else y
 
     def _project(self, x, source):
-        """Return Q (B, T, N, K), K and V (B, S, N, K)."""
+        """Return Q (B, N, T, K), K and V (B, N, S, K)."""
         width = self.num_heads * self.head_size
         kernel = self.qkv_kernel
         bias = self.qkv_bias if self.use_bias else ops.zeros((3 * width,), self.compute_dtype)
         if source is None:
             parts = ops.split(ops.matmul(x, kernel) + bias, 3, axis=-1)
         else:
-            query = ops.matmul(x, kernel[:, :width]) + bias[:width]
-            rest = ops.matmul(source, kernel[:, width:]) + bias[width:]
-            parts = [query, *ops.split(rest, 2, axis=-1)]
-        heads = (self.num_heads, self.head_size)
-        return [ops.reshape(part, (*ops.shape(part)[:2], *heads)) for part in parts]
+            query = self._heads(ops.matmul(x, kernel[:, :width]) + bias[:width])
+            return [query, *(source if isinstance(source, tuple) else self.project_source(source))]
+        return [self._heads(part) for part in parts]
+
+    def project_source(self, source):
+        """Return the keys and values (B, N, S, K) of a source, for a decoder's every step."""
+        width = self.num_heads * self.head_size
+        rest = ops.matmul(source, ops.cast(self.qkv_kernel, self.compute_dtype)[:, width:])
+        if self.use_bias:
+            rest = rest + ops.cast(self.qkv_bias, self.compute_dtype)[width:]
+        return tuple(self._heads(part) for part in ops.split(rest, 2, axis=-1))
+
+    def _heads(self, x):
+        """Split the features into heads: (B, T, NK) -> (B, N, T, K)."""
+        x = ops.reshape(x, (*ops.shape(x)[:2], self.num_heads, self.head_size))
+        return ops.transpose(x, (0, 2, 1, 3))
 
     def _merge(self, mixed):
-        """Concatenate the heads (B, T, N, K) and project them to (B, T, D)."""
+        """Concatenate the heads (B, N, T, K) and project them to (B, T, D)."""
+        mixed = ops.transpose(mixed, (0, 2, 1, 3))
         shape = ops.shape(mixed)
         y = ops.matmul(ops.reshape(mixed, (*shape[:2], shape[2] * shape[3])), self.output_kernel)
         return y + self.output_bias if self.use_bias else y

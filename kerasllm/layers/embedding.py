@@ -6,6 +6,8 @@ from keras import ops
 from kerasllm.layers.positions import sinusoids
 
 POSITIONS = ("learned", "sinusoidal", "rotary", None)
+NEVER = -3e4  # a logit without probability, finite in every dtype
+SEPARATOR = 4  # <sep> of this project's own tokenizers
 
 
 @keras.saving.register_keras_serializable("kerasllm")
@@ -15,9 +17,11 @@ class TokenEmbedding(keras.layers.Layer):
         x_t      = E[id_t]               positions None or "rotary"
         x_t      = E[id_t] + P[t]        positions "learned"
         x_t      = √D E[id_t] + P[t]     positions "sinusoidal"
+        x_t      = … + S[min(#{s < t: id_s = separator}, segments - 1)]      with segments
         logits_t = h_t Eᵀ                reverse=True: the tied output head
 
-    Rotary positions are not added here: the attention layer rotates queries and keys.
+    Rotary positions are not added here: the attention layer rotates queries and keys. Segments tell
+    the texts of a pair apart: the first ends with a separator, and is segment 0.
 
     Args:
         vocabulary_size: V, with the reserved pad id 0 counted in.
@@ -25,7 +29,10 @@ class TokenEmbedding(keras.layers.Layer):
         max_length: longest text, needed by learned and sinusoidal positions.
         positions: "learned", "sinusoidal", "rotary" or None.
         dropout: share of the embedded features set to 0 in training.
-        embeddings_initializer: of E and P; a normal of deviation 0.02 (GPT-2, BERT) when None.
+        embeddings_initializer: of E, P and S; a normal of deviation 0.02 (GPT-2, BERT) when None.
+        segments: rows of S, the segments (BERT's token types); 0 for none.
+        separator: id that ends a segment.
+        score_pad: False gives the pad id no probability, for an E whose row 0 was never trained.
 
     Call arguments:
         inputs: ids (B, T), or features (B, T, D) with `reverse=True`.
@@ -35,7 +42,8 @@ class TokenEmbedding(keras.layers.Layer):
     Differences from `keras.layers.Embedding`: positions, the output head, and a mask of the pad
     id 0 that is always made.
 
-    Source: Press and Wolf 2017 (tied head); Vaswani et al. 2017, section 3.4 (√D).
+    Source: Press and Wolf 2017 (tied head); Vaswani et al. 2017, section 3.4 (√D); Devlin et al.
+    2019, figure 2 (segments).
 
         >>> layer = TokenEmbedding(11, 4, max_length=5, positions="learned")
         >>> features = layer(ops.convert_to_tensor([[3, 1, 0]]))
@@ -51,6 +59,9 @@ class TokenEmbedding(keras.layers.Layer):
         positions=None,
         dropout=0.0,
         embeddings_initializer=None,
+        segments=0,
+        separator=SEPARATOR,
+        score_pad=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -66,21 +77,22 @@ class TokenEmbedding(keras.layers.Layer):
         self.embeddings_initializer = keras.initializers.get(
             embeddings_initializer or keras.initializers.RandomNormal(stddev=0.02)
         )
+        self.segments = segments
+        self.separator = separator
+        self.score_pad = score_pad
         self.supports_masking = True
 
     def build(self, _input_shape):
-        """Make E (V, D) and P (max_length, D)."""
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.vocabulary_size, self.hidden_dim),
-            initializer=self.embeddings_initializer,
-        )
+        """Make E (V, D), P (max_length, D) and S (segments, D)."""
+        self.embeddings = self._table("embeddings", self.vocabulary_size)
         if self.positions == "learned":
-            self.position_embeddings = self.add_weight(
-                name="position_embeddings",
-                shape=(self.max_length, self.hidden_dim),
-                initializer=self.embeddings_initializer,
-            )
+            self.position_embeddings = self._table("position_embeddings", self.max_length)
+        if self.segments:
+            self.segment_embeddings = self._table("segment_embeddings", self.segments)
+
+    def _table(self, name, rows):
+        shape, initializer = (rows, self.hidden_dim), self.embeddings_initializer
+        return self.add_weight(name=name, shape=shape, initializer=initializer)
 
     def call(self, inputs, reverse=False, start=0, training=None):
         """Return features (B, T, D), or logits (B, T, V) when reversed."""
@@ -93,7 +105,16 @@ class TokenEmbedding(keras.layers.Layer):
             x = x * self.hidden_dim**0.5
         if self.positions in ("learned", "sinusoidal"):
             x = x + self._position_rows(ops.shape(inputs)[1], start)
+        if self.segments:
+            x = x + self._segment_rows(inputs)
         return self.dropout(x, training=training)
+
+    def _segment_rows(self, ids):
+        ends = ops.cast(ops.equal(ids, self.separator), "int32")
+        segment = ops.minimum(ops.cumsum(ends, axis=1) - ends, self.segments - 1)  # (B, T)
+        table = ops.cast(self.segment_embeddings, self.compute_dtype)
+        # A product with few rows, where a lookup would have a gradient row for each token.
+        return ops.matmul(ops.one_hot(segment, self.segments, dtype=table.dtype), table)
 
     def _position_rows(self, length, start):
         if isinstance(length, int) and isinstance(start, int) and start + length > self.max_length:
@@ -112,7 +133,12 @@ class TokenEmbedding(keras.layers.Layer):
 
     def _logits(self, h):
         table = ops.cast(self.embeddings, self.compute_dtype)
-        return ops.matmul(ops.cast(h, self.compute_dtype), ops.transpose(table))
+        logits = ops.matmul(ops.cast(h, self.compute_dtype), ops.transpose(table))
+        if self.score_pad:
+            return logits
+        return ops.where(
+            ops.arange(self.vocabulary_size) > 0, logits, ops.cast(NEVER, logits.dtype)
+        )
 
     def compute_mask(self, inputs, mask=None, reverse=False):
         """Mask the pad id 0; keep the mask of the features when reversed."""
@@ -135,4 +161,7 @@ class TokenEmbedding(keras.layers.Layer):
             "positions": self.positions,
             "dropout": self.dropout.rate,
             "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
+            "segments": self.segments,
+            "separator": self.separator,
+            "score_pad": self.score_pad,
         }

@@ -113,9 +113,13 @@ class RecurrentBackbone(_Backbone):
         return self.get_layer("stack").initial_state(batch_size)
 
     def step(self, ids, state, start=0):  # noqa: ARG002 - a recurrent state knows its position
-        """Return features (B, T, D) of the next tokens (B, T) and the new state."""
+        """Return features (B, T, D) of the next tokens (B, T) and the new state.
+
+        Padding leaves the state as it is, but for a single token, which is always real.
+        """
+        mask = ops.not_equal(ids, 0) if ids.shape[1] > 1 else None
         x, state = self.get_layer("stack")(
-            self.embedding(ids), initial_state=state, return_state=True
+            self.embedding(ids), mask=mask, initial_state=state, return_state=True
         )
         return (self.get_layer("projection")(x) if self.settings.project else x), state
 
@@ -150,6 +154,9 @@ class TransformerBackbone(_Backbone):
             config.max_length,
             config.positions,
             config.dropout,
+            segments=config.segments,
+            separator=config.separator,
+            score_pad=config.score_pad,
             name="embedding",
         )
         blocks = [
@@ -161,12 +168,13 @@ class TransformerBackbone(_Backbone):
                 norm=config.norm,
                 activation=config.activation,
                 dropout=config.dropout,
+                epsilon=config.epsilon,
                 name=f"block_{number}",
             )
             for number in range(config.num_layers)
         ]
         # Pre-norm blocks leave their sum unnormalised; post-norm blocks embed unnormalised sums.
-        norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")
+        norm = keras.layers.LayerNormalization(epsilon=config.epsilon, name="norm")
         # === Functional model ===
         ids = keras.Input((None,), dtype="int32", name="ids")
         x = embedding(ids)
@@ -189,7 +197,7 @@ class TransformerBackbone(_Backbone):
     def initial_state(self, batch_size, max_length=None):
         """Return empty keys and values for `max_length` positions, a pair for each block."""
         s = self.settings
-        shape = (batch_size, max_length or s.max_length, s.num_heads, s.hidden_dim // s.num_heads)
+        shape = (batch_size, s.num_heads, max_length or s.max_length, s.hidden_dim // s.num_heads)
         zeros = ops.zeros(shape, dtype=self.compute_dtype)
         return [(zeros, zeros) for _ in range(s.num_layers)]
 

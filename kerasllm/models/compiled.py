@@ -14,7 +14,9 @@ def compiled(function, model, jit=True):
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, jit_compile=jit)  # each shape traced apart: XLA needs them
+        return tf.function(
+            function, jit_compile=jit, autograph=False
+        )  # each shape traced apart: XLA needs them
     if keras.backend.backend() == "jax":
         import jax
 

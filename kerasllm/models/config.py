@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
+from kerasllm.text import SEP
 from kerasllm.text.errors import nearest
 
 # preset: (recurrent settings, Transformer settings)
@@ -97,7 +98,7 @@ class RecurrentConfig(_Config):
 
 @dataclass(frozen=True)
 class TransformerConfig(_Config):
-    """Settings of a `TransformerBackbone`.
+    """Settings of a `TransformerBackbone`; the last four fit checkpoints from elsewhere.
 
     Attributes:
         vocabulary_size: V, with the special tokens.
@@ -111,6 +112,10 @@ class TransformerConfig(_Config):
         norm: "pre" or "post".
         activation: "gelu", "gelu_tanh" or "relu".
         dropout: after the embedding, the attention and the feed-forward networks.
+        epsilon: of the layer norms.
+        segments: segment embeddings (BERT's token types), 0 for none.
+        separator: token id that ends a segment.
+        score_pad: False where the embedding's row of the pad id was never trained.
     """
 
     preset_column = 1
@@ -126,9 +131,22 @@ class TransformerConfig(_Config):
     norm: str = "pre"
     activation: str = "gelu"
     dropout: float = 0.0
+    epsilon: float = 1e-5
+    segments: int = 0
+    separator: int = SEP
+    score_pad: bool = True
 
     def __post_init__(self):
         super().__post_init__()
+        if type(self.segments) is not int or self.segments < 0:
+            raise ValueError(
+                f"segments must be 0 or a positive integer, received {self.segments!r}."
+            )
+        if self.segments > 1 and self.causal:
+            raise ValueError(
+                f"segments={self.segments} need causal=False: a text that is read token by token "
+                "does not know how many separators came before."
+            )
         if self.inner_dim is not None:
             _check_size("inner_dim", self.inner_dim)
         if self.hidden_dim % self.num_heads:

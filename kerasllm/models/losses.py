@@ -13,20 +13,27 @@ def _at_least_float32(x):
 class TokenCrossEntropy(keras.losses.Loss):
     """Mean negative log-likelihood in nats per real token.
 
-        L = -Σ_{t: y_t ≠ 0} ln softmax(logits_t)[y_t] / |{t: y_t ≠ 0}|
+        L = -Σ_{t: y_t ≠ 0} Σ_v q_tv ln softmax(logits_t)[v] / |{t: y_t ≠ 0}|
+        q_tv = (1 - ε) [v = y_t] + ε / V
+
+    Args:
+        label_smoothing: ε, taken from the target and spread over the vocabulary.
 
     Differences from `keras.losses.SparseCategoricalCrossentropy`: targets of the pad id 0 count
     neither in the sum nor in the number of tokens (there, a padded batch has a smaller loss than
     the same texts without padding), and the logits are taken to float32 first.
+
+    Source: Szegedy et al. 2016, section 7 (label smoothing).
 
         >>> y, logits = ops.convert_to_tensor([[1, 0]]), ops.zeros((1, 2, 4))
         >>> round(float(TokenCrossEntropy()(y, logits)), 4)  # ln 4, whatever the padding
         1.3863
     """
 
-    def __init__(self, name="token_cross_entropy", reduction=None, dtype=None):
+    def __init__(self, label_smoothing=0.0, name="token_cross_entropy", reduction=None, dtype=None):
         # The mean over real tokens is taken here, so there is nothing for Keras to reduce.
         super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.label_smoothing = label_smoothing
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """Return the loss, a scalar; `sample_weight` (B, T) multiplies the tokens' weights."""
@@ -36,7 +43,14 @@ class TokenCrossEntropy(keras.losses.Loss):
         if sample_weight is not None:
             weight = weight * ops.cast(sample_weight, y_pred.dtype)
         nats = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        if self.label_smoothing:
+            spread = ops.logsumexp(y_pred, axis=-1) - ops.mean(y_pred, axis=-1)
+            nats = (1 - self.label_smoothing) * nats + self.label_smoothing * spread
         return ops.sum(nats * weight) / ops.maximum(ops.sum(weight), 1e-9)
+
+    def get_config(self):
+        """Return the settings that rebuild this loss."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
 @keras.saving.register_keras_serializable("kerasllm")

@@ -6,6 +6,8 @@ import numpy as np
 from kerasllm.layers import MaskedPooling
 from kerasllm.text import MASK, SPECIAL_TOKENS
 
+SPECIAL_IDS = tuple(range(len(SPECIAL_TOKENS)))
+
 
 class _Task(keras.Model):
     """What all tasks share: they hold a backbone object and are saved with it."""
@@ -194,7 +196,9 @@ class TextClassifier(_Task):
         }
 
 
-def mask_tokens(ids, vocabulary_size, rng, share=0.15, word_starts=None):
+def mask_tokens(
+    ids, vocabulary_size, rng, share=0.15, word_starts=None, special_ids=SPECIAL_IDS, mask_id=MASK
+):
     """Hide tokens for a masked language model: of those chosen, 80 % / 10 % / 10 %.
 
     Each real token that is not special is chosen with probability `share`; a chosen one becomes
@@ -206,6 +210,8 @@ def mask_tokens(ids, vocabulary_size, rng, share=0.15, word_starts=None):
         rng: a NumPy generator.
         share: share of tokens to choose.
         word_starts: bool array (B, T), True where a word begins: whole words are chosen then.
+        special_ids: the tokenizer's special tokens, 0 among them.
+        mask_id: the tokenizer's <mask>.
 
     Returns:
         ({"ids": (B, T), "positions": (B, M)}, targets (B, M)), targets 0 where there is none.
@@ -213,7 +219,8 @@ def mask_tokens(ids, vocabulary_size, rng, share=0.15, word_starts=None):
     Source: Devlin et al. 2019, section 3.1 and appendix A.1.
     """
     ids = np.asarray(ids)
-    ordinary = ids >= len(SPECIAL_TOKENS)
+    ordinary = ~np.isin(ids, list(special_ids))
+    words = np.setdiff1d(np.arange(vocabulary_size), list(special_ids))
     draw = rng.random(ids.shape)
     if word_starts is not None:
         # Every piece of a word takes the draw of the word's first piece.
@@ -222,8 +229,8 @@ def mask_tokens(ids, vocabulary_size, rng, share=0.15, word_starts=None):
     draw = np.where(ordinary, draw, 2.0)
     chosen = (draw < share) | (draw <= draw.min(axis=1, keepdims=True)) & ordinary
     fate, hidden = rng.random(ids.shape), ids.copy()
-    hidden[chosen & (fate < 0.8)] = MASK
-    random_ids = rng.integers(len(SPECIAL_TOKENS), vocabulary_size, ids.shape)
+    hidden[chosen & (fate < 0.8)] = mask_id
+    random_ids = words[rng.integers(0, len(words), ids.shape)]
     hidden = np.where(chosen & (fate >= 0.9), random_ids, hidden)
     width = max(1, chosen.sum(axis=1).max())
     # Stable sort: chosen positions first, in order.

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasllm.text.files import whole_file
 from kerasllm.text.special import (
     BOS,
     EOS,
@@ -28,6 +29,7 @@ from kerasllm.text.special import (
     check_text,
     check_texts,
 )
+from kerasllm.text.windows import windows
 
 FORMAT = "kerasllm-tokenizer"
 VERSION = 1
@@ -52,18 +54,22 @@ class Tokenizer(ABC):
 
     kind: str
     pad_id, unk_id, bos_id, eos_id, sep_id, mask_id = PAD, UNK, BOS, EOS, SEP, MASK
+    special_ids = frozenset(range(len(SPECIAL_TOKENS)))
 
     def __init__(self, vocabulary: Sequence[str], *, lowercase: bool = False):
         self.vocabulary = tuple(vocabulary)
         self.lowercase = lowercase
         self._id_of = {token: i for i, token in enumerate(self.vocabulary)}
+        self._check_special()
+        if len(self._id_of) != len(self.vocabulary):
+            raise ValueError("expected every token once in the vocabulary, received duplicates")
+
+    def _check_special(self):
         if self.vocabulary[: len(SPECIAL_TOKENS)] != SPECIAL_TOKENS:
             raise ValueError(
                 f"expected the vocabulary to begin with {SPECIAL_TOKENS}, "
                 f"received {self.vocabulary[: len(SPECIAL_TOKENS)]}"
             )
-        if len(self._id_of) != len(self.vocabulary):
-            raise ValueError("expected every token once in the vocabulary, received duplicates")
 
     @property
     def vocabulary_size(self) -> int:
@@ -122,9 +128,38 @@ class Tokenizer(ABC):
         """
         check_texts(texts)
         texts = [check_text(text, f" at position {i}") for i, text in enumerate(texts)]
-        before, after = [BOS] * bos, [EOS] * eos
+        before, after = [self.bos_id] * bos, [self.eos_id] * eos
         ids = self._batch(texts)
         return [before + row + after for row in ids] if bos or eos else ids
+
+    def frame(self, *parts: Sequence[int], length: int | None = None) -> list[int]:
+        """Put the special ids around a text, or between and around the texts of a pair.
+
+        Args:
+            *parts: token ids of one text or of two.
+            length: cut to so many ids.
+
+        Returns:
+            `a <eos>`, or `a <sep> b <eos>`; what the model was pretrained with for an imported
+            tokenizer, such as `[CLS] a [SEP] b [SEP]`, whose special ids a cut leaves in place.
+
+        Example:
+            >>> from kerasllm.text import train_tokenizer
+            >>> tokenizer = train_tokenizer(["abc"], kind="character")
+            >>> tokenizer.frame([6, 7], [8]), tokenizer.frame([6, 7, 8], length=2)
+            ([6, 7, 4, 8, 3], [6, 7])
+        """
+        first, *others = parts
+        ids = [*first, *(i for part in others for i in (self.sep_id, *part)), self.eos_id]
+        return ids[:length]
+
+    def room(self, length: int) -> int:
+        """Return how many ids of a text fit into `length` ids as the model reads them."""
+        return length
+
+    def windows(self, ids: Sequence[int], length: int) -> list[list[int]]:
+        """Return a long text as the model reads it: windows that overlap by half."""
+        return windows([*ids, self.eos_id], length)
 
     def decode(self, ids: Iterable[int], skip_special: bool = True) -> str:
         """Turn token ids into text.
@@ -144,10 +179,10 @@ class Tokenizer(ABC):
                     f"expected token ids from 0 to {self.vocabulary_size - 1}, received {i}; do "
                     f"tokenizer and model belong together?"
                 )
-            if i >= len(SPECIAL_TOKENS) or i == UNK:
+            if i not in self.special_ids or i == self.unk_id:
                 run.append(i)
             elif not skip_special:
-                text += self._join(run) + SPECIAL_TOKENS[i]
+                text += self._join(run) + self.vocabulary[i]
                 run = []
         return text + self._join(run)
 
@@ -169,7 +204,7 @@ class Tokenizer(ABC):
 
     def token_to_id(self, token: str) -> int:
         """Return the id of a token; the id of `<unk>` for one that the vocabulary lacks."""
-        return self._id_of.get(token, UNK)
+        return self._id_of.get(token, self.unk_id)
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the tokenizer to one json file, completely or not at all.
@@ -179,12 +214,8 @@ class Tokenizer(ABC):
         """
         path = Path(path)
         path = path / "tokenizer.json" if path.is_dir() else path
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
-            partial.write_text(json.dumps(self.state(), ensure_ascii=False, indent=1), "utf-8")
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            json.dump(self.state(), file, ensure_ascii=False, indent=1)
         return path
 
     def __len__(self):

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from kerasllm.text.base import Tokenizer
-from kerasllm.text.special import BOS, EOS
 from kerasllm.text.streaming import Piece, read_pieces, text_pieces
 
 VERSION = 1
@@ -77,7 +76,7 @@ class _Writer:
     def __init__(self, folder: Path, tokenizer: Tokenizer, bos: bool, eos: bool):
         self.dtype = "uint16" if tokenizer.vocabulary_size < 2**16 else "uint32"
         self.tokens = self.documents = 0
-        self._before, self._after = [BOS] * bos, [EOS] * eos
+        self._before, self._after = [tokenizer.bos_id] * bos, [tokenizer.eos_id] * eos
         self._files = [(folder / name).open("wb") for name in ("tokens.bin", "starts.bin")]
         self._inside = False  # of a document
 
@@ -107,7 +106,8 @@ def write_corpus(
 ) -> Path:
     """Tokenise into a folder with another name, then rename it."""
     digest = hashlib.sha256()
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache_dir))
+    partial = cache_dir / f".partial-{uuid.uuid4().hex}"
+    partial.mkdir()
     try:
         writer = _Writer(partial, tokenizer, settings["bos"], settings["eos"])
         with contextlib.closing(writer):

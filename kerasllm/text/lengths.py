@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasllm.text.base import Tokenizer
-from kerasllm.text.special import UNK, check_texts
+from kerasllm.text.special import check_texts
 
 PERCENTILES = (50, 75, 90, 95, 99, 100)
 EXAMPLES = 3
@@ -121,7 +121,7 @@ def length_report(texts: Iterable[str], tokenizer: Tokenizer, max_length: int) -
         )
     ids = tokenizer.encode_batch(texts)
     lengths = np.array([len(row) for row in ids], "int64")
-    unknown = np.array([row.count(UNK) for row in ids], "int64")
+    unknown = np.array([row.count(tokenizer.unk_id) for row in ids], "int64")
     total = max(lengths.sum(), 1)
     values = np.percentile(lengths, PERCENTILES, method="higher").tolist()
     return LengthReport(
@@ -150,5 +150,5 @@ def _unknown_pieces(texts, tokenizer, indices, most: int = 10) -> tuple:
     counts = Counter()
     for text in (texts[i] for i in indices[:_READ]):
         pairs = zip(tokenizer.encode(text), tokenizer.offsets(text), strict=True)
-        counts.update(text[a:b] for token, (a, b) in pairs if token == UNK)
+        counts.update(text[a:b] for token, (a, b) in pairs if token == tokenizer.unk_id)
     return tuple(counts.most_common(most))

@@ -117,10 +117,14 @@ class BytePairTokenizer(SubwordTokenizer):
 
     def _readable(self, raw):
         # Parts of a character are shown as \xe6: they are no text of their own.
-        specials = len(SPECIAL_TOKENS)
-        self._bytes = [_bytes_of(token) for token in raw]
-        shown = [token.decode("utf-8", "backslashreplace") for token in self._bytes[specials:]]
-        return [*raw[:specials], *shown]
+        special = self.special_ids
+        self._bytes = [
+            token.encode() if i in special else _bytes_of(token) for i, token in enumerate(raw)
+        ]
+        return [
+            raw[i] if i in special else token.decode("utf-8", "backslashreplace")
+            for i, token in enumerate(self._bytes)
+        ]
 
     def _join(self, ids):
         return b"".join([self._bytes[i] for i in ids]).decode("utf-8", "replace")
@@ -128,7 +132,7 @@ class BytePairTokenizer(SubwordTokenizer):
     def word_starts(self, ids: Sequence[int]) -> np.ndarray:
         """Mark the tokens that begin a word; see `Tokenizer.word_starts`."""
         if not hasattr(self, "_classes"):
-            first, last = token_classes(self._bytes)
+            first, last = token_classes(self._bytes, self.special_ids)
             # " " and "word" are two tokens of one word if " word" is none: a space leads.
             last[self._bytes.index(b" ")] = WORD
             self._classes = first, last

@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from kerasllm.text import imported
 from kerasllm.text.base import FORMAT, VERSION, Tokenizer
 from kerasllm.text.character import CharacterTokenizer
 from kerasllm.text.errors import nearest
@@ -158,5 +159,7 @@ def _restore(state: dict) -> Tokenizer:
             f"has format version {state['version']}, this kerasllm reads up to {VERSION}; run "
             f"`pip install -U kerasllm`"
         )
+    if state["kind"] == "imported":
+        return imported.from_state(state)
     _check_name("kind", state["kind"], KINDS)
     return _CLASSES[state["kind"]].from_state(state)

@@ -1,6 +1,6 @@
 """Where words begin in a row of token ids, for tokens that do not say so themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 
@@ -27,18 +27,21 @@ def byte_class(lead: int) -> int:
     return OWN if lead == 0xC2 or 0xE2 <= lead <= 0xE9 or lead >= 0xEE else WORD
 
 
-def token_classes(tokens: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+def token_classes(
+    tokens: Sequence[bytes], special: Container[int] = range(len(SPECIAL_TOKENS))
+) -> tuple[np.ndarray, np.ndarray]:
     """Classify the first and the last character of every token of a vocabulary.
 
     Args:
         tokens: the UTF-8 bytes of each token, which may be a part of a character.
+        special: ids of the special tokens.
 
     Returns:
         Two int8 arrays `(V,)`. Special tokens are OWN.
     """
     first, last = np.full((2, len(tokens)), OWN, "int8")
     for i, token in enumerate(tokens):
-        if i >= len(SPECIAL_TOKENS):
+        if i not in special:
             whole = token.decode("utf-8", "ignore")
             lead_is_whole = whole and token.startswith(whole[0].encode())
             first[i] = character_class(whole[0]) if lead_is_whole else byte_class(token[0])

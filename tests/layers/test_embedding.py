@@ -56,6 +56,39 @@ def test_reversed_it_multiplies_by_its_own_table_transposed(rng, randomize, nump
     assert np.abs(logits - h @ layer.get_weights()[0].T).max() < tolerance
 
 
+@pytest.mark.parametrize("segments", [1, 2, 3])
+def test_a_segment_begins_behind_each_separator(segments, randomize, numpy, precision):
+    dtype, tolerance = precision
+    layer = TokenEmbedding(V, D, LONGEST, "learned", segments=segments, separator=4, dtype=dtype)
+    ids = np.array([[3, 4, 1, 4, 5, 0], [4, 4, 4, 6, 4, 4], [1, 2, 3, 5, 6, 0]], dtype="int32")
+    layer(ids)
+    table, positions, rows = randomize(layer).get_weights()
+    assert rows.shape == (segments, D)
+    segment = np.array([[0, 0, 1, 1, 2, 2], [0, 1, 2, 3, 3, 4], [0, 0, 0, 0, 0, 0]])
+    segment = np.minimum(segment, segments - 1)
+    expected = table[ids] + positions[:6] + rows[segment]
+    assert np.abs(numpy(layer(ids)) - expected).max() < tolerance
+
+
+def test_without_segments_the_separator_is_a_token_like_others(randomize, numpy):
+    layer = _layer("learned", "float32", randomize)
+    assert len(layer.get_weights()) == 2
+    assert layer.get_config()["segments"] == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "mixed_bfloat16"])
+def test_a_pad_without_score_has_no_probability(dtype, rng, randomize, numpy):
+    layer = TokenEmbedding(V, D, score_pad=False, dtype=dtype)
+    layer(IDS)
+    randomize(layer)
+    h = rng.normal(size=(2, 5, D)).astype("float32")
+    logits = numpy(keras.ops.cast(layer(h, reverse=True), "float32"))
+    p = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    assert np.isfinite(logits).all()
+    assert p[..., 0].max() == 0
+    assert (p[..., 1:] > 0).all()
+
+
 def test_the_tied_table_learns_from_both_ends():
     ids = keras.Input((None,), dtype="int32")
     layer = TokenEmbedding(V, D)

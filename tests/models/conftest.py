@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 from kerasllm.models import (
+    CausalLM,
     RecurrentBackbone,
     RecurrentConfig,
     TransformerBackbone,
     TransformerConfig,
-    decoding,
+    decoding_steps,
 )
-from kerasllm.models.compiled import compiled
+from kerasllm.text import BOS, MASK, PAD, SEP, UNK
 
 V = 23
 
@@ -52,9 +53,50 @@ def make_backbone(rng):
 
 
 @pytest.fixture
-def plain_graph(monkeypatch):
-    """Compile decoding loops without XLA, which takes seconds each."""
-    monkeypatch.setattr(decoding, "compiled", lambda f, model: compiled(f, model, jit=False))
+def uncompiled(monkeypatch):
+    """Run decoding loops step by step: to compile one takes seconds. JAX has no other way."""
+    if keras.backend.backend() != "jax":
+        monkeypatch.setattr(decoding_steps, "compiled", lambda function, _model: function)
+
+
+@pytest.fixture
+def make_lm(make_backbone):
+    """Return a function that builds a language model whose greedy texts vary."""
+
+    def make(name, **options):
+        transformer = name.startswith("gpt")
+        model = CausalLM(make_backbone(name, scale=0.5 if transformer else 3, **options))
+        # Large biases would say one token for ever, large embeddings the last one again.
+        for weight in model.weights:
+            if len(weight.shape) == 1:
+                weight.assign(0.1 * weight + weight.path.endswith("gamma"))
+            elif weight.path.endswith("embedding/embeddings") and not transformer:
+                weight.assign(0.1 * weight)
+        return model
+
+    return make
+
+
+@pytest.fixture
+def next_logits():
+    """Return what makes a model the step function that `reference` decodes with.
+
+    It runs the whole text through the model for each new token: no cache, no state.
+    """
+
+    def make(model, never=(PAD, UNK, BOS, SEP, MASK), source=None):
+        def step(tokens):
+            inputs = np.asarray(tokens, "int32")
+            if source is not None:
+                rows = np.tile(np.array([source], "int32"), (len(inputs), 1))
+                inputs = {"source": rows, "target": inputs}
+            logits = keras.ops.convert_to_numpy(model(inputs))[:, -1].astype("float64")
+            logits[:, list(never)] = -1e30
+            return logits
+
+        return step
+
+    return make
 
 
 @pytest.fixture

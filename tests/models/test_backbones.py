@@ -88,6 +88,11 @@ def test_settings_reach_the_layers(make_backbone):
     assert make_backbone("gpt-rotary").blocks[0].attention.rotary
     assert not make_backbone("gpt").blocks[0].attention.rotary
     assert make_backbone("gpt", dropout=0.3).embedding.dropout.rate == 0.3
+    backbone = make_backbone("bert", epsilon=1e-3, segments=3, separator=7, score_pad=False)
+    assert backbone.blocks[1].get_config()["epsilon"] == 1e-3
+    assert backbone.get_layer("norm").epsilon == 1e-3
+    embedding = backbone.embedding.get_config()
+    assert (embedding["segments"], embedding["separator"], embedding["score_pad"]) == (3, 7, False)
     stack = make_backbone("lstm", dropout=0.3).get_layer("stack")
     assert stack.dropout == 0.3
     assert make_backbone("gru-residual").get_layer("stack").residual

@@ -104,3 +104,13 @@ def test_heads_share_the_features_evenly():
         TransformerConfig(31, inner_dim=0)
     with pytest.raises(ValueError, match="sinusoidal positions need an even"):
         TransformerConfig(31, 9, num_heads=3, positions="sinusoidal")
+
+
+def test_segments_need_the_whole_text():
+    with pytest.raises(ValueError, match="segments=2 need causal=False"):
+        TransformerConfig(31, segments=2)
+    assert TransformerConfig(31, segments=1).segments == 1
+    assert TransformerConfig(31, segments=2, causal=False).segments == 2
+    for value in (-1, 1.5, True, None):
+        with pytest.raises(ValueError, match="segments must be 0 or a positive integer"):
+            TransformerConfig(31, segments=value, causal=False)

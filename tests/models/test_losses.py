@@ -39,6 +39,15 @@ def test_equation_and_gradient(rng):
     assert not expected[TARGETS == 0].any()
 
 
+@pytest.mark.parametrize("smoothing", [0.1, 0.7])
+def test_label_smoothing(smoothing, rng):
+    logits = rng.normal(size=(B, T, V)).astype("float32")
+    expected, _ = ref.cross_entropy(logits, TARGETS, mask=TARGETS != 0, label_smoothing=smoothing)
+    found = TokenCrossEntropy(smoothing)(TARGETS, keras.ops.convert_to_tensor(logits))
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+    assert abs(float(found) - _loss(TARGETS, logits)) > 1e-2
+
+
 def test_padding_changes_nothing(rng):
     logits = rng.normal(size=(B, T, V)).astype("float32")
     tokens = [_loss(TARGETS[[r]], logits[[r]]) * (TARGETS[r] != 0).sum() for r in range(B)]
@@ -87,7 +96,7 @@ def test_the_contrast_of_spans_by_hand(rng):
     assert float(half) == pytest.approx(total / 6, rel=0.05)
 
 
-@pytest.mark.parametrize("loss", [TokenCrossEntropy(), SpanContrast(0.7)], ids=lambda x: x.name)
+@pytest.mark.parametrize("loss", [TokenCrossEntropy(0.1), SpanContrast(0.7)], ids=lambda x: x.name)
 def test_losses_are_saved_and_found_by_name(loss):
     again = keras.losses.deserialize(keras.losses.serialize(loss))
     assert type(again) is type(loss)

@@ -1,0 +1,6 @@
+"""Checkpoints of other projects: BERT, RoBERTa, DistilBERT and GPT-2, from safetensors."""
+
+from kerasllm.models.hub.loading import CheckpointInfo, load_checkpoint
+from kerasllm.models.hub.saving import save_checkpoint
+
+__all__ = ["CheckpointInfo", "load_checkpoint", "save_checkpoint"]

@@ -1,0 +1,147 @@
+"""From a folder, or a name on the Hugging Face hub, to a folder with a checkpoint.
+
+- Files come through `huggingface_hub`: its cache (HF_HOME or HF_HUB_CACHE), its server
+  (HF_ENDPOINT), its token for closed models (HF_TOKEN), and HF_HUB_OFFLINE=1, which reads the cache
+  alone.
+- All files come from one commit: that of the first.
+"""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from kerasllm.models.hub.tensors import MANY, ONE
+
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "vocab.txt", "vocab.json", "merges.txt",
+)  # fmt: skip
+
+
+def find(source, revision=None):
+    """Return (folder, what to call it) of a folder or of a name on the hub.
+
+    Raises:
+        FileNotFoundError: it is neither.
+        OSError: the hub cannot be reached, or a download broke off.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return path, str(source)
+    if path.is_absolute() or str(source).startswith(".") or len(path.parts) > 2:
+        raise FileNotFoundError(
+            f"expected a folder with a checkpoint, there is none at {source}: mind the spelling, "
+            "or give the name of a model on the hub, such as google-bert/bert-base-uncased."
+        )
+    folder = fetch(str(source), revision)
+    return folder, f"{source} at {folder.name[:12]}"
+
+
+def fetch(name, revision=None):
+    """Download the files of a model on the hub, those in the cache apart; return their folder.
+
+    Args:
+        name: "owner/model", or "model".
+        revision: branch, tag or commit; the main branch when None.
+
+    Raises:
+        FileNotFoundError: no such model or revision, or it has no config.json.
+        ValueError: it has no safetensors.
+        OSError: the hub cannot be reached, or a download broke off.
+    """
+    options = {
+        "revision": revision,
+        "cache_dir": os.environ.get("HF_HUB_CACHE"),
+        "endpoint": os.environ.get("HF_ENDPOINT"),
+        "local_files_only": os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("1", "true", "yes"),
+    }
+    with _explained(name, revision):
+        folder = Path(_file(name, "config.json", options)).parent
+        options["revision"] = folder.name
+        if not _has(name, ONE, options):
+            _fetch_parts(name, options)
+        for file in TOKENIZER_FILES:
+            _has(name, file, options)
+    return folder
+
+
+@contextlib.contextmanager
+def _explained(name, revision):
+    """Say what the library's errors mean, and the cure."""
+    errors = _library().errors
+    try:
+        yield
+    except errors.HFValidationError as error:
+        raise FileNotFoundError(
+            f"{name!r} is neither a folder here nor a name that the hub could have ({error})."
+        ) from None
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
+        raise FileNotFoundError(_absent(name, revision, error)) from None
+    except errors.LocalEntryNotFoundError:
+        raise ConnectionError(
+            f"{name} is not in the cache, and the hub cannot be reached (offline, or "
+            "HF_HUB_OFFLINE is set): connect once to fetch it, or copy its folder here and give "
+            "the folder's path."
+        ) from None
+    except errors.EntryNotFoundError:
+        raise FileNotFoundError(
+            f"the model {name} has no config.json: it cannot be loaded."
+        ) from None
+    except (OSError, *_client_errors(errors)) as error:
+        raise OSError(
+            f"the download of {name} broke off ({type(error).__name__}: {str(error)[:200]}): run "
+            "the same command again, what is whole stays in the cache."
+        ) from error
+
+
+def _fetch_parts(name, options):
+    if not _has(name, MANY, options):
+        raise ValueError(
+            f"the model {name} has no {ONE}: pickles (pytorch_model.bin) can run any code when "
+            "they are opened, so they are refused. Look for a revision or a copy with safetensors."
+        )
+    index = json.loads(Path(_file(name, MANY, options)).read_text("utf-8"))
+    for file in sorted(set(index["weight_map"].values())):
+        _file(name, file, options)
+
+
+def _has(name, file, options):
+    """Fetch a file, and return whether there is one."""
+    errors = _library().errors
+    try:
+        _file(name, file, options)
+    except errors.EntryNotFoundError:
+        return False
+    return True
+
+
+def _file(name, file, options):
+    return _library().hf_hub_download(name, file, library_name="kerasllm", **options)
+
+
+def _absent(name, revision, error):
+    if "gated" in type(error).__name__.lower():
+        return f"the model {name} is closed: ask for access on the hub and set HF_TOKEN."
+    what = f"revision {revision!r} of {name}" if revision else f"model {name!r}"
+    return (
+        f"there is no {what}, neither as a folder here nor on the hub (or it is closed to you): "
+        "mind the spelling, owner/model."
+    )
+
+
+def _client_errors(errors):
+    """Return the error above all others of the HTTP client, which changes with the version."""
+    return [kind for kind in errors.HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"]
+
+
+def _library():
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise ImportError(
+            "fetching a model by its name needs huggingface-hub: pip install 'kerasllm[hub]'"
+        ) from None
+    import huggingface_hub.errors
+
+    return huggingface_hub

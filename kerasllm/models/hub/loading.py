@@ -1,0 +1,166 @@
+"""Checkpoints of other projects into our backbones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasllm.models.backbones import TransformerBackbone
+from kerasllm.models.hub.architectures import ARCHITECTURES
+from kerasllm.models.hub.download import find
+from kerasllm.models.hub.files import read_tokenizer
+from kerasllm.models.hub.settings import (
+    architecture_of,
+    pad_rows,
+    read_config,
+    to_ours,
+)
+from kerasllm.models.hub.tensors import Tensors
+from kerasllm.text.imported import original_ids
+
+# Constants that some checkpoints carry: positions 0, 1, 2 … and the causal mask.
+_BUFFERS = ("position_ids", "token_type_ids", ".attn.bias", ".attn.masked_bias")
+NONE = -1  # an id that no token has
+_OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What was loaded.
+
+    Attributes:
+        source: the folder, or the name and commit on the hub.
+        model_type: the architecture, as config.json calls it.
+        left_out: tensors of heads, which a backbone has no place for.
+    """
+
+    source: str
+    model_type: str
+    left_out: tuple
+
+    def __str__(self):
+        left = f"; left out: {', '.join(self.left_out)}" if self.left_out else ""
+        return f"{self.model_type} of {self.source}{left}"
+
+
+def load_checkpoint(source, revision=None, **overrides):
+    """Load a BERT, RoBERTa, DistilBERT or GPT-2 of another project into a backbone.
+
+    Args:
+        source: a folder with config.json, model.safetensors and the tokenizer's files, or a name on
+            the Hugging Face hub, such as "sentence-transformers/all-MiniLM-L6-v2".
+        revision: branch, tag or commit on the hub.
+        **overrides: settings of `TransformerConfig` that hold no weights, such as `dropout=0.0`.
+
+    Returns:
+        (backbone, tokenizer, info): a `TransformerBackbone`; a tokenizer under whose numbering the
+        pad id is 0, None where the folder has no tokenizer; a `CheckpointInfo`.
+
+    Raises:
+        FileNotFoundError: no such folder, or no such model on the hub.
+        ValueError: an architecture that is not supported; tensors that are missing, left over or of
+            another shape, each named; a damaged file; a pickle; a tokenizer of another model.
+        OSError: the hub cannot be reached.
+    """
+    folder, source = find(source, revision)
+    config, tensors = read_config(folder), Tensors(folder)
+    architecture, tokenizer = architecture_of(config), read_tokenizer(folder)
+    numbering = _numbering(config, tokenizer)
+    separator = getattr(tokenizer, "sep_id", None)
+    known = {
+        "vocabulary_size": len(numbering),
+        "score_pad": bool(numbering[0] >= 0),
+        "separator": NONE if separator is None else separator,
+    }
+    backbone = TransformerBackbone(to_ours(config, **known, **overrides))
+    names, left_out = _names(tensors, architecture)
+    weights = {weight.path: weight for weight in backbone.weights}
+    table = architecture.table(backbone.settings)
+    shapes = {weight.ours: weights[weight.ours].shape for weight in table}
+    _check(folder, tensors, names, _shapes(table, shapes, config))
+    for weight in table:
+        value = _read(weight, tensors, names)
+        rows = shapes[weight.ours][0]
+        weights[weight.ours].assign(_our_rows(weight.ours, value, rows, numbering, config))
+    return backbone, tokenizer, CheckpointInfo(source, architecture.model_type, left_out)
+
+
+def _numbering(config, tokenizer):
+    """Return the foreign id of each id (V,), after checking that the vocabularies agree."""
+    size = config.get("vocab_size", 0)
+    if tokenizer is None:
+        pad = config["pad_token_id"]
+        return original_ids(size, None if pad == config.get("eos_token_id") else pad)
+    numbering = getattr(tokenizer, "original_ids", np.arange(tokenizer.vocabulary_size))
+    known = int((numbering >= 0).sum())
+    if known != size:
+        raise ValueError(
+            f"the tokenizer does not belong to the checkpoint: it has {known:,} tokens, the "
+            f"embedding has {size:,} (vocab_size in config.json). Fetch both from the same model."
+        )
+    return numbering
+
+
+def _names(tensors, architecture):
+    """Return {name without prefix: name in the file} of the backbone, and the names of heads."""
+    names, heads = {}, []
+    for name in tensors:
+        plain = name.removeprefix(architecture.prefix)
+        for old, new in _OLD_NAMES.items():
+            plain = plain.replace(old, new)
+        if plain.endswith(_BUFFERS):
+            continue
+        if plain.startswith(architecture.stems):
+            names[plain] = name
+        else:
+            heads.append(name)
+    return names, tuple(sorted(heads))
+
+
+def _shapes(table, ours, config):
+    """Return {name: shape there} of the tensors, from the shapes that our weights have."""
+    rows_there = {
+        "embedding/embeddings": config["vocab_size"],
+        "embedding/position_embeddings": config[_positions(config)],
+        "embedding/segment_embeddings": config.get("type_vocab_size"),
+    }
+    shapes = {}
+    for weight in table:
+        *rows, columns = ours[weight.ours]
+        rows = [rows_there[weight.ours]] if weight.ours in rows_there else rows
+        shape = (*rows, columns // len(weight.tensors))
+        shapes |= dict.fromkeys(weight.tensors, shape[::-1] if weight.turned else shape)
+    return shapes
+
+
+def _positions(config):
+    return ARCHITECTURES[config["model_type"]].settings["max_length"]
+
+
+def _check(folder, tensors, names, shapes):
+    """Raise with the name of every tensor that is missing, left over or of another shape."""
+    faults = [f"{name} {shape} is missing" for name, shape in shapes.items() if name not in names]
+    faults += [f"{name} is not known" for name in sorted(set(names) - set(shapes))]
+    for name in sorted(set(names) & set(shapes)):
+        if (found := tensors.shape(names[name])) != shapes[name]:
+            faults.append(f"{name} has the shape {found}, expected {shapes[name]}")
+    if faults:
+        raise ValueError(
+            f"the tensors in {folder} are not those that its config.json describes: "
+            f"{'; '.join(faults)}. Fetch config.json and model.safetensors of the same model."
+        )
+
+
+def _read(weight, tensors, names):
+    parts = [tensors[names[name]] for name in weight.tensors]
+    return np.concatenate([part.T if weight.turned else part for part in parts], axis=-1)
+
+
+def _our_rows(name, value, rows, numbering, config):
+    """Return a table in our numbering of ids, positions and segments."""
+    if name == "embedding/embeddings":
+        table = np.zeros((rows, value.shape[1]), value.dtype)
+        table[numbering >= 0] = value[numbering[numbering >= 0]]
+        return table
+    if name == "embedding/position_embeddings":
+        return value[pad_rows(config) :]
+    return value[:rows] if name == "embedding/segment_embeddings" else value

@@ -1,0 +1,96 @@
+"""Our backbones as checkpoints that `transformers` loads."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from kerasllm.models.backbones import TransformerBackbone
+from kerasllm.models.hub.architectures import ARCHITECTURES
+from kerasllm.models.hub.files import write_tokenizer
+from kerasllm.models.hub.settings import fitting, pad_rows, to_theirs
+from kerasllm.models.hub.tensors import ONE, write_tensors
+from kerasllm.text.files import whole_file
+from kerasllm.text.imported import original_ids
+
+
+def save_checkpoint(backbone, tokenizer, folder, model_type=None):
+    """Write a backbone so that `transformers` loads it: config.json, model.safetensors, tokenizer.
+
+    Args:
+        backbone: a `TransformerBackbone` of the form of BERT, RoBERTa, DistilBERT or GPT-2.
+        tokenizer: its tokenizer; None writes no files of one.
+        folder: where to.
+        model_type: "bert", "roberta", "distilbert" or "gpt2"; what the settings fit when None.
+
+    Returns:
+        The folder's path.
+
+    Raises:
+        ValueError: the backbone has a form that `transformers` does not know.
+    """
+    if not isinstance(backbone, TransformerBackbone):
+        raise ValueError(
+            f"expected a TransformerBackbone, received a {type(backbone).__name__}: `transformers` "
+            "has no recurrent models."
+        )
+    folder, settings = Path(folder), backbone.settings
+    config = to_theirs(settings, model_type or fitting(settings, tokenizer))
+    numbering = _numbering(config, settings, tokenizer)
+    config |= _special_ids(tokenizer, numbering)
+    tensors = _tensors(backbone, config, numbering)
+    folder.mkdir(parents=True, exist_ok=True)
+    if tokenizer is not None:
+        write_tokenizer(tokenizer, folder, settings.max_length)
+    write_tensors(folder / ONE, tensors)
+    with whole_file(folder / "config.json") as file:
+        file.write(json.dumps(config, indent=2) + "\n")
+    return folder
+
+
+def _numbering(config, settings, tokenizer):
+    """Return the foreign id of each id (V,)."""
+    if hasattr(tokenizer, "original_ids"):
+        return tokenizer.original_ids
+    pad = ARCHITECTURES[config["model_type"]].defaults["pad_token_id"] or 0
+    if tokenizer is not None:  # one of our own, whose numbers are kept
+        pad = 0
+    return original_ids(config["vocab_size"], pad if settings.score_pad else None)
+
+
+def _special_ids(tokenizer, numbering):
+    """Return the ids that config.json names, in the foreign numbering."""
+    roles = {"pad": 0, **{r: getattr(tokenizer, f"{r}_id", None) for r in ("bos", "eos")}}
+    ids = {
+        f"{role}_token_id": None if i is None else int(numbering[i]) for role, i in roles.items()
+    }
+    return {name: None if i == -1 else i for name, i in ids.items()}
+
+
+def _tensors(backbone, config, numbering):
+    """Return {name there: float32 array} of all weights."""
+    architecture = ARCHITECTURES[config["model_type"]]
+    prefix = architecture.prefix if architecture.model_type == "gpt2" else ""
+    weights = {weight.path: np.asarray(weight, "float32") for weight in backbone.weights}
+    if "type_vocab_size" in config:
+        # A BERT without segments is one with a single segment, whose vector is 0.
+        weights.setdefault("embedding/segment_embeddings", np.zeros((1, backbone.hidden_dim), "f4"))
+    tensors = {}
+    for weight in architecture.table(backbone.settings, segments="type_vocab_size" in config):
+        value = _their_rows(weight.ours, weights[weight.ours], numbering, config)
+        parts = np.split(value, len(weight.tensors), axis=-1)
+        for name, part in zip(weight.tensors, parts, strict=True):
+            tensors[prefix + name] = np.ascontiguousarray(part.T if weight.turned else part)
+    return tensors
+
+
+def _their_rows(name, value, numbering, config):
+    """Return a table in their numbering of ids and positions; rows that no token reads are 0."""
+    if name == "embedding/embeddings":
+        table = np.zeros((config["vocab_size"], value.shape[1]), value.dtype)
+        table[numbering[numbering >= 0]] = value[numbering >= 0]
+        return table
+    if name == "embedding/position_embeddings":
+        unread = np.zeros((pad_rows(config), value.shape[1]), value.dtype)
+        return np.concatenate([unread, value])
+    return value

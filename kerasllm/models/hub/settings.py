@@ -1,0 +1,160 @@
+"""config.json of another project to `TransformerConfig`, and back."""
+
+import json
+from pathlib import Path
+
+from kerasllm.models.config import TransformerConfig
+from kerasllm.models.hub.architectures import ARCHITECTURES
+from kerasllm.text.errors import nearest
+
+# theirs: ours
+ACTIVATIONS = {
+    "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu",
+}  # fmt: skip
+
+
+def read_config(folder):
+    """Return config.json as a dict, with the architecture's defaults for what it leaves out.
+
+    Raises:
+        FileNotFoundError, ValueError: it is missing, damaged, or of an unsupported architecture.
+    """
+    path = Path(folder) / "config.json"
+    if not path.is_file():
+        there = ", ".join(sorted(p.name for p in path.parent.iterdir())) or "nothing"
+        raise FileNotFoundError(
+            f"expected config.json and model.safetensors in {folder}, found {there}: give a folder "
+            "that `save_pretrained` wrote, or the name of a model on the hub."
+        )
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON ({error}): fetch it again.") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"expected settings in {path}, received {config!s:.60}.")
+    architecture = architecture_of(config)
+    config = architecture.defaults | config
+    names = {"vocab_size", *architecture.settings.values()}
+    if lost := sorted(names - set(config) - {architecture.settings["inner_dim"]}):
+        raise ValueError(f"expected {', '.join(lost)} in {path}, which lacks them: fetch it again.")
+    pad, size = config["pad_token_id"], config["vocab_size"]
+    if pad is not None and not 0 <= pad < size:
+        raise ValueError(
+            f"expected pad_token_id below vocab_size={size} in {path}, received {pad}."
+        )
+    return config
+
+
+def architecture_of(config):
+    """Return the `Architecture` of a config.json.
+
+    Raises:
+        ValueError: it is not supported, or with settings that are not.
+    """
+    kind = config.get("model_type")
+    if kind not in ARCHITECTURES:
+        raise ValueError(
+            f"expected model_type in config.json among {sorted(ARCHITECTURES)}, received {kind!r}: "
+            "checkpoints of these architectures can be loaded." + nearest(kind, ARCHITECTURES)
+        )
+    architecture = ARCHITECTURES[kind]
+    for name, value in architecture.theirs.items():
+        if config.get(name, value) != value:
+            raise ValueError(
+                f"expected {name}={value!r} in config.json of a {kind}, received "
+                f"{config[name]!r}: this variant of the architecture is not supported."
+            )
+    return architecture
+
+
+def to_ours(config, **overrides):
+    """Return the `TransformerConfig` that a config.json describes.
+
+    Args:
+        config: the settings there.
+        **overrides: settings here that the tokenizer decides, and others to replace.
+
+    Raises:
+        ValueError: a setting that is not supported.
+    """
+    architecture = architecture_of(config)
+    settings = {}
+    for ours, theirs in architecture.settings.items():
+        if theirs in config:
+            settings[ours] = config[theirs]
+    name = settings["activation"]
+    if name not in ACTIVATIONS:
+        raise ValueError(
+            f"expected {architecture.settings['activation']} among {sorted(ACTIVATIONS)}, received "
+            f"{name!r} in config.json."
+        )
+    settings["activation"] = ACTIVATIONS[name]
+    settings["max_length"] -= pad_rows(config)
+    return TransformerConfig(**{**settings, **architecture.ours, **overrides})
+
+
+def pad_rows(config):
+    """Return how many rows of the position table no token reads: RoBERTa's, up to the pad id's."""
+    if not ARCHITECTURES[config["model_type"]].positions_after_pad:
+        return 0
+    return config["pad_token_id"] + 1
+
+
+def to_theirs(settings, model_type):
+    """Return config.json of an architecture for a `TransformerConfig`.
+
+    Raises:
+        ValueError: the architecture does not have these settings.
+    """
+    architecture = _checked(settings, model_type)
+    config = {"model_type": architecture.model_type, "architectures": [architecture.title]}
+    names = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
+    for ours, theirs in architecture.settings.items():
+        value = getattr(settings, ours)
+        config[theirs] = names[value] if ours == "activation" else value
+    if settings.inner_dim is None and architecture.model_type != "gpt2":
+        config[architecture.settings["inner_dim"]] = 4 * settings.hidden_dim
+    if architecture.positions_after_pad:
+        config["max_position_embeddings"] += 2
+    config["vocab_size"] -= not settings.score_pad
+    if settings.segments == 0 and "type_vocab_size" in config:
+        config["type_vocab_size"] = 1
+    for name in ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop", "embd_pdrop"):
+        config[name] = settings.dropout
+    return config | architecture.theirs | {"tie_word_embeddings": True, "dtype": "float32"}
+
+
+def _checked(settings, model_type):
+    """Return the architecture, after checking that it has the settings."""
+    if model_type not in ARCHITECTURES:
+        raise ValueError(
+            f"expected model_type among {sorted(ARCHITECTURES)}, received {model_type!r}."
+            + nearest(model_type, ARCHITECTURES)
+        )
+    architecture = ARCHITECTURES[model_type]
+    for name, value in (architecture.ours | {"positions": "learned"}).items():
+        if getattr(settings, name) != value:
+            raise ValueError(
+                f"expected {name}={value!r} in a backbone to save as {model_type}, received "
+                f"{getattr(settings, name)!r}."
+            )
+    return architecture
+
+
+def fitting(settings, tokenizer=None):
+    """Return the model_type that has the settings of a backbone.
+
+    Raises:
+        ValueError: none has them.
+    """
+    if settings.positions == "learned" and settings.causal and settings.norm == "pre":
+        return "gpt2"
+    if settings.positions == "learned" and not settings.causal and settings.norm == "post":
+        if getattr(tokenizer, "style", None) == "roberta":
+            return "roberta"
+        return "bert" if settings.segments or settings.epsilon != 1e-12 else "distilbert"
+    raise ValueError(
+        'expected a causal backbone with norm="pre" (gpt2) or one that reads the whole text with '
+        f'norm="post" (bert), both with positions="learned", received {settings}: nothing in '
+        "`transformers` would give the same numbers."
+    )
