@@ -7,13 +7,18 @@ import pytest
 from typer.testing import CliRunner
 
 from kerasllm import cli, diagnosis, training
-from kerasllm.cli import command, flags
+from kerasllm.cli import answers, command, flags
+from kerasllm.training.seq2seq_settings import Seq2SeqSettings
 from kerasllm.training.settings import FinetuneSettings, PretrainSettings
+from kerasllm.training.span_settings import SpanSettings
+from kerasllm.training.tagging_settings import TaggerSettings
 
 VERBS = [
     "quickstart",
     "pretrain",
     "finetune",
+    "import",
+    "export",
     "evaluate",
     "predict",
     "generate",
@@ -23,7 +28,11 @@ VERBS = [
     "trace",
     "doctor",
 ]
-GROUPS = {"data": ("list", "show", "get"), "lessons": ("list", "open", "build")}
+GROUPS = {
+    "data": ("list", "show", "get"),
+    "lessons": ("list", "open", "build"),
+    "train": ("tagger", "seq2seq", "span"),
+}
 
 
 @pytest.fixture
@@ -62,10 +71,17 @@ def test_help_names_every_verb_and_loads_no_keras():
 
 @pytest.mark.parametrize(
     ("verb", "kind"),
-    [("pretrain", PretrainSettings), ("finetune", FinetuneSettings), ("payoff", FinetuneSettings)],
+    [
+        ("pretrain", PretrainSettings),
+        ("finetune", FinetuneSettings),
+        ("payoff", FinetuneSettings),
+        ("train tagger", TaggerSettings),
+        ("train seq2seq", Seq2SeqSettings),
+        ("train span", SpanSettings),
+    ],
 )
 def test_every_setting_is_a_flag_with_its_help(run, verb, kind):
-    output = " ".join(run(verb, "--help").output.split())
+    output = " ".join(run(*verb.split(), "--help").output.split())
     for field in dataclasses.fields(kind):
         assert f"--{field.name.replace('_', '-')} " in output
         assert field.metadata["help"].split(",")[0].split(";")[0][:40] in output
@@ -114,6 +130,46 @@ def test_predict_reads_standard_input(monkeypatch):
     calls = recorded(monkeypatch, "predict")
     CliRunner().invoke(cli.app, ["predict", "runs/a"], input="one\ntwo\n")
     assert calls[0][0][1] == ["one", "two"]
+
+
+def test_predict_asks_questions_of_a_context(run, monkeypatch, tmp_path):
+    calls = recorded(monkeypatch, "predict")
+    (tmp_path / "story.txt").write_text("The cat sat.", encoding="utf-8")
+    for context in ("The cat sat.", tmp_path / "story.txt"):
+        assert run("predict", "runs/a", "Who sat?", "Why?", "--context", context).exit_code == 0
+    for arguments, _ in calls:
+        assert arguments[1] == [("Who sat?", "The cat sat."), ("Why?", "The cat sat.")]
+
+
+@pytest.mark.parametrize(
+    ("row", "line"),
+    [
+        ({"text": "a", "labels": ["x"], "probabilities": {"x": 0.7, "y": 0.1}}, "x 0.700\ta"),
+        ({"text": "a", "labels": [], "probabilities": {"x": 0.1}}, "-\ta"),
+        ({"text": "a", "entities": []}, "-\ta"),
+        ({"text": "ein Hund", "answer": "a dog"}, "a dog"),
+        ({"text": "The cat.", "answer": ""}, "-"),
+    ],
+)
+def test_each_kind_of_answer_is_one_line(row, line):
+    assert answers.line_of(row) == line
+
+
+def test_generate_prints_piece_by_piece(run, monkeypatch):
+    calls = []
+    monkeypatch.setattr(flags, "load_keras", lambda: None)
+    monkeypatch.setattr(training, "generate", lambda *args, **kw: calls.append(kw) or ["to ", "be"])
+    assert run("generate", "runs/a", "to ", "--stop", ".", "--top-k", 3).output == "to be\n"
+    assert calls[0]["stream"] and calls[0]["stop"] == (".",) and calls[0]["top_k"] == 3
+    run("generate", "runs/a", "--beam", 4)
+    assert "stream" not in calls[1] and calls[1]["width"] == 4
+
+
+def test_a_tagger_may_begin_from_a_run(run, monkeypatch):
+    calls = recorded(monkeypatch, "train_tagger")
+    result = run("train", "tagger", "places_en", "--pretrained", "runs/a", "--epochs", 2)
+    assert result.exit_code == 0, result.output
+    assert str(calls[0][1]["pretrained"]) == "runs/a" and calls[0][1]["settings"].epochs == 2
 
 
 def test_an_error_is_one_message_without_traceback(tmp_path):

@@ -1,6 +1,7 @@
 """Verbs that use a trained run: evaluate, predict, generate."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,19 +32,48 @@ def evaluate(
 def predict(
     run: RunFolder,
     texts: Annotated[list[str] | None, typer.Argument(help="texts; standard input if none")] = None,
+    context: Annotated[
+        str | None, typer.Option(help="answerer: the text, or a file, that holds the answers")
+    ] = None,
 ):
-    """Label texts with a fine-tuned model.
+    """Label, tag, translate or answer texts with a trained run.
 
     Example: kerasllm predict runs/finetuned "What a lovely film."
     """
     flags.load_keras()
     from kerasllm.training import predict
 
-    for row in predict(run, texts or [line.rstrip("\n") for line in sys.stdin]):
-        p = row["probabilities"][row["label"]]
-        typer.echo(f"{row['label']}\t{p:.3f}\t{row['text']}")
-        if row["warning"]:
+    texts = texts or [line.rstrip("\n") for line in sys.stdin]
+    if context is not None:
+        where = Path(context)
+        known = len(context) < 256 and where.is_file()
+        context = where.read_text(encoding="utf-8") if known else context
+        texts = [(question, context) for question in texts]
+    for row in predict(run, texts):
+        typer.echo(line_of(row))
+        if row.get("warning"):
             typer.echo(f"warning: {row['warning']}", err=True)
+
+
+def line_of(row):
+    r"""Return an answer as one line: what was found, how sure where that is known, and the text.
+
+    Example:
+        >>> line_of({"text": "Win!", "label": "spam", "probabilities": {"ham": 0.1, "spam": 0.9}})
+        'spam\t0.900\tWin!'
+        >>> line_of({"text": "in Rome", "entities": [{"text": "Rome", "type": "LOC"}]})
+        'LOC: Rome\tin Rome'
+    """
+    if "label" in row:
+        found = f"{row['label']}\t{row['probabilities'][row['label']]:.3f}"
+    elif "labels" in row:
+        sure = (f"{name} {row['probabilities'][name]:.3f}" for name in row["labels"])
+        found = ", ".join(sure) or "-"
+    elif "entities" in row:
+        found = ", ".join(f"{e['type']}: {e['text']}" for e in row["entities"]) or "-"
+    else:
+        return str(row["answer"] or "-")
+    return f"{found}\t{row['text']}"
 
 
 @app.command(rich_help_panel=USE)
@@ -54,6 +84,15 @@ def generate(
     temperature: Annotated[float, typer.Option(help="0: the likeliest token each time")] = 0.8,
     top_k: Annotated[int | None, typer.Option(help="draw among the k likeliest")] = None,
     top_p: Annotated[float | None, typer.Option(help="draw among those that reach p")] = None,
+    repetition_penalty: Annotated[
+        float, typer.Option(help="above 1 avoids what the text holds already")
+    ] = 1.0,
+    beam: Annotated[
+        int, typer.Option(help="more than 1: the best continuation of a beam search")
+    ] = 1,
+    prefix: Annotated[str, typer.Option(help="text that the continuation begins with")] = "",
+    stop: Annotated[list[str], typer.Option(help="text that ends the continuation")] = (),
+    stream: Annotated[bool, typer.Option(help="print each token as it is made")] = True,
     seed: Annotated[int, typer.Option(help="seed of the draws")] = 0,
 ):
     """Continue a text with a pretrained model.
@@ -63,5 +102,20 @@ def generate(
     flags.load_keras()
     from kerasllm.training import generate
 
-    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
-    typer.echo(generate(run, prompt, max_new_tokens=max_new_tokens, **options))
+    options = {
+        "max_new_tokens": max_new_tokens,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "repetition_penalty": repetition_penalty,
+        "width": beam,
+        "prefix": prefix,
+        "stop": tuple(stop),
+        "seed": seed,
+    }
+    if beam > 1 or not stream:
+        typer.echo(generate(run, prompt, **options))
+        return
+    for piece in generate(run, prompt, stream=True, **options):
+        typer.echo(piece, nl=False)
+    typer.echo()

@@ -1,4 +1,4 @@
-"""Verbs that train: pretrain, finetune, payoff, crossvalidate, quickstart."""
+"""Verbs that train: quickstart, pretrain, import, finetune, train, payoff, crossvalidate."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,9 +6,17 @@ from typing import Annotated
 import typer
 
 from kerasllm.cli import flags
-from kerasllm.cli.command import TRAIN, app
+from kerasllm.cli.command import TRAIN, app, group
 from kerasllm.cli.flags import Data, Quiet, Resume, RunFolder, settings_flags
+from kerasllm.training.seq2seq_settings import Seq2SeqSettings
 from kerasllm.training.settings import FinetuneSettings, PretrainSettings
+from kerasllm.training.span_settings import SpanSettings
+from kerasllm.training.tagging_settings import TaggerSettings
+
+train_app = group("train", "Train a tagger, an encoder-decoder or an answerer.", TRAIN)
+Pretrained = Annotated[
+    Path | None, typer.Option(help="run folder whose backbone to start from; from scratch if none")
+]
 
 
 @app.command(rich_help_panel=TRAIN)
@@ -59,6 +67,91 @@ def finetune(
     from kerasllm.training import finetune
 
     finetune(run, data, output, settings=settings, resume=resume, quiet=quiet)
+
+
+@app.command("import", rich_help_panel=TRAIN)
+def import_(
+    source: Annotated[str, typer.Argument(help="folder, or name on the Hugging Face hub")],
+    output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/imported"),
+    revision: Annotated[str | None, typer.Option(help="branch, tag or commit on the hub")] = None,
+    quiet: Quiet = False,
+):
+    """Take over a BERT, RoBERTa or GPT-2 of another project, ready to fine-tune.
+
+    Example: kerasllm import sentence-transformers/all-MiniLM-L6-v2 --output runs/minilm
+    """
+    flags.load_keras()
+    from kerasllm.training import import_checkpoint
+
+    import_checkpoint(source, output, revision=revision, quiet=quiet)
+
+
+@app.command(rich_help_panel=TRAIN)
+def export(
+    run: RunFolder,
+    folder: Annotated[Path, typer.Argument(help="folder to write")],
+    quiet: Quiet = False,
+):
+    """Write a run's backbone as a folder that `transformers` loads.
+
+    Example: kerasllm export runs/finetuned exported
+    """
+    flags.load_keras()
+    from kerasllm.training import export_checkpoint
+
+    export_checkpoint(run, folder, quiet=quiet)
+
+
+@train_app.command()
+@settings_flags(TaggerSettings, "kerasllm train tagger conll2003 --output runs/entities")
+def tagger(
+    data: Data,
+    settings,
+    pretrained: Pretrained = None,
+    output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/tagger"),
+    resume: Resume = False,
+    quiet: Quiet = False,
+):
+    """Tag the tokens of a sentence: entities, chunks, slots."""
+    flags.load_keras()
+    from kerasllm.training import train_tagger
+
+    options = {"pretrained": pretrained, "settings": settings, "resume": resume, "quiet": quiet}
+    train_tagger(data, output, **options)
+
+
+@train_app.command()
+@settings_flags(Seq2SeqSettings, "kerasllm train seq2seq dates --output runs/dates")
+def seq2seq(
+    data: Data,
+    settings,
+    output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/seq2seq"),
+    resume: Resume = False,
+    quiet: Quiet = False,
+):
+    """Turn one text into another: translation, summaries, commands."""
+    flags.load_keras()
+    from kerasllm.training import train_seq2seq
+
+    train_seq2seq(data, output, settings=settings, resume=resume, quiet=quiet)
+
+
+@train_app.command()
+@settings_flags(SpanSettings, "kerasllm train span squad runs/minilm --output runs/answers")
+def span(
+    data: Data,
+    pretrained: RunFolder,
+    settings,
+    output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/span"),
+    resume: Resume = False,
+    quiet: Quiet = False,
+):
+    """Find the answer to a question in a text."""
+    flags.load_keras()
+    from kerasllm.training import train_span
+
+    options = {"pretrained": pretrained, "settings": settings, "resume": resume, "quiet": quiet}
+    train_span(data, output, **options)
 
 
 @app.command(rich_help_panel=TRAIN)

@@ -10,12 +10,17 @@ _NAMES = {
     "cross_validate": "crossvalidation",
     "crossvalidate": "folds",
     "evaluate": "evaluation",
+    "evaluate_span": "spans",
+    "export_checkpoint": "importing",
     "finetune": "finetuning",
     "generate": "prediction",
+    "import_checkpoint": "importing",
     "load_run": "run",
     "payoff": "payoffs",
     "predict": "prediction",
+    "predict_span": "spans",
     "pretrain": "pretraining",
+    "train_span": "spans",
 }
 __all__ = sorted(_NAMES)
 

@@ -6,7 +6,8 @@ import zipfile
 import keras
 import numpy as np
 
-from kerasllm.models.lora import LoRA, fingerprint
+from kerasllm.models import LoRA
+from kerasllm.models.lora import fingerprint
 from kerasllm.text.files import whole_file
 
 

@@ -79,7 +79,7 @@ class TextBatches(Batches):
     multiple of `bucket`, so that few shapes occur and few steps are compiled.
 
     Args:
-        sequences: lists of token ids.
+        sequences: lists of token ids, or `Documents`.
         targets: array with a row a text, or None.
         batch_size: texts a batch.
         seed: of the orders.
@@ -96,7 +96,8 @@ class TextBatches(Batches):
         self.sequences, self.targets = sequences, targets
         self.batch_size, self.seed, self.bucket, self.pool = batch_size, seed, bucket, pool
         self.transform = transform
-        self.lengths = np.array([len(sequence) for sequence in sequences])
+        lengths = getattr(sequences, "lengths", None)
+        self.lengths = np.array([len(s) for s in sequences]) if lengths is None else lengths
         self.steps_per_epoch = -(-len(sequences) // batch_size)
         self._epoch, self._batches = None, None
 

@@ -1,14 +1,13 @@
 """Checkpoints: every number that the next step depends on, in one file written atomically."""
 
 import json
-import os
 import re
-import tempfile
 import zipfile
-from pathlib import Path
 
 import keras
 import numpy as np
+
+from kerasllm.text.files import whole_file
 
 
 def save_checkpoint(path, model, meta):
@@ -20,23 +19,16 @@ def save_checkpoint(path, model, meta):
     Raises:
         OSError: when the disk is full or the folder is not writable; the old file stays.
     """
-    path = Path(path)
     arrays = {name: keras.ops.convert_to_numpy(v.value) for name, v in _variables(model).items()}
     arrays |= {name: read().numpy() for name, (read, _) in _torch_generators().items()}
-    handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with whole_file(path, "wb") as file:
             np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
-        os.replace(part, path)
     except OSError as error:
-        Path(part).unlink(missing_ok=True)
         raise OSError(
             f"the checkpoint {path} could not be written ({error.strerror}): the one before is "
             "intact. Free some space or mend the permissions, then run again with --resume."
         ) from error
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
 
 
 def load_checkpoint(path, model=None):

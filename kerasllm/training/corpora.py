@@ -1,13 +1,16 @@
 """From a data set, a file or texts to a tokenizer and rows of tokens."""
 
+import copy
 import dataclasses
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from kerasllm import datasets
 from kerasllm.datasets.registry import cache_folder
-from kerasllm.text import Cleaner, TokenCorpus, sample_texts, train_tokenizer, window_batch
+from kerasllm.text import Cleaner, TokenCorpus, sample_texts, train_tokenizer
 from kerasllm.text.corpus_writer import hash_source
 from kerasllm.training.settings import check_choice
 
@@ -78,29 +81,71 @@ def make_tokenizer(source, settings):
         texts = sample_texts(source.train, TOKENIZER_SAMPLE)
     else:
         texts = source.train
+    usual = 1 if settings.tokenizer == "character" else 2
     return train_tokenizer(
         texts,
         kind=settings.tokenizer,
         vocabulary_size=settings.vocabulary_size,
         lowercase=settings.lowercase,
         word_splitter=settings.word_splitter,
-        min_frequency=1 if settings.tokenizer == "character" else 2,
+        min_frequency=settings.min_frequency or usual,
     )
 
 
 def token_rows(source, tokenizer, quiet=False):
-    """Return (training tokens, validation tokens), 1-D arrays that may be memory-mapped."""
-    folder, show = cache_folder() / "corpora", not quiet and sys.stderr.isatty()
-
-    def build(texts):
-        unit = {"unit": "file"} if isinstance(texts, Path) else {}
-        return TokenCorpus.build(texts, tokenizer, folder, progress=show, **unit).tokens
-
-    train = build(source.train)
+    """Return (training tokens, validation tokens), 1-D memory-mapped arrays."""
+    train = token_corpus(source.train, tokenizer, "file", quiet).tokens
     if source.validation is not None:
-        return train, build(source.validation)
+        return train, token_corpus(source.validation, tokenizer, "file", quiet).tokens
     cut = int(len(train) * (1 - HELD_OUT))
     return train[:cut], train[cut:]
+
+
+def document_rows(source, tokenizer, length, quiet=False):
+    """Return (training, validation) `Documents`; those of a text file are its lines."""
+    train = Documents(token_corpus(source.train, tokenizer, "line", quiet), length)
+    if source.validation is not None:
+        validation = token_corpus(source.validation, tokenizer, "line", quiet)
+        return train, Documents(validation, length)
+    if len(train) < 2:
+        raise ValueError(
+            f"expected at least 2 lines in {source.name}, one of them to validate on, received "
+            f"{len(train)}: write one text a line."
+        )
+    cut = len(train) - max(1, int(len(train) * HELD_OUT))
+    return train[:cut], train[cut:]
+
+
+def token_corpus(texts, tokenizer, unit="file", quiet=True):
+    """Tokenise texts, or a text file in units, into a memory-mapped `TokenCorpus` in the cache."""
+    folder, show = cache_folder() / "corpora", not quiet and sys.stderr.isatty()
+    return TokenCorpus.build(texts, tokenizer, folder, unit=unit, progress=show)
+
+
+class Documents:
+    """Documents of a `TokenCorpus`, each cut at `length`, read from disk when they are asked for.
+
+    Attributes:
+        lengths: tokens of each document, at most `length`.
+    """
+
+    def __init__(self, corpus, length):
+        ends = np.append(corpus.starts[1:], len(corpus))
+        self.tokens, self.starts = corpus.tokens, corpus.starts
+        self.lengths = np.minimum(ends - corpus.starts, length).astype("int32")
+
+    def __len__(self):
+        """Return the number of documents."""
+        return len(self.starts)
+
+    def __getitem__(self, chosen):
+        """Return the token ids of one document, or the documents of a slice or a mask."""
+        if isinstance(chosen, slice | np.ndarray):
+            some = copy.copy(self)
+            some.starts, some.lengths = self.starts[chosen], self.lengths[chosen]
+            return some
+        start = self.starts[chosen]
+        return self.tokens[start : start + self.lengths[chosen]]
 
 
 def cleaned(source, report):
@@ -147,12 +192,9 @@ class Reading:
         """Return (rows of ids, owners): which text each row is of."""
         check_choice("long_texts", self.long_texts, ("truncate", "windows"))
         texts = Cleaner().clean_all(texts)[0] if self.clean else list(texts)
-        ids = tokenizer.encode_batch(texts, eos=True)
-        if self.long_texts == "windows":
-            return window_batch(ids, self.length)
-        return [row[: self.length] for row in ids], list(range(len(ids)))
-
-
-def text_ids(texts, tokenizer, length):
-    """Return each text's ids with <eos>, cut at `length`."""
-    return Reading(length).rows(texts, tokenizer)[0]
+        ids = tokenizer.encode_batch(texts)
+        if self.long_texts == "truncate":
+            return [tokenizer.frame(row, length=self.length) for row in ids], list(range(len(ids)))
+        parts = [tokenizer.windows(row, self.length) for row in ids]
+        owners = [owner for owner, part in enumerate(parts) for _ in part]
+        return [window for part in parts for window in part], owners

@@ -6,11 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from kerasllm import datasets
+from kerasllm.models import TextEncoder
 from kerasllm.training import baselines, shapes
 from kerasllm.training.bootstrap import bootstrap_interval
-from kerasllm.training.corpora import Reading, read_source, text_ids, token_rows
-from kerasllm.training.finetuning import classify
-from kerasllm.training.labelled import label_ids
+from kerasllm.training.classification import classify
+from kerasllm.training.corpora import (
+    Reading,
+    Source,
+    document_rows,
+    found_again,
+    read_source,
+    token_rows,
+)
+from kerasllm.training.labelled import label_ids, label_targets
 from kerasllm.training.language import token_nats
 from kerasllm.training.metrics import (
     classification_intervals,
@@ -18,10 +26,11 @@ from kerasllm.training.metrics import (
     confusion_matrix,
     language_metrics,
 )
-from kerasllm.training.objectives import masked_nats, text_lists
+from kerasllm.training.objectives import masked_nats
 from kerasllm.training.progress import Progress
 from kerasllm.training.run import Run, load_run
 from kerasllm.training.settings import PretrainSettings
+from kerasllm.training.several_labels import linear_several, several_intervals, several_metrics
 
 BLOCK = 256  # tokens that are drawn together for the interval of a language model's loss
 
@@ -31,7 +40,8 @@ def evaluate(run, data=None, *, split="test", with_baselines=True, quiet=False):
 
     Args:
         run: run folder or `Run`.
-        data: name, path or `Dataset`; the run's own data when None.
+        data: name, path or `Dataset`, or texts for a language model; the run's own data when
+            None. A `Dataset`, texts and a text file other than the run's own are scored whole.
         split: "test" or "validation".
         with_baselines: train and score the baselines on the same rows too.
         quiet: print nothing.
@@ -55,7 +65,7 @@ def _scorer(run):
     kind = run.config["kind"]
     if kind in shapes.SHAPES:
         return shapes.function("evaluate", kind)
-    return {"pretrain": _language, "finetune": _classification}[kind]
+    return {"pretrain": _language, "imported": _language, "finetune": _classification}[kind]
 
 
 def _own_data(run):
@@ -71,6 +81,8 @@ def _own_data(run):
 def _classification(run, data, split, with_baselines):
     test = data if isinstance(data, datasets.Dataset) else datasets.load(data, split=split)
     labels = tuple(run.config["labels"])
+    if run.config.get("several_labels"):
+        return _several(run, data, split, test, labels, with_baselines)
     y_true = label_ids(test, labels)
     logits = classify(run.model, run.tokenizer, test.texts, Reading.of(run.settings))
     y_pred = logits.argmax(axis=1)
@@ -94,11 +106,36 @@ def _classification(run, data, split, with_baselines):
     return result
 
 
+def _several(run, data, split, test, labels, with_baselines):
+    y_true = label_targets(test, labels)
+    said = classify(run.model, run.tokenizer, test.texts, Reading.of(run.settings)) > 0
+    result = {
+        "data": test.name,
+        "split": split,
+        "rows": len(test),
+        "model": several_metrics(y_true, said),
+        "interval": several_intervals(y_true, said),
+        "unseen_labels": sum(name not in labels for own in test.label_sets for name in own),
+        "baselines": {},
+    }
+    source = data if isinstance(data, str | Path) else run.config["data"]["source"]
+    if with_baselines and source is not None:
+        train = datasets.load(source, split="train")
+        linear = linear_several(train, test.texts, label_targets(train, labels))
+        result["baselines"]["linear"] = several_metrics(y_true, linear)
+    return result
+
+
 def _language(run, data, split, with_baselines):
+    if isinstance(run.model, TextEncoder):
+        raise ValueError(
+            f"{run.path} holds a TextEncoder, an imported model without a head: there is nothing "
+            "to score before `kerasllm finetune`."
+        )
     settings = PretrainSettings(**run.settings)
-    source = _source(data, split)
+    source, split = _source(run, data, split)
     if settings.objective == "masked":
-        ids = text_ids(text_lists(source)[1], run.tokenizer, settings.length)
+        _, ids = document_rows(source, run.tokenizer, settings.length, quiet=True)
         nats = masked_nats(run.model, ids, settings, run.tokenizer)
         metrics = language_metrics(float(nats.sum()), len(nats))
         return _language_result(data, split, metrics, nats)
@@ -108,19 +145,30 @@ def _language(run, data, split, with_baselines):
     size = {"characters": max(1, len(text)), "bytes": max(1, len(text.encode("utf-8")))}
     metrics = language_metrics(float(nats.sum()), len(nats), **size)
     result = _language_result(data, split, metrics, nats)
-    if with_baselines:
+    if with_baselines and source.train is not source.validation:
         vocabulary = run.tokenizer.vocabulary_size
         ngram = baselines.kneser_ney(np.asarray(train), np.asarray(tokens), vocabulary, **size)
         result["baselines"]["kneser_ney"] = ngram.metrics
     return result
 
 
-def _source(data, split):
-    """Return the texts, with those of the split asked for in the place of the validation."""
-    source = read_source(data)
-    if split == "test" and isinstance(data, str | Path) and source.validation is not None:
-        source = dataclasses.replace(source, validation=datasets.load(data, split="test").texts)
-    return source
+def _source(run, data, split):
+    """Return what the baseline learns from and, as its validation, what is scored; and its split.
+
+    Of the run's own text file the last tenth is scored, which took no part in training, and of a
+    data set by name the split; a `Dataset`, texts and other text files are scored whole.
+    """
+    own = run.config["data"]["source"]
+    is_path = isinstance(data, str | Path)
+    is_text = is_path and Path(data).suffix == ".txt" and Path(data).is_file()
+    if is_text and found_again(data) == own:
+        return read_source(data), "validation"
+    if is_path and not is_text:
+        texts = datasets.load(data, split=split).texts
+        return dataclasses.replace(read_source(data), validation=texts), split
+    texts = Path(data) if is_text else getattr(data, "texts", data)
+    learned = read_source(own).train if own else texts
+    return Source("", learned, texts), getattr(data, "split", "all")
 
 
 def _language_result(data, split, metrics, nats):
@@ -129,7 +177,7 @@ def _language_result(data, split, metrics, nats):
     sums, counts = np.array([b.sum() for b in blocks]), np.array([len(b) for b in blocks])
     low, high = bootstrap_interval(lambda s, c: s.sum() / c.sum(), sums, counts)
     return {
-        "data": str(getattr(data, "name", data)),
+        "data": getattr(data, "name", data if isinstance(data, str) else "texts"),
         "split": split,
         "rows": len(nats),
         "model": metrics,

@@ -4,9 +4,11 @@ import json
 
 from kerasllm import datasets
 from kerasllm.training import baselines
+from kerasllm.training.classification import classify, train_classifier
 from kerasllm.training.corpora import Reading
 from kerasllm.training.crossvalidation import cross_validate
-from kerasllm.training.finetuning import METHODS, classify, inherit, train_classifier
+from kerasllm.training.finetuning import inherit
+from kerasllm.training.freezing import METHODS
 from kerasllm.training.metrics import classification_metrics
 from kerasllm.training.progress import Progress
 from kerasllm.training.run import Run, load_run, write_text

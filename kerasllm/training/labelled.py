@@ -10,7 +10,7 @@ from kerasllm.text import length_report
 
 def check_known(dataset, tokenizer, length):
     """Return the length report of the texts, or raise if the tokenizer knows nothing of them."""
-    report = length_report(dataset.texts, tokenizer, length)
+    report = length_report(dataset.texts, tokenizer, tokenizer.room(length))
     if report.all_unknown + report.empty == len(dataset):
         raise ValueError(
             f"every token of {dataset.name} is unknown to the tokenizer (or the texts are empty): "
@@ -30,6 +30,28 @@ def label_ids(dataset, labels):
     return np.array([tuple(labels).index(label) for label in dataset.labels_of])
 
 
+def has_several(dataset):
+    """Return whether a text of the data set may have several labels."""
+    return bool(dataset.info.get("label_separator"))
+
+
+def class_names(dataset):
+    """Return the classes, sorted; labels that may stand together are counted one by one."""
+    if not has_several(dataset):
+        return dataset.labels
+    return tuple(sorted({label for labels in dataset.label_sets for label in labels}))
+
+
+def label_targets(dataset, labels):
+    """Return positions in `labels` (R,); for several labels a text, 1 where it has one (R, C).
+
+    Of several labels, those that are not among `labels` are left out.
+    """
+    if not has_several(dataset):
+        return label_ids(dataset, labels)
+    return np.array([[name in own for name in labels] for own in dataset.label_sets], "float32")
+
+
 def read_labelled(data):
     """Return (training, validation) data sets with labels, or say what is missing."""
     if isinstance(data, str | Path):
@@ -46,5 +68,5 @@ def read_labelled(data):
             f"expected at least 2 classes, {train.name} has one only: {train.labels}. A "
             "classifier cannot learn from that; look at the label column."
         )
-    label_ids(validation, train.labels)
+    label_targets(validation, class_names(train))
     return train, validation

@@ -17,11 +17,12 @@ from kerasllm.models import (
     mask_tokens,
 )
 from kerasllm.training.batches import SpanBatches, StreamBatches, TextBatches
-from kerasllm.training.corpora import text_ids, token_rows
+from kerasllm.training.corpora import document_rows, token_rows
 from kerasllm.training.language import token_nats
 from kerasllm.training.settings import check_choice
 
 VALIDATION_TOKENS = 50_000  # a validation during training reads so many at most
+SHORTEST = 8  # tokens of a text that is cut in two spans at least
 BACKBONES = {
     "recurrent": (RecurrentBackbone, RecurrentConfig),
     "transformer": (TransformerBackbone, TransformerConfig),
@@ -75,7 +76,8 @@ def make_objective(settings, source, tokenizer, quiet=False):
 
 def _causal(settings, source, tokenizer, quiet):
     train, validation = token_rows(source, tokenizer, quiet)
-    model = CausalLM(make_backbone(settings, tokenizer.vocabulary_size, causal=True))
+    backbone = make_backbone(settings, tokenizer.vocabulary_size, causal=True)
+    model = CausalLM(backbone, settings.output_dropout)
 
     def validate(limit=VALIDATION_TOKENS):
         return token_nats(model, validation[:limit], settings.length, settings.batch_size)
@@ -84,18 +86,17 @@ def _causal(settings, source, tokenizer, quiet):
     return Objective(model, TokenCrossEntropy(), batches, validate, len(train))
 
 
-def _masked(settings, source, tokenizer, _quiet):
-    train, validation = (_documents(part, settings, tokenizer) for part in text_lists(source))
-    model = MaskedLM(make_backbone(settings, tokenizer.vocabulary_size, causal=False))
-
+def _masked(settings, source, tokenizer, quiet):
+    train, validation = document_rows(source, tokenizer, settings.length, quiet)
+    backbone = make_backbone(settings, tokenizer.vocabulary_size, causal=False)
+    model = MaskedLM(backbone, settings.output_dropout)
     hide = _hider(settings, tokenizer)
 
     def validate(limit=VALIDATION_TOKENS):
         return masked_nats(model, validation, settings, tokenizer, limit)
 
     batches = TextBatches(train, None, settings.batch_size, settings.seed, transform=hide)
-    tokens = sum(len(row) for row in train)
-    return Objective(model, TokenCrossEntropy(), batches, validate, tokens)
+    return Objective(model, TokenCrossEntropy(), batches, validate, int(train.lengths.sum()))
 
 
 def _hider(settings, tokenizer):
@@ -105,8 +106,8 @@ def _hider(settings, tokenizer):
         starts = None
         if settings.whole_word:
             starts = np.stack([tokenizer.word_starts(row) for row in ids])
-        size = tokenizer.vocabulary_size
-        return mask_tokens(ids, size, rng, settings.mask_share, word_starts=starts)
+        size, special = tokenizer.vocabulary_size, tokenizer.special_ids
+        return mask_tokens(ids, size, rng, settings.mask_share, starts, special, tokenizer.mask_id)
 
     return hide
 
@@ -116,7 +117,7 @@ def masked_nats(model, ids, settings, tokenizer, limit=None):
 
     Args:
         model: a `MaskedLM`.
-        ids: lists of token ids.
+        ids: lists of token ids, or `Documents`.
         settings: `PretrainSettings`.
         tokenizer: the model's.
         limit: stop after so many tokens.
@@ -151,15 +152,12 @@ def text_lists(source):
     return lines[:-cut], lines[-cut:]
 
 
-def _documents(texts, settings, tokenizer):
-    return text_ids(texts, tokenizer, settings.length)
-
-
 def _contrastive(settings, source, tokenizer, quiet):
     train, validation = token_rows(source, tokenizer, quiet)
     backbone = make_backbone(settings, tokenizer.vocabulary_size, causal=True)
-    model = ContrastiveLM(backbone, pooling=settings.pooling, layer=settings.layer)
-    texts = [ids for ids in _documents(text_lists(source)[0], settings, tokenizer) if len(ids) > 7]
+    model = ContrastiveLM(backbone, settings.pooling, settings.layer, settings.output_dropout)
+    texts, _ = document_rows(source, tokenizer, settings.length, quiet)
+    texts = texts[texts.lengths >= SHORTEST]
 
     def validate(limit=VALIDATION_TOKENS):
         return token_nats(model, validation[:limit], settings.length, settings.batch_size)

@@ -1,18 +1,22 @@
 """The pay-off meter: what pretraining is worth, at several numbers of labels, with its spread."""
 
 import dataclasses
+import itertools
 import json
+from functools import partial
 
 import numpy as np
 
 from kerasllm import datasets
 from kerasllm.training import baselines
+from kerasllm.training.classification import classify, train_classifier
 from kerasllm.training.corpora import Reading
 from kerasllm.training.features import semantic_space
-from kerasllm.training.finetuning import METHODS, classify, inherit, train_classifier
+from kerasllm.training.finetuning import inherit
+from kerasllm.training.freezing import METHODS
 from kerasllm.training.labelled import label_ids, read_labelled
 from kerasllm.training.progress import Progress
-from kerasllm.training.run import Run, load_run, write_text
+from kerasllm.training.run import Run, load_run, weights_hash
 from kerasllm.training.settings import FinetuneSettings, check_choice, resolve
 
 
@@ -22,10 +26,11 @@ def payoff(
     output=None,
     *,
     label_counts=(100, 1000),
-    methods=METHODS,
+    methods=("scratch", "frozen", "full", "gradual"),
     seeds=5,
     settings=None,
     unlabelled=None,
+    resume=False,
     quiet=False,
     **overrides,
 ):
@@ -44,11 +49,17 @@ def payoff(
         seeds: number of draws.
         settings: `FinetuneSettings`, or {method: `FinetuneSettings`}; the defaults when None.
         unlabelled: texts for latent semantic analysis; the training texts when None.
+        resume: keep the scores that an earlier call left in payoff.json, and go on after them.
         quiet: print nothing.
         **overrides: single settings.
 
     Returns:
-        dict: `rows` (method, labels, seed, accuracy, matthews) and `summary` (mean, sd).
+        dict: `rows` (method, labels, seed, accuracy, matthews), `summary` (mean, sd) and `made_of`
+        (what a later call must share to resume).
+
+    Raises:
+        ValueError: a setting or the data cannot be used, or what was left is of other data,
+            weights or settings.
     """
     for method in methods:
         check_choice("method", method, METHODS)
@@ -61,31 +72,95 @@ def payoff(
             f"expected at most {len(train)} labels, the training rows of {train.name}, received "
             f"label_counts={tuple(label_counts)}: ask for fewer."
         )
-    folder = Run(output or run.path / "payoff")
-    (folder.path / "figures").mkdir(parents=True, exist_ok=True)
+    cells = _Cells(output or run.path / "payoff", run, train, test, settings, resume)
     space = semantic_space(unlabelled or train.texts)
-    rows = []
-    for count in label_counts:
-        for seed in range(seeds):
-            drawn = draw(train, count, seed)
-            held = draw(validation, min(count, len(validation)), seed)
-            scores = _baseline_scores(drawn, test, space)
-            for method in methods:
-                chosen = dataclasses.replace(settings[method], method=method, seed=seed)
-                model, _, _ = train_classifier(run.model, run.tokenizer, drawn, held, chosen)
-                logits = classify(model, run.tokenizer, test.texts, Reading.of(chosen))
-                scores[method] = _scores(test, logits.argmax(axis=1), train.labels)
-            for method, metrics in scores.items():
-                rows.append({"method": method, "labels": count, "seed": seed, **metrics})
-            report.say(
-                f"  {count} labels, draw {seed + 1}: "
-                + "  ".join(f"{name} {m['accuracy']:.3f}" for name, m in scores.items())
+    for count, seed in itertools.product(label_counts, range(seeds)):
+        drawn = draw(train, count, seed)
+        held = draw(validation, min(count, len(validation)), seed)
+        for method, score in _scorers(run, drawn, held, test, space, settings, seed).items():
+            cells.fill(method, count, seed, score)
+        report.say(f"  {count} labels, draw {seed + 1}: {cells.line(count, seed)}")
+    _draw(cells.folder, cells.rows)
+    report.result(table_of(cells.result))
+    return cells.result
+
+
+def _scorers(run, drawn, held, test, space, settings, seed):
+    """Return {method: () -> scores on the test rows}, the baselines first."""
+
+    def network(chosen):
+        model, _, _ = train_classifier(run.model, run.tokenizer, drawn, held, chosen)
+        logits = classify(model, run.tokenizer, test.texts, Reading.of(chosen))
+        ids = label_ids(test, drawn.labels)
+        return baselines.classification_metrics(ids, logits.argmax(axis=1), drawn.labels)
+
+    return {
+        "majority": lambda: baselines.majority(drawn, test).metrics,
+        "linear": lambda: baselines.linear(drawn, test).metrics,
+        "latent_semantic": lambda: baselines.latent_semantic(drawn, test, space).metrics,
+    } | {
+        method: partial(network, dataclasses.replace(chosen, method=method, seed=seed))
+        for method, chosen in settings.items()
+    }
+
+
+class _Cells:
+    """The scores of each method, number of labels and draw; kept in payoff.json one by one."""
+
+    def __init__(self, folder, run, train, test, settings, resume):
+        self.folder = Run(folder)
+        (self.folder.path / "figures").mkdir(parents=True, exist_ok=True)
+        self.about = {"data": train.name, "test_rows": len(test)}
+        self.made_of = {
+            "data": [train.fingerprint, test.fingerprint],
+            "pretrained_weights": weights_hash(run.model),
+            "settings": {m: dataclasses.asdict(s) for m, s in settings.items()},
+        }
+        self.rows = self._kept() if resume else []
+
+    @property
+    def result(self):
+        """Return what payoff.json holds."""
+        return {
+            **self.about, "rows": self.rows, "summary": summary(self.rows), "made_of": self.made_of
+        }  # fmt: skip
+
+    def fill(self, method, count, seed, score):
+        """Score a cell and write it down, unless it was before."""
+        if method not in self._scores(count, seed):
+            scores = score()
+            found = {name: float(scores[name]) for name in ("accuracy", "matthews")}
+            self.rows.append({"method": method, "labels": count, "seed": seed, **found})
+            self.folder.write_json("payoff.json", self.result)
+
+    def line(self, count, seed):
+        """Return the accuracies of a draw on one line."""
+        found = self._scores(count, seed)
+        return "  ".join(f"{method} {row['accuracy']:.3f}" for method, row in found.items())
+
+    def _scores(self, count, seed):
+        rows = [row for row in self.rows if (row["labels"], row["seed"]) == (count, seed)]
+        return {row["method"]: row for row in rows}
+
+    def _kept(self):
+        """Return the rows that an earlier call left, after making sure that they belong here."""
+        path = self.folder.path / "payoff.json"
+        if not path.exists():
+            return []
+        before = self.folder.read_json("payoff.json")
+        if changed := _changed(before.get("made_of", {}), json.loads(json.dumps(self.made_of))):
+            raise ValueError(
+                f"cannot resume {path}: other {', '.join(changed)} than those that it was made "
+                "with. Give the same ones, or another --output."
             )
-    result = {"data": train.name, "test_rows": len(test), "rows": rows, "summary": summary(rows)}
-    write_text(folder.path / "payoff.json", json.dumps(result, indent=2) + "\n")
-    _draw(folder, rows)
-    report.result(table_of(result))
-    return result
+        return before["rows"]
+
+
+def _changed(before, now):
+    """Return the names of what differs; methods of one side only may be added."""
+    changed = [name for name in ("data", "pretrained_weights") if before.get(name) != now[name]]
+    old, new = before.get("settings", {}), now["settings"]
+    return changed + [f"settings of {m}" for m in new if m in old and old[m] != new[m]]
 
 
 def _settings_by_method(settings, methods, overrides, run, report):
@@ -158,20 +233,6 @@ def _splits(data):
     else:
         train, validation, test = (datasets.load(data, s) for s in ("train", "validation", "test"))
     return *read_labelled((train, validation)), test
-
-
-def _scores(test, y_pred, labels):
-    metrics = baselines.classification_metrics(label_ids(test, labels), y_pred, labels)
-    return {name: float(metrics[name]) for name in ("accuracy", "matthews")}
-
-
-def _baseline_scores(train, test, space):
-    found = (
-        baselines.majority(train, test),
-        baselines.linear(train, test),
-        baselines.latent_semantic(train, test, space),
-    )
-    return {b.name: {n: float(b.metrics[n]) for n in ("accuracy", "matthews")} for b in found}
 
 
 def _draw(folder, rows):

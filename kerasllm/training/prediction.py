@@ -1,30 +1,37 @@
 """Answers on raw text: labels from a classifier, continuations from a language model."""
 
+import itertools
+
 import numpy as np
 
-from kerasllm.models import CausalLM, Sampling, TextClassifier, generate_ids
-from kerasllm.text import EOS, UNK
+from kerasllm.models import CausalLM, Sampling, TextClassifier, decode_ids, stream_ids
+from kerasllm.training import shapes
+from kerasllm.training.classification import classify
+from kerasllm.training.continuations import continuation, cut, pieces, stop_ids
 from kerasllm.training.corpora import Reading
-from kerasllm.training.finetuning import classify
 from kerasllm.training.run import Run, load_run
 
 
 def predict(run, texts):
-    """Return, for each text, its label and the probability of every label.
+    """Return, for each text, its label (or labels) and the probability of every label.
 
     Args:
-        run: run folder or `Run` of `finetune`.
-        texts: list of texts (one text alone is taken for a list of one).
+        run: run folder or `Run` of `finetune`, or of a tagger, an encoder-decoder or an answerer.
+        texts: list of texts (one text alone is taken for a list of one); for an answerer, of pairs
+            (question, context).
 
     Returns:
         list of dicts: text, label, probabilities, and a warning where the text was cut or holds
-        nothing that the tokenizer knows.
+        nothing that the tokenizer knows. Other runs give what `predict_tagger`, `predict_seq2seq`
+        and `predict_span` say.
 
     Raises:
-        ValueError: the run is no classifier.
+        ValueError: the run gives no answers.
     """
     run = run if isinstance(run, Run) else load_run(run)
     texts = [texts] if isinstance(texts, str) else list(texts)
+    if run.config["kind"] in shapes.SHAPES:
+        return shapes.function("predict", run.config["kind"])(run, texts)
     if not isinstance(run.model, TextClassifier):
         raise ValueError(
             f"{run.path} holds a {type(run.model).__name__}, which gives no labels: fine-tune it "
@@ -34,31 +41,54 @@ def predict(run, texts):
         return []
     reading, labels = Reading.of(run.settings), run.config["labels"]
     logits = classify(run.model, run.tokenizer, texts, reading)
-    p = np.exp(logits - logits.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
+    if several := run.config.get("several_labels"):
+        p = 1 / (1 + np.exp(-logits))
+    else:
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
     return [
         {
             "text": text,
-            "label": labels[int(row.argmax())],
+            **_answer(labels, row, several),
             "probabilities": {name: float(x) for name, x in zip(labels, row, strict=True)},
-            "warning": _warning(run.tokenizer.encode(text), reading),
+            "warning": _warning(run.tokenizer.encode(text), reading, run.tokenizer),
         }
         for text, row in zip(texts, p, strict=True)
     ]
 
 
-def _warning(ids, reading):
+def _answer(labels, p, several):
+    """Return the likeliest label; where there may be several, all with p ≥ 1/2."""
+    if several:
+        return {"labels": [name for name, x in zip(labels, p, strict=True) if x >= 0.5]}
+    return {"label": labels[int(p.argmax())]}
+
+
+def _warning(ids, reading, tokenizer):
     if not ids:
         return "the text is empty: the answer says nothing about it"
-    if all(token == UNK for token in ids):
+    if all(token == tokenizer.unk_id for token in ids):
         return "every token is unknown to the tokenizer: the answer says nothing about this text"
-    if len(ids) > reading.length and reading.long_texts == "truncate":
-        return f"only the first {reading.length} of {len(ids)} tokens were read"
+    room = tokenizer.room(reading.length)
+    if len(ids) > room and reading.long_texts == "truncate":
+        return f"only the first {room} of {len(ids)} tokens were read"
     return None
 
 
 def generate(
-    run, prompt="", *, max_new_tokens=100, temperature=0.8, top_k=None, top_p=None, seed=0
+    run,
+    prompt="",
+    *,
+    max_new_tokens=100,
+    temperature=0.8,
+    top_k=None,
+    top_p=None,
+    repetition_penalty=1.0,
+    width=1,
+    prefix="",
+    stop=(),
+    seed=0,
+    stream=False,
 ):
     """Continue a prompt with a causal language model.
 
@@ -69,13 +99,19 @@ def generate(
         temperature: 0 takes the likeliest token each time.
         top_k: draw among the k likeliest tokens only.
         top_p: draw among the likeliest tokens that together reach this probability.
+        repetition_penalty: above 1 avoids what the text holds already; 1.2 is usual.
+        width: more than 1: the best continuation that a beam search finds, which draws nothing.
+        prefix: text that every continuation begins with.
+        stop: text, or list of texts: a continuation ends before the first of them.
         seed: of the draws.
+        stream: return a generator of the text's pieces, the prompt first, as they are made.
 
     Returns:
-        The prompt with its continuation, or a list of them.
+        The prompt with its continuation, or a list of them, or with `stream` the generator.
 
     Raises:
-        ValueError: the run is no causal language model, or the prompt is too long for it.
+        ValueError: the run is no causal language model, the prompt is too long for it, or several
+            prompts or beams are to be streamed.
     """
     run = run if isinstance(run, Run) else load_run(run)
     if not isinstance(run.model, CausalLM):
@@ -83,20 +119,30 @@ def generate(
             f"{run.path} holds a {type(run.model).__name__}, which cannot continue a text: "
             'pretrain with objective="causal".'
         )
+    if stream and (width > 1 or not isinstance(prompt, str)):
+        raise ValueError(
+            "a stream is of one prompt, token by token: give one text and width=1, or set "
+            "stream=False."
+        )
+    tokenizer = run.tokenizer
+    stops = [text for text in ([stop] if isinstance(stop, str) else stop) if text]
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    ids = [run.tokenizer.encode(text) for text in prompts]
-    new = generate_ids(
-        run.model, ids, max_new_tokens, Sampling(temperature, top_k, top_p), seed=seed
+    ids = [tokenizer.encode(text) or [tokenizer.eos_id] for text in prompts]
+    options = {
+        "max_new_tokens": max_new_tokens,
+        "stop": stop_ids(tokenizer, stops),
+        "never": tuple(sorted(tokenizer.special_ids - {tokenizer.eos_id})),
+        "prefix": tokenizer.encode(prefix),
+    }
+    sampling = Sampling(temperature, top_k, top_p, repetition_penalty)
+    if stream:
+        tokens = stream_ids(run.model, ids[0], sampling=sampling, seed=seed, **options)
+        return itertools.chain([prompt], pieces(tokenizer, ids[0], tokens, stops))
+    new = decode_ids(
+        run.model, ids, width=width, sampling=None if width > 1 else sampling, seed=seed, **options
     )
     texts = [
-        text + _continuation(run.tokenizer, *rows)
+        text + cut(continuation(tokenizer, *rows), stops)
         for text, *rows in zip(prompts, ids, new, strict=True)
     ]
     return texts[0] if isinstance(prompt, str) else texts
-
-
-def _continuation(tokenizer, prompt, new):
-    """Decode new ids as they read after the prompt: between words goes a space."""
-    new = [i for i in new if i != EOS]
-    before, whole = tokenizer.decode(prompt), tokenizer.decode(prompt + new)
-    return whole[len(before) :] if whole.startswith(before) else tokenizer.decode(new)

@@ -136,6 +136,12 @@ def check_resumable(output, config):
         )
     if before["data"]["hash"] != config["data"]["hash"]:
         raise ValueError(f"cannot resume {output}: the data changed since. Use another --output.")
+    if before.get("pretrained_weights") != config.get("pretrained_weights"):
+        raise ValueError(
+            f"cannot resume {output}: it began from other weights than those in "
+            f"{config['pretrained']}. Give the pretrained run that it began from, unchanged, or "
+            "another --output."
+        )
 
 
 def _draw(run, rows):

@@ -91,7 +91,7 @@ class _Mover(keras.callbacks.Callback):
         self.progress, self.batches = progress, batches
         self.began, self.steps = time.perf_counter(), 0
         inputs = batches.batch(0)[0]
-        ids = inputs["ids"] if isinstance(inputs, dict) else inputs
+        ids = inputs.get("ids", inputs.get("target")) if isinstance(inputs, dict) else inputs
         self.tokens = int(np.count_nonzero(ids))
 
     def on_train_batch_end(self, batch, logs=None):  # noqa: ARG002 - Keras passes it

@@ -9,13 +9,12 @@
 import base64
 import html
 import io
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kerasllm.text.files import whole_file
 from kerasllm.training.report_page import PAGE, STYLE
 
 
@@ -84,6 +83,7 @@ def write_report(
         PermissionError: a folder that cannot be written.
 
     Example:
+        >>> import tempfile
         >>> table = Table(["method", "accuracy"], [["linear", 0.5], ["network", 0.625]])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = write_report(folder, "Spam", [("Scores", ["On 80 rows:", table])])
@@ -97,23 +97,16 @@ def write_report(
 
 def _write(folder, page):
     """Write at once or not at all: a reader never sees half a page."""
+    path = folder / "report.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".html.part")
+        with whole_file(path) as file:
+            file.write(page)
     except OSError as error:
         raise PermissionError(
             f"expected a folder that can be written, received {folder} ({error.strerror}); "
             "choose another folder for the run"
         ) from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        path = folder / "report.html"
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
     return path
 
 

@@ -10,6 +10,7 @@ checkpoint/     what resume needs
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import platform
@@ -17,7 +18,10 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
 from kerasllm import __version__
+from kerasllm.text.files import whole_file
 
 RESULTS = ("model.keras", "metrics.json", "history.csv", "moved.json")
 
@@ -69,12 +73,12 @@ class Run:
     @property
     def config(self):
         """Return what config.json says."""
-        return self._read_json("config.json")
+        return self.read_json("config.json")
 
     @property
     def metrics(self):
         """Return the last evaluation, {} before one."""
-        return self._read_json("metrics.json") if (self.path / "metrics.json").exists() else {}
+        return self.read_json("metrics.json") if (self.path / "metrics.json").exists() else {}
 
     @property
     def settings(self):
@@ -134,7 +138,8 @@ class Run:
             )
         return path
 
-    def _read_json(self, name):
+    def read_json(self, name):
+        """Return what a JSON file of the folder says."""
         path = self._require(name)
         try:
             return json.loads(path.read_text(encoding="utf-8"))
@@ -187,7 +192,7 @@ def load_model(path):
             f"{str(error).splitlines()[0][:200]}): the file is damaged or of another version. "
             "Train again, or restore it from a copy."
         ) from error
-    if not hasattr(model, "backbone"):
+    if not (hasattr(model, "backbone") or hasattr(model, "encode")):  # seq2seq has no backbone
         raise ValueError(
             f"expected a model with a backbone in {path}, received a {type(model).__name__} that "
             "kerasllm did not write: use the model.keras of a run folder."
@@ -195,9 +200,17 @@ def load_model(path):
     return model
 
 
+def weights_hash(model):
+    """Return the sha256 of all weights of a model, by which the same one is known again."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
+
+
 def check_tokenizer(tokenizer, model, fingerprint=None):
     """Raise unless the tokenizer is the one that the model was trained with."""
-    size = model.backbone.settings.vocabulary_size
+    size = getattr(model, "backbone", model).settings.vocabulary_size
     other = fingerprint is not None and tokenizer.fingerprint != fingerprint
     if tokenizer.vocabulary_size != size or other:
         raise ValueError(
@@ -210,16 +223,8 @@ def check_tokenizer(tokenizer, model, fingerprint=None):
 
 def write_text(path, text):
     """Write a text file atomically."""
-    path = Path(path)
-    with writing(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+    with writing(path), whole_file(path) as file:
+        file.write(text)
 
 
 def versions():

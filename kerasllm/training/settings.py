@@ -9,9 +9,15 @@ from kerasllm.text.errors import nearest
 
 _ABOVE_0 = {
     "steps", "batch_size", "length", "epochs", "learning_rate", "vocabulary_size",
-    "mask_share", "discriminative", "contrast_batch", "temperature",
+    "mask_share", "discriminative", "contrast_batch", "temperature", "min_frequency",
+    "max_question", "max_answer", "stride", "validation_rows",
 }  # fmt: skip
-_SHARES = {"warmup", "final_rate", "mask_share", "beta_2", "dropout"}
+_SHARES = {
+    "warmup", "final_rate", "mask_share", "beta_2", "dropout", "output_dropout", "word_dropout",
+    "held_out", "empty_windows",
+}  # fmt: skip
+
+_ANY_SIGN = {"layer", "null_threshold"}
 
 
 def flag(default, text):
@@ -51,9 +57,13 @@ class PretrainSettings(OptimizerSettings):
     num_heads: int | None = flag(None, "attention heads")
     positions: str | None = flag(None, "Transformer positions: learned, sinusoidal or rotary")
     dropout: float | None = flag(None, "dropout in the backbone")
+    output_dropout: float = flag(0.0, "dropout between the backbone and the scores of the tokens")
     tokenizer: str = flag("bpe", "bpe, wordpiece, word or character")
     word_splitter: str = flag("treebank", "word tokenizer: treebank, tweet, space or jieba")
     vocabulary_size: int = flag(8000, "tokens in the vocabulary at most")
+    min_frequency: int | None = flag(
+        None, "a token comes so often in the training text at least; None: twice, characters once"
+    )
     lowercase: bool = flag(False, "lower-case the text")
     clean: bool = flag(False, "clean the text first: NFKC, control characters, HTML, white space")
     length: int = flag(128, "tokens of context in training")
@@ -73,13 +83,22 @@ class PretrainSettings(OptimizerSettings):
 class FinetuneSettings(OptimizerSettings):
     """Settings of `finetune`."""
 
-    method: str = flag("full", "scratch, frozen, full or gradual")
+    method: str = flag(
+        "full",
+        "scratch, frozen (the head learns from features computed once), full, gradual or lora",
+    )
     pooling: str | None = flag(
         None, "mean, max, last, first or attention; inherited from pretraining, else mean"
     )
     layer: int | None = flag(None, "features pooled: 0 embeddings, -1 the top; inherited")
     dropout: float = flag(0.1, "dropout on the pooled features")
+    word_dropout: float = flag(0.0, "share of the tokens that are hidden (<unk>) in training")
+    held_out: float = flag(
+        0.0, "share of the training texts that validates in place of the validation split"
+    )
     head_epochs: float = flag(0.0, "epochs with the backbone frozen, before the method begins")
+    lora_rank: int = flag(8, "lora: rank of the corrections")
+    lora_targets: str = flag("*kernel", "lora: names of the weights corrected, by commas")
     discriminative: float = flag(1.0, "divide the rate by this for each group of layers below")
     epochs: float = flag(3.0, "passes over the training texts")
     length: int | None = flag(None, "longest text in tokens; inherited from pretraining")
@@ -111,7 +130,7 @@ def _check(entry, value):
     if type(value) not in kinds and not (float in kinds and number):
         names = " or ".join(kind.__name__ for kind in kinds).replace("NoneType", "None")
         raise TypeError(f"{entry.name} must be {names}, received {value!r}.")
-    if number and not (math.isfinite(value) and (value >= 0 or entry.name == "layer")):
+    if number and not (math.isfinite(value) and (value >= 0 or entry.name in _ANY_SIGN)):
         raise ValueError(f"{entry.name} must be 0 or more, received {value!r}.")
     if entry.name in _ABOVE_0 and value == 0:
         raise ValueError(f"{entry.name} must be above 0, received {value!r}.")

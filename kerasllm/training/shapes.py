@@ -1,15 +1,15 @@
-"""The shapes of task with a training, scores and answers of their own, by the kind of their run."""
+"""The shapes of task that bring a training, scores and answers of their own."""
 
-import importlib
+from kerasllm import training
 
-SHAPES = {"tagger": "tagging", "seq2seq": "seq2seq", "span": "spans"}
+SHAPES = ("tagger", "seq2seq", "span")  # the kinds of their runs
 
 
 def function(verb, kind):
     """Return the function that does `verb` ("train", "evaluate" or "predict") for a kind of run.
 
     Example:
-        >>> function("evaluate", "tagger").__name__
-        'evaluate_tagger'
+        >>> function("evaluate", "seq2seq").__name__
+        'evaluate_seq2seq'
     """
-    return getattr(importlib.import_module(f"kerasllm.training.{SHAPES[kind]}"), f"{verb}_{kind}")
+    return getattr(training, f"{verb}_{kind}")

@@ -7,10 +7,10 @@ from kerasllm import datasets
 from kerasllm.training.corpora import (
     Reading,
     Source,
+    document_rows,
     found_again,
     make_tokenizer,
     read_source,
-    text_ids,
     token_rows,
 )
 from kerasllm.training.settings import PretrainSettings
@@ -109,11 +109,29 @@ def test_a_text_file_holds_out_its_last_tenth(tmp_path):
     assert "".join(tokenizer.decode(np.concatenate([train, validation]).tolist())).startswith("the")
 
 
-def test_a_text_longer_than_the_context_is_cut():
-    tokenizer = make_tokenizer(read_source(TEXTS), PretrainSettings(tokenizer="word"))
-    ids = text_ids(["the cat", "the cat is here the cat"], tokenizer, 4)
-    assert [len(row) for row in ids] == [3, 4]
-    assert ids[0][-1] == tokenizer.eos_id
+@pytest.mark.parametrize("kind", ["texts", "file"])
+def test_documents_are_read_from_disk_and_cut_at_the_context(tmp_path, kind):
+    texts = [f"the {word} is here" + " the cat" * (n % 5) for n, word in enumerate(TEXTS)]
+    (tmp_path / "own.txt").write_text("\n\n".join(texts))
+    source = read_source(texts if kind == "texts" else tmp_path / "own.txt")
+    tokenizer = make_tokenizer(source, PretrainSettings(tokenizer="word"))
+    parts = document_rows(source, tokenizer, 7, quiet=True)
+    expected = [ids[:7] for ids in tokenizer.encode_batch(texts, eos=True)]
+    assert [row.tolist() for part in parts for row in part] == expected
+    assert [n for part in parts for n in part.lengths] == [len(ids) for ids in expected]
+    assert len(parts[1]) == max(1, len(texts) // 10)
+    assert isinstance(parts[0].tokens, np.memmap) and isinstance(parts[0][0], np.memmap)
+
+    short = parts[0][parts[0].lengths < 7]
+    assert [row.tolist() for row in short] == [i for i in expected[: len(parts[0])] if len(i) < 7]
+
+
+def test_a_file_of_one_line_has_nothing_to_validate_on(tmp_path):
+    (tmp_path / "own.txt").write_text("all of it on one line")
+    source = read_source(tmp_path / "own.txt")
+    tokenizer = make_tokenizer(source, PretrainSettings(tokenizer="character"))
+    with pytest.raises(ValueError, match=r"at least 2 lines in own.txt, .*write one text a line"):
+        document_rows(source, tokenizer, 7, quiet=True)
 
 
 def test_windows_keep_all_of_a_long_text():

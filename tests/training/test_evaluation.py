@@ -7,7 +7,7 @@ from kerasllm import datasets
 from kerasllm.datasets.examples import Dataset, Labelled
 from kerasllm.training import evaluate, pretrain
 from kerasllm.training.baselines import kneser_ney, linear, majority
-from kerasllm.training.finetuning import classify
+from kerasllm.training.classification import classify
 from kerasllm.training.language import token_nats
 
 
@@ -100,3 +100,44 @@ def test_a_language_model_is_scored_on_every_test_token(pretrained):
     size = pretrained.tokenizer.vocabulary_size
     expected = kneser_ney(np.array(train), np.array(ids), size).metrics["loss"]
     assert result["baselines"]["kneser_ney"]["loss"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", ["data set", "texts", "file"])
+def test_what_a_language_model_is_given_is_scored_whole(pretrained, tmp_path, kind):
+    data = datasets.load("topic_en", split="validation")
+    data = data.select(range(20))
+    ids = [i for text in data.texts for i in pretrained.tokenizer.encode(text, eos=True)]
+    if kind == "texts":
+        data = data.texts
+    elif kind == "file":
+        (tmp_path / "other.txt").write_text("\n".join(data.texts))
+        data = tmp_path / "other.txt"
+        ids = pretrained.tokenizer.encode(data.read_text(), eos=True)
+    result = evaluate(pretrained, data, quiet=True)
+    assert result["rows"] == len(ids) - 1
+    assert result["split"] == ("validation" if kind == "data set" else "all")
+    assert result["data"] == {"data set": "topic_en", "texts": "texts", "file": "other.txt"}[kind]
+    assert result["model"]["loss"] == pytest.approx(token_nats(pretrained.model, ids, 32).mean())
+    train = datasets.load("topic_en").texts
+    train = [i for text in train for i in pretrained.tokenizer.encode(text, eos=True)]
+    size = pretrained.tokenizer.vocabulary_size
+    expected = kneser_ney(np.array(train), np.array(ids), size).metrics["loss"]
+    assert result["baselines"]["kneser_ney"]["loss"] == pytest.approx(expected)
+
+
+def test_of_its_own_file_the_last_tenth_is_scored(tmp_path):
+    path = tmp_path / "own.txt"
+    path.write_text("\n".join(f"the number {i} is here" for i in range(100)))
+    options = {
+        "preset": "tiny", "units": 5, "hidden_dim": 5, "length": 8, "batch_size": 4, "steps": 1,
+        "tokenizer": "word", "xla": False, "quiet": True,
+    }  # fmt: skip
+    run = pretrain(path, tmp_path / "run", **options)
+    result = evaluate(run, quiet=True)
+    total = len(run.tokenizer.encode(path.read_text(), eos=True))
+    assert result["rows"] == pytest.approx(total / 10, abs=2) and result["split"] == "validation"
+
+    texts = pretrain([f"day {i} is here" for i in range(60)], tmp_path / "texts", **options)
+    assert (
+        evaluate(texts, ["day 3 is here"], quiet=True)["baselines"] == {}
+    )  # nothing to learn from

@@ -3,9 +3,13 @@ import json
 import numpy as np
 import pytest
 
+from kerasllm import datasets
 from kerasllm.datasets.examples import Dataset, Labelled
-from kerasllm.training import finetune, load_run, pretrain
-from kerasllm.training.finetuning import classify, stages, train_classifier
+from kerasllm.text import EOS, UNK
+from kerasllm.training import classification, finetune, finetuning, load_run, pretrain
+from kerasllm.training.adapters import load_adapter
+from kerasllm.training.classification import classify, train_classifier
+from kerasllm.training.freezing import stages
 from kerasllm.training.labelled import label_ids, read_labelled
 from kerasllm.training.optimizers import LayerwiseAdamW
 
@@ -38,6 +42,7 @@ def fitted(pretrained, tmp_path_factory):
             "scratch": {**OPTIONS, "method": "scratch", "seed": 1},
             "full": {**OPTIONS, "method": "full", "head_epochs": 1, "discriminative": 3.0},
             "gradual": {**OPTIONS, "method": "gradual", "epochs": 6},
+            "lora": {**OPTIONS, "method": "lora", "lora_rank": 2},
         }.items()
     }
     return runs, before
@@ -47,6 +52,18 @@ def test_the_pretrained_run_never_changes(fitted, pretrained):
     _, before = fitted
     for a, b in zip(before, pretrained.backbone.get_weights(), strict=True):
         assert np.array_equal(a, b)
+
+
+def test_lora_moves_the_matrices_and_its_adapter_alone_rebuilds_the_model(fitted, pretrained):
+    run = fitted[0]["lora"]
+    distances = moved(run)
+    assert distances.pop("group 0") == 0.0 and min(distances.values()) > 1e-4  # no embeddings
+    texts = ["the bread of 3", "money and a train"]
+    again = load_adapter(run.path / "adapter.npz", pretrained.backbone)
+    merged = classify(load_run(run.path).model, pretrained.tokenizer, texts, 16)
+    rebuilt = classify(again, pretrained.tokenizer, texts, 16)
+    np.testing.assert_allclose(rebuilt, merged, atol=1e-6)
+    assert run.path.joinpath("adapter.npz").stat().st_size < 50_000
 
 
 def test_frozen_leaves_the_backbone_bit_for_bit_and_moves_the_head(fitted):
@@ -79,11 +96,10 @@ def test_gradual_unfreezes_from_the_top(fitted):
 
 
 def test_each_stage_trains_what_it_says_and_nothing_else(pretrained, monkeypatch):
-    from kerasllm.training import finetuning
     from kerasllm.training.movement import weights_by_layer
 
-    changes, models, run_stage = [], [], finetuning.run_stage
-    make = finetuning.TextClassifier
+    changes, models, run_stage = [], [], classification.run_stage
+    make = classification.TextClassifier
 
     def note(*args, **options):
         models.append(make(*args, **options))
@@ -101,8 +117,8 @@ def test_each_stage_trains_what_it_says_and_nothing_else(pretrained, monkeypatch
         )
         return rows
 
-    monkeypatch.setattr(finetuning, "TextClassifier", note)
-    monkeypatch.setattr(finetuning, "run_stage", watch)
+    monkeypatch.setattr(classification, "TextClassifier", note)
+    monkeypatch.setattr(classification, "run_stage", watch)
     settings = load_settings(pretrained, method="gradual", keep_best=False)
     train_classifier(pretrained.model, pretrained.tokenizer, own(), own(), settings)
     assert changes == [[True, False, False], [True, True, False], [True, True, True]]
@@ -219,3 +235,42 @@ def test_a_csv_without_the_column_is_refused(pretrained, tmp_path):
     path.write_text("review,stars\ngood,5\nbad,1\n")
     with pytest.raises(ValueError, match=r"review.*stars"):
         finetune(pretrained, path, tmp_path / "run", **OPTIONS)
+
+
+def test_word_dropout_hides_a_share_of_the_words(rng):
+    ids = rng.integers(6, 500, (40, 50)).astype("int32")
+    ids[:, 45:], ids[:, 44] = 0, EOS
+    y = np.arange(40)
+    hidden, targets = classification._hide_words(0.3, ids, y, rng)
+    words = ids >= 6
+    assert targets is y and hidden.dtype == ids.dtype
+    assert np.array_equal(hidden[~words], ids[~words])  # neither <pad> nor <eos>
+    assert set(np.unique(hidden[words & (hidden != ids)])) == {UNK}
+    assert abs((hidden != ids)[words].mean() - 0.3) < 0.05
+
+
+def test_hidden_words_are_never_computed_once(pretrained, monkeypatch):
+    seen = []
+    head_alone = classification.head_alone
+    monkeypatch.setattr(classification, "head_alone", lambda *a: seen.append(a) or head_alone(*a))
+    for share in (0.0, 0.5):
+        settings = load_settings(pretrained, method="frozen", epochs=1.0, word_dropout=share)
+        train_classifier(pretrained.model, pretrained.tokenizer, own(), own(), settings)
+        assert len(seen) == 1  # without hidden words only
+
+
+def test_a_share_of_the_training_texts_validates(pretrained, tmp_path, monkeypatch):
+    given = []
+    trained = finetuning.train_classifier
+
+    def watch(model, tokenizer, train, validation, *rest):
+        given.append((train.texts, validation.texts))
+        return trained(model, tokenizer, train, validation, *rest)
+
+    monkeypatch.setattr(finetuning, "train_classifier", watch)
+    options = {"method": "frozen", "epochs": 1.0, "held_out": 0.25, "quiet": True}
+    finetune(pretrained, "topic_en", tmp_path / "run", **options)
+    ((train, validation),) = given
+    everything = datasets.load("topic_en").texts
+    assert len(validation) == pytest.approx(len(everything) / 4, abs=6)
+    assert sorted(train + validation) == sorted(set(everything))

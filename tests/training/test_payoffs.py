@@ -104,3 +104,59 @@ def test_refuses(pretrained, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         payoff(pretrained, output=tmp_path / "out", quiet=True, **options)
     assert not (tmp_path / "out").exists()
+
+
+class Cut(Exception):
+    pass
+
+
+@pytest.fixture
+def cut(pretrained, tmp_path):
+    """Return the folder of a meter that was cut off in its third network, and its options."""
+    options = {"label_counts": (12, 30), "methods": ("scratch", "frozen"), "seeds": 1, "epochs": 1}
+    train_classifier, calls = payoffs.train_classifier, []
+
+    def until_cut(*args):
+        calls.append(args)
+        if len(calls) == 3:
+            raise Cut
+        return train_classifier(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(payoffs, "train_classifier", until_cut)
+        with pytest.raises(Cut):
+            payoff(pretrained, "topic_en", tmp_path, quiet=True, **options)
+    return tmp_path, options
+
+
+def test_a_meter_that_was_cut_off_loses_nothing(pretrained, cut, measured, monkeypatch):
+    folder, options = cut
+    kept = json.loads((folder / "payoff.json").read_text())["rows"]
+    assert len(kept) == 8  # 5 cells of 12 labels, the three baselines of 30
+
+    networks, train_classifier = [], payoffs.train_classifier
+
+    def count(*args):
+        networks.append(args)
+        return train_classifier(*args)
+
+    monkeypatch.setattr(payoffs, "train_classifier", count)
+    result = payoff(pretrained, "topic_en", folder, resume=True, quiet=True, **options)
+    assert len(networks) == 2  # scratch and frozen with 30 labels
+    assert result == measured[0] == json.loads((folder / "payoff.json").read_text())
+    assert payoff(pretrained, "topic_en", folder, resume=True, quiet=True, **options) == result
+    assert len(networks) == 2
+
+
+def test_a_meter_is_resumed_with_what_it_was_made_of_only(pretrained, classifier, cut):
+    folder, options = cut
+    kept = (folder / "payoff.json").read_text()
+    others = [
+        ((classifier, "topic_en"), {}, "other pretrained_weights than"),
+        ((pretrained, "topic_en"), {"learning_rate": 0.5}, "other settings of scratch, settings"),
+        ((pretrained, "topic_zh"), {}, "other data than"),
+    ]
+    for args, more, message in others:
+        with pytest.raises(ValueError, match=f"cannot resume .*payoff.json: {message}"):
+            payoff(*args, folder, resume=True, quiet=True, **options | more)
+    assert (folder / "payoff.json").read_text() == kept

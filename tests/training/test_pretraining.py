@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from kerasllm.training import TrainingDivergedError, load_run, pretrain
+from kerasllm.training.corpora import make_tokenizer, read_source
+from kerasllm.training.objectives import make_objective
 from kerasllm.training.settings import FinetuneSettings, PretrainSettings, resolve
 
 TINY = {
@@ -137,3 +139,27 @@ def test_a_small_model_finds_the_entropy_of_a_markov_chain(tmp_path):
     unigram = -(shares[shares > 0] * np.log(shares[shares > 0])).sum()
     assert optimum + 0.5 < unigram
     assert optimum - 0.05 < run.metrics["val_loss"] < optimum + 0.1
+
+
+@pytest.mark.parametrize("objective", ["causal", "masked", "contrastive"])
+def test_output_dropout_lies_between_backbone_and_scores(objective):
+    settings = resolve(
+        PretrainSettings,
+        **{name: value for name, value in TINY.items() if name != "quiet"},
+        objective=objective,
+        dropout=0.2,
+        output_dropout=0.4,
+    )
+    source = read_source([f"the number {i} of the long row of numbers" for i in range(40)])
+    model = make_objective(settings, source, make_tokenizer(source, settings), quiet=True).model
+    assert model.get_layer("dropout").rate == 0.4
+    assert model.backbone.embedding.dropout.rate == 0.2
+
+
+def test_rare_tokens_are_left_out_as_the_setting_says():
+    source = read_source(["the cat", "the dog", "the dog", "the end"])
+    sizes = [
+        len(make_tokenizer(source, PretrainSettings(tokenizer="word", min_frequency=n)).vocabulary)
+        for n in (None, 1, 2, 3)
+    ]
+    assert [size - sizes[3] for size in sizes] == [1, 2, 1, 0]  # the (3), dog (2), cat (1)

@@ -120,3 +120,15 @@ def test_another_kind_of_run_is_refused(pretrained, classifier, copy_of):
 def test_resuming_where_there_is_nothing_starts_afresh(tmp_path):
     run = pretrain("topic_en", tmp_path / "new", resume=True, quiet=True, **PRETRAIN | {"steps": 2})
     assert run.metrics["val_loss"] > 0
+
+
+def test_other_pretrained_weights_are_refused(pretrained, copy_of, tmp_path):
+    options = {"method": "frozen", "epochs": 1, "quiet": True}
+    finetune(pretrained, "topic_en", tmp_path / "run", **options)
+    other = copy_of(pretrained)
+    weights = other.model.get_weights()
+    weights[0][7, 3] += 1e-3
+    other.model.set_weights(weights)
+    with pytest.raises(ValueError, match=r"cannot resume .* it began from other weights than"):
+        finetune(other, "topic_en", tmp_path / "run", resume=True, **options)
+    finetune(load_run(pretrained.path), "topic_en", tmp_path / "run", resume=True, **options)

@@ -135,3 +135,12 @@ def test_a_new_run_never_leaves_the_weights_of_an_old_one(pretrained, copy_of):
     run.begin(pretrained.config, run.tokenizer)
     assert not (run.path / "model.keras").exists() and not list(run.path.glob("checkpoint/*.npz"))
     assert not (run.path / "history.csv").exists() and run.metrics == {}
+
+
+def test_what_a_run_leaves_may_be_read_by_whom_the_umask_allows(pretrained):
+    (pretrained.path / "probe").touch()
+    usual = (pretrained.path / "probe").stat().st_mode
+    (pretrained.path / "probe").unlink()
+    files = [path for path in pretrained.path.rglob("*") if path.is_file()]
+    assert {"config.json", "model.keras", "last.npz"} <= {path.name for path in files}
+    assert {path.stat().st_mode for path in files} == {usual}

@@ -1,0 +1,258 @@
+"""Time decoding beside Hugging Face `generate` (torch) and KerasHub: random weights, same shapes.
+
+    python benchmarks/decoding.py [character] [gpt2] [beam] [--rounds 7] [--batch 1]
+
+- character: a GPT of 4 layers x 128 over 65 characters, 16 given, 192 new, drawn among 10.
+- gpt2: the shape of GPT-2 small (124M weights), 16 given, 64 new, drawn among 10.
+- beam: width 4, 16 sources of 24 tokens, 32 new, an encoder-decoder of 3 + 3 layers x 256.
+
+Every system lives in a process of its own, because Keras has one backend a process. All are warmed
+up first; then they take turns, so that a busy moment of the machine meets all, and medians are
+compared. The environment decides about threads (OMP_NUM_THREADS and their like).
+Needs: pip install torch transformers keras-hub "jax[cpu]".
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+SHAPES = {
+    "character": {"vocabulary": 65, "layers": 4, "heads": 4, "dim": 128, "context": 256,
+                  "given": 16, "new": 192, "top_k": 10},
+    "gpt2": {"vocabulary": 50257, "layers": 12, "heads": 12, "dim": 768, "context": 1024,
+             "given": 16, "new": 64, "top_k": 10},
+    "beam": {"vocabulary": 8000, "layers": 3, "heads": 4, "dim": 256, "inner": 512, "context": 64,
+             "given": 24, "new": 32, "width": 4},
+}  # fmt: skip
+TARGETS = {
+    "character": {"KerasHub": 2.0, "Hugging Face": 10.0},
+    "gpt2": {"KerasHub": 1.2, "Hugging Face": 2.5},
+    "beam": {"Hugging Face": 3.0},
+}
+
+
+def prompts(shape, batch):
+    """Return random token ids (B, T), special tokens excluded."""
+    return np.random.default_rng(0).integers(6, shape["vocabulary"], (batch, shape["given"]))
+
+
+def kerasllm(shape, batch):
+    """Return a function that decodes once with this project."""
+    from kerasllm.models import (
+        CausalLM,
+        Sampling,
+        TransformerBackbone,
+        TransformerConfig,
+        generate_ids,
+    )
+
+    config = TransformerConfig(
+        shape["vocabulary"], shape["dim"], shape["layers"], shape["heads"],
+        max_length=shape["context"], activation="gelu_tanh",
+    )  # fmt: skip
+    model, texts = CausalLM(TransformerBackbone(config)), prompts(shape, batch).tolist()
+    sampling, seeds = Sampling(top_k=shape["top_k"]), iter(range(10**9))
+    return lambda: generate_ids(model, texts, shape["new"], sampling, next(seeds), stop=())
+
+
+def kerasllm_beam(shape, batch):
+    """Return a function that searches once with this project."""
+    from kerasllm.models import beam_search_ids
+    from kerasllm.models.seq2seq_config import TransformerSeq2SeqConfig
+    from kerasllm.models.seq2seq_transformer import TransformerSeq2Seq
+
+    config = TransformerSeq2SeqConfig(
+        shape["vocabulary"], hidden_dim=shape["dim"], num_layers=shape["layers"],
+        num_heads=shape["heads"], inner_dim=shape["inner"], max_length=shape["context"],
+    )  # fmt: skip
+    model, texts = TransformerSeq2Seq(config), prompts(shape, batch).tolist()
+    return lambda: [
+        beams[0].tokens
+        for beams in beam_search_ids(model, texts, shape["new"], shape["width"], stop=())
+    ]
+
+
+def keras_hub(shape, batch):
+    """Return a function that decodes once with KerasHub."""
+    from keras_hub.models import GPT2Backbone, GPT2CausalLM
+    from keras_hub.samplers import TopKSampler
+
+    backbone = GPT2Backbone(
+        shape["vocabulary"], shape["layers"], shape["heads"], shape["dim"], 4 * shape["dim"],
+        max_sequence_length=shape["context"],
+    )  # fmt: skip
+    model = GPT2CausalLM(backbone=backbone, preprocessor=None)
+    model.compile(sampler=TopKSampler(k=shape["top_k"]), jit_compile=True)
+    ids = np.zeros((batch, shape["given"] + shape["new"]), "int32")
+    ids[:, : shape["given"]] = prompts(shape, batch)
+    inputs = {"token_ids": ids, "padding_mask": (ids > 0).astype("int32")}
+
+    def run():
+        tokens = model.generate(inputs, stop_token_ids=None)["token_ids"]
+        return np.asarray(tokens)[:, shape["given"] :].tolist()
+
+    return run
+
+
+def hugging_face(shape, batch):
+    """Return a function that decodes once with Hugging Face."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(
+        vocab_size=shape["vocabulary"], n_positions=shape["context"], n_embd=shape["dim"],
+        n_layer=shape["layers"], n_head=shape["heads"], bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    model, ids = GPT2LMHeadModel(config).eval(), torch.tensor(prompts(shape, batch))
+    options = {"do_sample": True, "top_k": shape["top_k"], "pad_token_id": 0}
+    return _hugging_face_run(model, ids, shape, options)
+
+
+def hugging_face_beam(shape, batch):
+    """Return a function that searches once with Hugging Face."""
+    import torch
+    from transformers import MarianConfig, MarianMTModel
+
+    config = MarianConfig(
+        vocab_size=shape["vocabulary"], d_model=shape["dim"], max_position_embeddings=64,
+        encoder_layers=shape["layers"], decoder_layers=shape["layers"],
+        encoder_attention_heads=shape["heads"], decoder_attention_heads=shape["heads"],
+        encoder_ffn_dim=shape["inner"], decoder_ffn_dim=shape["inner"],
+        pad_token_id=0, eos_token_id=3, decoder_start_token_id=2, forced_eos_token_id=None,
+    )  # fmt: skip
+    model, ids = MarianMTModel(config).eval(), torch.tensor(prompts(shape, batch))
+    options = {"num_beams": shape["width"], "do_sample": False}
+    return _hugging_face_run(model, ids, shape, options, begins=1)
+
+
+def _hugging_face_run(model, ids, shape, options, begins=None):
+    import torch
+
+    begins = ids.shape[1] if begins is None else begins
+    lengths = {"max_new_tokens": shape["new"], "min_new_tokens": shape["new"]}
+
+    def run():
+        with torch.no_grad():
+            tokens = model.generate(ids, attention_mask=torch.ones_like(ids), **lengths, **options)
+        return tokens[:, begins:].tolist()
+
+    return run
+
+
+# name: (backend of Keras, what builds it)
+SYSTEMS = {
+    "text": {
+        "kerasllm": ("tensorflow", kerasllm),
+        "kerasllm, JAX": ("jax", kerasllm),
+        "KerasHub, TensorFlow": ("tensorflow", keras_hub),
+        "KerasHub, JAX": ("jax", keras_hub),
+        "Hugging Face": ("torch", hugging_face),
+    },
+    "beam": {
+        "kerasllm": ("tensorflow", kerasllm_beam),
+        "kerasllm, JAX": ("jax", kerasllm_beam),
+        "Hugging Face": ("torch", hugging_face_beam),
+    },
+}
+
+
+def systems(case):
+    """Return the systems that take part in a case."""
+    return SYSTEMS["beam" if case == "beam" else "text"]
+
+
+def work(case, system, batch):
+    """Answer each line of the input with the seconds that one run took."""
+    shape = SHAPES[case]
+    run = systems(case)[system][1](shape, batch)
+    answers = run()
+    if np.shape(answers) != (batch, shape["new"]):
+        raise RuntimeError(f"expected {(batch, shape['new'])} tokens, got {np.shape(answers)}")
+    run()
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        run()
+        print("seconds", time.perf_counter() - start, flush=True)
+
+
+class Worker:
+    """A system in a process of its own."""
+
+    def __init__(self, case, system, batch):
+        environment = {**os.environ, "KERAS_BACKEND": systems(case)[system][0],
+                       "TF_CPP_MIN_LOG_LEVEL": "3"}  # fmt: skip
+        command = [sys.executable, __file__, case, "--worker", system, "--batch", str(batch)]
+        self.process = subprocess.Popen(
+            command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if not os.environ.get("SHOW_ERRORS") else None,
+        )  # fmt: skip
+        self.ready = self._answer("ready") is not None
+
+    def _answer(self, word):
+        for line in self.process.stdout:
+            if line.startswith(word):
+                return line.split()[1:]
+        return None
+
+    def seconds(self):
+        """Run once more."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self._answer("seconds")[0])
+
+    def close(self):
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def compare(case, batch, rounds):
+    """Print the tokens a second of each system, and the ratios to this project's."""
+    workers = {name: Worker(case, name, batch) for name in systems(case)}
+    for name in [name for name, worker in workers.items() if not worker.ready]:
+        print(f"{name}: could not be had here")
+        del workers[name]
+    times = {name: [] for name in workers}
+    for _ in range(rounds):
+        for name, worker in workers.items():
+            times[name].append(worker.seconds())
+    for worker in workers.values():
+        worker.close()
+    speed = {
+        name: batch * SHAPES[case]["new"] / statistics.median(seconds)
+        for name, seconds in times.items()
+    }
+    print(f"\n{case}, batch {batch}, {SHAPES[case]['new']} new tokens, median of {rounds} rounds")
+    for name, tokens in speed.items():
+        print(f"  {name:22} {tokens:8.0f} tokens/s")
+    for peer, target in TARGETS[case].items():
+        best = max((s for name, s in speed.items() if name.startswith(peer)), default=None)
+        if best is not None:
+            ratio = speed["kerasllm"] / best
+            print(f"  kerasllm / {peer:12} {ratio:6.2f}   target {target}")
+
+
+def main():
+    """Run the cases that were asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cases", nargs="*", help=f"of {', '.join(SHAPES)}; all by default")
+    parser.add_argument("--rounds", type=int, default=7, help="at least 5")
+    parser.add_argument("--batch", type=int, help="1 by default; beam: 16")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    for case in args.cases or SHAPES:
+        batch = args.batch or (16 if case == "beam" else 1)
+        if args.worker:
+            work(case, args.worker, batch)
+        else:
+            compare(case, batch, max(args.rounds, 5))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Checkpoints of other projects as run folders, and runs as checkpoints for `transformers`."""
+
+from kerasllm.models import CausalLM, TextEncoder
+from kerasllm.models.hub import load_checkpoint, save_checkpoint
+from kerasllm.training.progress import Progress
+from kerasllm.training.run import Run, load_run, weights_hash
+
+
+def import_checkpoint(source, output="runs/imported", *, revision=None, dropout=None, quiet=False):
+    """Load a BERT, RoBERTa, DistilBERT or GPT-2 of another project, and write a run folder.
+
+    The run is taken by whatever takes a pretrained run: `finetune`, and for a GPT-2 `generate` too.
+
+    Args:
+        source: a folder with config.json, model.safetensors and the tokenizer's files, or a name on
+            the Hugging Face hub.
+        output: the run folder.
+        revision: branch, tag or commit on the hub.
+        dropout: of the backbone in later training; as in config.json when None.
+        quiet: print nothing.
+
+    Returns:
+        The `Run`, whose model is a `TextEncoder`, or a `CausalLM` for a GPT-2.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError: as `kerasllm.models.hub.load_checkpoint` does.
+    """
+    report = Progress(quiet)
+    overrides = {} if dropout is None else {"dropout": dropout}
+    backbone, tokenizer, info = load_checkpoint(source, revision, **overrides)
+    if tokenizer is None:
+        raise ValueError(
+            f"expected the files of a tokenizer in {source} (tokenizer.json, or vocab.txt, or "
+            "vocab.json and merges.txt), found none: fetch them too."
+        )
+    causal = backbone.settings.causal
+    model = CausalLM(backbone) if causal else TextEncoder(backbone)
+    run = Run.create(output)
+    run.begin(_config(info, model, tokenizer), tokenizer)
+    run.save(model, tokenizer)
+    report.say(f"Imported {info} into {run.path}", style="bold")
+    report.say(
+        f"  {model.count_params():,} weights, {tokenizer.vocabulary_size:,} tokens in the "
+        f"vocabulary, texts of up to {backbone.settings.max_length} tokens"
+    )
+    report.say("  to fine-tune it, begin with learning_rate=1e-4 or lower and epochs=2")
+    return run
+
+
+def _config(info, model, tokenizer):
+    causal = isinstance(model, CausalLM)
+    return {
+        "kind": "imported",
+        "settings": {
+            "objective": "causal" if causal else "masked",
+            "length": model.backbone.settings.max_length,
+            "clean": False,
+            "pooling": "last" if causal else "mean",
+            "layer": -1,
+            "seed": 0,
+        },
+        "seed": 0,
+        "model_type": info.model_type,
+        "left_out": list(info.left_out),
+        "data": {"name": info.source, "source": None, "hash": weights_hash(model)},
+        "tokenizer": tokenizer.fingerprint,
+    }
+
+
+def export_checkpoint(run, folder, *, quiet=False):
+    """Write the backbone and the tokenizer of a run so that `transformers` loads them.
+
+    Heads (of a classifier, a tagger) stay behind: they have no counterpart there.
+
+    Args:
+        run: run folder or `Run`.
+        folder: where to.
+        quiet: print nothing.
+
+    Returns:
+        The folder's path.
+
+    Raises:
+        ValueError: a backbone or a tokenizer of a form that `transformers` does not know.
+    """
+    run = run if isinstance(run, Run) else load_run(run)
+    folder = save_checkpoint(run.backbone, run.tokenizer, folder)
+    title = "AutoModelForCausalLM" if isinstance(run.model, CausalLM) else "AutoModel"
+    Progress(quiet).say(f"  saved in {folder}, for transformers.{title}.from_pretrained(folder)")
+    return folder

@@ -1,0 +1,100 @@
+"""What a tagger has to beat, trained and scored on exactly the same sentences."""
+
+from collections import Counter, defaultdict
+
+import numpy as np
+
+FEATURES = 2**20  # columns of the hashed features
+WINDOW = 2  # words looked at on each side
+
+
+def frequent_tags(train, test):
+    """Tag each word as it was tagged most often in training; unknown words get the usual tag.
+
+    Args:
+        train: tagging `Dataset`.
+        test: likewise.
+
+    Returns:
+        A list of tags for each test sentence.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Tagged
+        >>> rows = [Tagged(("in", "Rome", "now"), ("O", "B-LOC", "O"))]
+        >>> data = Dataset(rows, name="x", split="train", task="tagging")
+        >>> frequent_tags(data, data)
+        [['O', 'B-LOC', 'O']]
+    """
+    counts, overall = defaultdict(Counter), Counter()
+    for example in train:
+        for word, tag in zip(example.tokens, example.tags, strict=True):
+            counts[word][tag] += 1
+            overall[tag] += 1
+    usual = overall.most_common(1)[0][0]
+    best = {word: tags.most_common(1)[0][0] for word, tags in counts.items()}
+    return [[best.get(word, usual) for word in example.tokens] for example in test]
+
+
+def linear_tags(train, test, seed=0):
+    """Tag each word by logistic regression on the word, its spelling and its neighbours.
+
+    Trained by averaged stochastic gradient descent, one tag against the rest.
+
+    Args:
+        train: tagging `Dataset`.
+        test: likewise.
+        seed: of the order of the words.
+
+    Returns:
+        A list of tags for each test sentence.
+    """
+    from sklearn.feature_extraction import FeatureHasher
+    from sklearn.linear_model import SGDClassifier
+
+    hasher = FeatureHasher(FEATURES, input_type="string", alternate_sign=False)
+    y = [tag for example in train for tag in example.tags]
+    model = SGDClassifier("log_loss", alpha=2e-6, average=True, max_iter=8, tol=None)
+    model.set_params(random_state=seed)
+    model.fit(hasher.transform(_all_features(train)), np.array(y))
+    predicted = iter(model.predict(hasher.transform(_all_features(test))).tolist())
+    return [[next(predicted) for _ in example.tokens] for example in test]
+
+
+def _all_features(dataset):
+    return (features for example in dataset for features in word_features(example.tokens))
+
+
+def word_features(tokens):
+    """Return the features of each word of a sentence, as strings.
+
+    Example:
+        >>> word_features(["In", "1984"])[1][:8]
+        ['0=1984', '0s=0', '0+1', '0-4', '0+19', '0-84', '0+198', '0-984']
+    """
+    own = [_own_features(token) for token in tokens]
+    edge = ["edge"]
+    rows = []
+    for place in range(len(tokens)):
+        row = [f"0{feature}" for feature in own[place]]
+        for away in (a for a in range(-WINDOW, WINDOW + 1) if a):
+            inside = 0 <= place + away < len(tokens)
+            row += [f"{away}{feature}" for feature in (own[place + away] if inside else edge)]
+        rows.append(row)
+    return rows
+
+
+def _own_features(token):
+    ends = [
+        f(n) for n in (1, 2, 3) for f in (lambda n: f"+{token[:n]}", lambda n: f"-{token[-n:]}")
+    ]
+    return [f"={token.lower()}", f"s={_shape(token)}", *ends]
+
+
+def _shape(token):
+    """Return the shape of a word: "Aa0" for a capital, small letters and digits in this order."""
+    shape = ""
+    for character in token:
+        kind = "0" if character.isdigit() else "A" if character.isupper() else "a"
+        kind = kind if character.isalnum() else character
+        shape += kind if not shape.endswith(kind) else ""
+    return shape
