@@ -27,7 +27,7 @@ class Trial(NamedTuple):
     kwargs: dict = {}  # noqa: RUF012 - never changed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exercise:
     """A function of `kerasllm.reference` to be written by the learner.
 
@@ -54,6 +54,9 @@ class Exercise:
     time_axis: dict | None = None
     parts: tuple[str, ...] = ()
     run: Callable | None = None
+
+    def __repr__(self):
+        return f"<exercise {self.name} ({self.level}): {self.task}>"
 
     @property
     def backward(self):

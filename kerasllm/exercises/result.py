@@ -17,7 +17,7 @@ class Verdict(NamedTuple):
     step: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """The answer to one attempt.
 
@@ -96,6 +96,8 @@ class Result:
             for row in self._cells()
         ]
         return "\n".join(line.rstrip() for line in [self.headline(), *lines, *self.messages()])
+
+    __repr__ = __str__
 
     def _repr_html_(self):
         colour = {"exact": "#2e7d32", "close": "#b26a00", "wrong": "#c62828"}

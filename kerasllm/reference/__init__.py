@@ -25,6 +25,7 @@ from .additive_attention import *
 from .attention import *
 from .bidirectional import *
 from .bpe import *
+from .contrast import *
 from .crf import *
 from .decoding import *
 from .dense import *

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kerasllm import reference as ref
+from kerasllm.models import SpanContrast
 from kerasllm.verify.rungs import Case, random_arguments
 
 EXEMPT = {}
@@ -64,6 +65,13 @@ _square = partial(
     shapes={"predictions": (2, 5, 3), "targets": (2, 5, 3)},
 )
 
+_spans = partial(
+    _case,
+    "span_contrast",
+    theirs=lambda pooled, temperature: SpanContrast(temperature)(None, pooled),
+    shapes={"pooled": (6, 5)},
+)
+
 CASES = (
     _tokens("ids", targets=IDS),
     _tokens("mask", targets=IDS, mask=MASK),
@@ -74,4 +82,6 @@ CASES = (
     _yes_no("mask, label smoothing", targets=ANSWERS, mask=MASK, label_smoothing=0.2),
     _square("plain"),
     _square("mask", mask=MASK),
+    _spans("cold", temperature=0.2),
+    _spans("warm", temperature=1.7),
 )

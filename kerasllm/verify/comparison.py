@@ -18,6 +18,7 @@ from kerasllm.verify.report import Report, compare_arrays
 from kerasllm.verify.rungs import automatic_gradients, to_numpy, to_tensors
 from kerasllm.verify.twin_losses import in_floatx
 from kerasllm.verify.twin_model import Twin
+from kerasllm.verify.twin_own_losses import has_own_loss
 
 __all__ = ["compare"]
 
@@ -102,13 +103,11 @@ def _gradient_rows(model, twin, x, y, sample_weight, precision, seed):
 
     def function(**named):
         inputs = [named.get(f"x{k}", tensor) for k, tensor in enumerate(tensors)]
-        weights = [named[f"w{k}"] for k in range(len(trainable))]
-        others = [v.value for v in model.non_trainable_variables]
-        outputs, _, losses = model.stateless_call(
-            weights, others, keras.tree.pack_sequence_as(struct, inputs), training=False,
-            return_losses=True,
-        )  # fmt: skip
-        return loss_of(outputs, losses)
+        weights = [(v, named[f"w{k}"]) for k, v in enumerate(trainable)]
+        # Not `stateless_call`: of a shared layer's activity losses it returns the last call's.
+        with keras.StatelessScope(weights, collect_losses=True):
+            outputs = model(keras.tree.pack_sequence_as(struct, inputs), training=False)
+            return loss_of(outputs, model.losses)
 
     rows = []
     if y is None:
@@ -145,6 +144,8 @@ def _loss_of(model, y, sample_weight):
     """Return the function of the outputs that is differentiated."""
     if y is None:
         return lambda outputs, _: tuple(keras.tree.flatten(outputs))
+    if has_own_loss(model):
+        return lambda outputs, _: model.compute_loss(None, y, outputs, sample_weight)
     compiled = getattr(model, "_compile_loss", None)
     if compiled is None:
         raise ValueError(

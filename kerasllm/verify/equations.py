@@ -17,6 +17,7 @@ from kerasllm.verify.trajectories import TRAJECTORIES, rung4
 
 TOPICS = (
     "elementary", "recurrent", "losses", "optimizers", "attention", "transformer", "sequence",
+    "layers",
 )  # fmt: skip
 _MODULES = [importlib.import_module(f"kerasllm.verify.cases_{topic}") for topic in TOPICS]
 

@@ -131,3 +131,56 @@ def mean_squared_error_halved(predictions, targets, mask=None):
 def mean_squared_error_backward_two_forgotten(d_output, trace):
     """The factor 2 of the square is missing."""
     return ref.mean_squared_error_backward(d_output / 2, trace)
+
+
+@mistake("span_contrast")
+def span_contrast_lengths_kept(pooled, temperature=0.1):
+    """The vectors are not brought to length 1, so that long ones score high with everything."""
+    norm = ref.span_contrast(pooled, temperature)[1].norm
+    scores = pooled @ pooled.T / temperature
+    return _contrast(scores, norm, pooled, temperature)
+
+
+@mistake("span_contrast")
+def span_contrast_itself_allowed(pooled, temperature=0.1):
+    """A span may choose itself, the best match of all, instead of its partner."""
+    _, (norm, z, *_) = ref.span_contrast(pooled, temperature)
+    return _contrast(z @ z.T / temperature, norm, z, temperature, hidden=False)
+
+
+@mistake("span_contrast")
+def span_contrast_temperature_multiplied(pooled, temperature=0.1):
+    """The scores are multiplied by the temperature, and not divided by it."""
+    return ref.span_contrast(pooled, 1 / temperature)
+
+
+@mistake("span_contrast")
+def span_contrast_neighbours_of_other_texts(pooled, temperature=0.1):
+    """The partner of a span is taken from the next text: rows 2k + 1 and 2k + 2."""
+    return ref.span_contrast(np.roll(pooled, -1, axis=0), temperature)
+
+
+@mistake("span_contrast_backward")
+def span_contrast_backward_rows_only(d_output, trace):
+    """Each vector gets its gradient as a query, and not the one as a key of all others."""
+    p = np.exp(trace.log_p)
+    p[np.arange(len(p)), trace.partner] -= 1
+    d_z = d_output * p @ trace.z / (len(p) * trace.temperature)
+    along = (trace.z * d_z).sum(-1, keepdims=True)
+    return ref.SpanContrastGrads((d_z - trace.z * along) / trace.norm)
+
+
+@mistake("span_contrast_backward")
+def span_contrast_backward_length_forgotten(d_output, trace):
+    """The gradient stops at the unit vectors: the division by the length is not differentiated."""
+    p = np.exp(trace.log_p)
+    p[np.arange(len(p)), trace.partner] -= 1
+    return ref.SpanContrastGrads(d_output * (p + p.T) @ trace.z / (len(p) * trace.temperature))
+
+
+def _contrast(scores, norm, z, temperature, hidden=True):
+    if hidden:
+        scores = np.where(np.eye(len(z), dtype=bool), -1e9, scores)
+    rows, log_p = np.arange(len(z)), ref.log_softmax(scores)[0]
+    trace = ref.SpanContrastTrace(norm, z, scores, log_p, rows + 1 - 2 * (rows % 2), temperature)
+    return -log_p[rows, trace.partner].mean(), trace

@@ -86,7 +86,11 @@ def input_names(model):
 
 def output_names(model):
     """Return the names of a model's outputs: what the keys of losses and targets are."""
-    return list(functional(model).output_names)
+    graph = functional(model)
+    struct = graph._outputs_struct
+    if isinstance(struct, dict) and len(struct) == len(graph._outputs):
+        return keras.tree.flatten({key: key for key in struct})  # in the order of the outputs
+    return list(graph.output_names)
 
 
 def input_arrays(model, x):

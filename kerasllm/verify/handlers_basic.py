@@ -195,7 +195,10 @@ register(keras.layers.LayerNormalization, layer_norm, layer_norm_backward)
 register(
     keras.layers.Masking, masking, lambda _, d, real: (np.where(real, d, 0), []), mask=masking_mask
 )
-for _layer in (keras.layers.Dropout, keras.layers.SpatialDropout1D, keras.layers.Identity):
+for _layer in (
+    keras.layers.ActivityRegularization, keras.layers.Dropout, keras.layers.Identity,
+    keras.layers.SpatialDropout1D,
+):  # fmt: skip
     register(_layer, identity, lambda _, d, _trace: (d, []))
 for _layer in (keras.layers.Reshape, keras.layers.Flatten):
     register(_layer, reshape, lambda _, d, shape: (d.reshape(shape), []))

@@ -3,16 +3,33 @@
 import numpy as np
 
 from kerasllm import layers, models
+from kerasllm import reference as ref
 from kerasllm.verify.handlers_merge import PoolTrace, largest_share, pooling_backward
 from kerasllm.verify.twin_registry import register
 
 
-def masked_pooling(layer, _weights, x, mask=None):
-    """Compute MaskedPooling: each entry's share in the output, then the sum over time."""
-    share = _SHARES[layer.mode](x, np.ones(x.shape[:2], bool) if mask is None else mask)
+def masked_pooling(layer, weights, x, mask=None):
+    """Compute MaskedPooling: each entry's share in the output, then the sum over time.
+
+    Pooling by attention is an attention with one query, the same for every text.
+    """
+    mask = np.ones(x.shape[:2], bool) if mask is None else mask
+    if layer.mode == "attention":
+        query = np.broadcast_to(weights[0], (len(x), 1, x.shape[-1]))
+        output, trace = ref.scaled_dot_product_attention(query, x, x, mask[:, None], scale=1)
+        return output[:, 0], trace
+    share = _SHARES[layer.mode](x, mask)
     share = np.broadcast_to(share, x.shape).astype(x.dtype)
     output = (x * share).sum(axis=1)  # (B, T, D) -> (B, D)
     return output, PoolTrace(x, share, output)
+
+
+def masked_pooling_backward(layer, d_output, trace):
+    """Go back through MaskedPooling."""
+    if layer.mode != "attention":
+        return pooling_backward(layer, d_output, trace)
+    grads = ref.scaled_dot_product_attention_backward(d_output[:, None], trace)
+    return grads.d_key + grads.d_value, [grads.d_query.sum(axis=(0, 1))]
 
 
 def _mean(_x, mask):
@@ -56,5 +73,5 @@ def nothing(*_):
     return None
 
 
-register(layers.MaskedPooling, masked_pooling, pooling_backward, mask=nothing)
+register(layers.MaskedPooling, masked_pooling, masked_pooling_backward, mask=nothing)
 register(models.tasks.GatherPositions, gather, gather_backward, mask=nothing)

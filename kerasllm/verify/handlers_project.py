@@ -6,6 +6,7 @@ import numpy as np
 
 from kerasllm import layers
 from kerasllm import reference as ref
+from kerasllm.layers.embedding import NEVER
 from kerasllm.verify.handlers_basic import keras_gelu, keras_gelu_backward
 from kerasllm.verify.twin_registry import register, unsupported
 from kerasllm.verify.twin_values import Rows
@@ -52,31 +53,42 @@ def token_embedding(layer, weights, inputs, reverse=False, start=0):
     """Compute TokenEmbedding: ids to features, or features to logits."""
     if start:
         raise unsupported(layer, "start > 0 (decoding step by step)")
-    table, *positions = weights
+    table, *others = weights
     if reverse:
         logits, part = ref.dense(inputs, table.T)
+        if not layer.score_pad:
+            logits[..., 0] = NEVER
         return logits, LogitsTrace(inputs, table, logits, part)
     rows, lookup = ref.embedding(inputs.astype("int64"), table)
-    x, place = rows, None
+    x, place, segment = rows, None, None
     if layer.positions == "learned":
-        x, place = ref.learned_positions(rows, *positions)
+        x, place = ref.learned_positions(rows, others[0])
     elif layer.positions == "sinusoidal":
         x, place = ref.sinusoidal_positions(rows * layer.hidden_dim**0.5)
-    return x, TokenEmbeddingTrace(inputs, rows, x, (lookup, place))
+    if layer.segments:
+        ends = inputs == layer.separator
+        before = np.cumsum(ends, axis=1) - ends
+        rows_of_s, segment = ref.embedding(np.minimum(before, layer.segments - 1), others[-1])
+        x = x + rows_of_s
+    return x, TokenEmbeddingTrace(inputs, rows, x, (lookup, place, segment))
 
 
 def token_embedding_backward(layer, d_output, trace):
     """Go back to the table, by both of its uses."""
     if isinstance(trace, LogitsTrace):
+        if not layer.score_pad:
+            d_output = np.concatenate([0 * d_output[..., :1], d_output[..., 1:]], axis=-1)
         grads = ref.dense_backward(d_output, trace.part)
         unused = [np.zeros(v.shape, d_output.dtype) for v in layer.weights[1:]]
         return grads.d_x, [grads.d_kernel.T, *unused]
-    lookup, place = trace.parts
-    if layer.positions == "learned":
-        grads = ref.learned_positions_backward(d_output, place)
-        return (), [Rows(grads.d_x, lookup), grads.d_table]
+    lookup, place, segment = trace.parts
     scale = layer.hidden_dim**0.5 if layer.positions == "sinusoidal" else 1
-    return (), [Rows(d_output * scale, lookup)]
+    d_weights = [Rows(d_output * scale, lookup)]
+    if layer.positions == "learned":
+        d_weights.append(ref.learned_positions_backward(d_output, place).d_table)
+    if segment is not None:
+        d_weights.append(ref.embedding_backward(d_output, segment).d_table)
+    return (), d_weights
 
 
 def token_mask(_layer, inputs, mask):
@@ -86,8 +98,8 @@ def token_mask(_layer, inputs, mask):
 
 def multi_head_attention(layer, weights, x, source=None, mask=None, source_mask=None, **options):
     """Compute this project's MultiHeadAttention, of one fused projection."""
-    if options.get("cache") is not None or options.get("start") or options.get("return_weights"):
-        raise unsupported(layer, "a cache, start or return_weights in a model")
+    if options.get("cache") is not None or options.get("start"):
+        raise unsupported(layer, "a cache or start > 0 (decoding step by step)")
     kernel, output_kernel, bias, output_bias = [*weights, None, None][:4]
     y = x if source is None else source
     # One matrix product for all three, as the layer has it; a source takes the last two thirds.
@@ -97,11 +109,24 @@ def multi_head_attention(layer, weights, x, source=None, mask=None, source_mask=
         (q, turn_q), (k, turn_k) = ref.rotary(q), ref.rotary(k)
         rotations = (turn_q, turn_k)
     seen = _seen(layer, q, k, mask if source is None else source_mask)
-    z, attend = ref.scaled_dot_product_attention(q, k, v, seen, fully_masked="uniform")
+    values = _with_weights(v) if options.get("return_weights") else v
+    both, attend = ref.scaled_dot_product_attention(q, k, values, seen, fully_masked="uniform")
+    z = both[..., : v.shape[-1]]
     output, out = ref.dense(_join(z), output_kernel, output_bias)
-    return output, HeadsTrace(
+    trace = HeadsTrace(
         x, y, q, k, v, attend.scores, attend.weights, z, output, rotations, (*parts, attend, out)
     )
+    return ((output, attend.weights) if options.get("return_weights") else output), trace
+
+
+def _with_weights(values):
+    """Put the identity beside the values (…, S, V): the average of (…, S, V + S) is [z; weights].
+
+    So the weights are an output like the average, with a gradient of their own.
+    """
+    S = values.shape[-2]
+    identity = np.broadcast_to(np.eye(S, dtype=values.dtype), (*values.shape[:-1], S))
+    return np.concatenate([values, identity], axis=-1)
 
 
 def _project(layer, x, y, kernel, bias):
@@ -140,8 +165,11 @@ def _join(heads):
 def multi_head_attention_backward(layer, d_output, trace):
     """Go back through the output projection, the attention, the rotations and the projections."""
     *products, attend, out = trace.parts
+    d_output, *d_shares = d_output if isinstance(d_output, tuple) else (d_output,)
     d_z, d_output_kernel, d_output_bias = ref.dense_backward(d_output, out)
-    d_heads = list(ref.scaled_dot_product_attention_backward(_split(d_z, layer.num_heads), attend))
+    d_both = np.concatenate([_split(d_z, layer.num_heads), *d_shares], axis=-1)
+    d_heads = list(ref.scaled_dot_product_attention_backward(d_both, attend))
+    d_heads[2] = d_heads[2][..., : trace.v.shape[-1]]
     for number, turn in enumerate(trace.rotations or ()):
         d_heads[number] = ref.rotary_backward(d_heads[number], turn).d_x
     grads = [ref.dense_backward(_join(d), part) for d, part in zip(d_heads, products, strict=True)]

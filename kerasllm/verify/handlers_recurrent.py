@@ -147,6 +147,8 @@ def time_distributed(tape, layer, x, mask=None):
     """Compute keras.layers.TimeDistributed: the inner layer on all steps as one long batch."""
     if mask is not None and layer.layer._call_has_mask_arg:
         raise unsupported(layer, "a masked input and an inner layer that reads masks")
+    if any(p.activity_regularizer is not None for p in layer.layer._flatten_layers()):
+        raise unsupported(layer, "an activity regularizer")  # Keras' depends on the backend
     B, T = x.array.shape[:2]
 
     def fold(a):

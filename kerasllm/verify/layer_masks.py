@@ -41,6 +41,8 @@ class MaskTable(tuple):
             for row in table
         )
 
+    __repr__ = __str__
+
     def _repr_html_(self):
         lines = ["".join(f"<td>{cell}</td>" for cell in row) for row in self.cells()]
         return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"

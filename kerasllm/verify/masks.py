@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kerasllm.verify import graph
+from kerasllm.verify.mask_inputs import draw, text_inputs
 from kerasllm.verify.report import Report, compare_arrays
 from kerasllm.verify.rungs import to_numpy
 
@@ -25,19 +26,24 @@ def check_masks(model, x=None, *, causal=None, seed=0):
        positions they cannot; the row says by how much they differ.
     5. *empty text*: a text of padding alone; all outputs are finite and the other texts' stay.
 
+    Of a model with several inputs one is padded and changed at a time, while the others stay: each
+    text with its own row of them. A row is then named "input → output"; an output that does not
+    depend on an input has none.
+
     Args:
-        model: any Keras model with one input: token ids (B, T), padded with 0, or features
-            (B, T, D), padded with rows of 0.
-        x: texts of full length, without padding; drawn at random if left out.
-        causal: whether the future must not matter. Left out, it is the model's own `causal` (or
-            its backbone's); a model without one is only told.
+        model: any Keras model of texts: token ids (B, T), padded with 0, or features (B, T, D),
+            padded with rows of 0. Other inputs, such as positions or vectors, are held.
+        x: texts of full length, without padding, as for `model.predict`; drawn at random if left
+            out, each input of another length.
+        causal: whether the future must not matter, for outputs that are as long as the input. Left
+            out, it must not if the model (or its backbone) is `causal`, or writes step by step.
         seed: of the random texts.
 
     Returns:
-        A `Report` with one row a check and output.
+        A `Report` with one row a check, input and output.
 
     Raises:
-        ValueError: several inputs, or an input that is no sequence.
+        ValueError: no input is a sequence, or the texts are too few or too short.
 
     Example:
         >>> ids = keras.Input((None,), dtype="int32")
@@ -45,40 +51,70 @@ def check_masks(model, x=None, *, causal=None, seed=0):
         >>> check_masks(keras.Model(ids, x)).ok
         True
     """
-    x = _texts(model, seed) if x is None else np.asarray(x)
-    if x.shape[1] < 4 or len(x) < 2:
-        raise ValueError(f"expected at least 2 texts of 4 steps, received shape {x.shape}.")
+    texts = text_inputs(model)
+    x = draw(model, texts, seed) if x is None else graph.input_arrays(model, x)
+    for focus in texts:
+        if x[focus].shape[1] < 4 or len(x[focus]) < 2:
+            raise ValueError(
+                f"expected at least 2 texts of 4 steps, received shape {x[focus].shape}."
+            )
     causal = _is_causal(model) if causal is None else causal
     rows = []
-    for number, name in enumerate(graph.output_names(model)):
-        laboratory = _Laboratory(model, x, number, name)
-        rows += [
-            *laboratory.padding(),
-            *laboratory.causality(causal),
-            laboratory.batch_order(),
-            laboratory.left_padding(),
-            *laboratory.empty_text(),
-        ]
+    for number, output in enumerate(graph.output_names(model)):
+        for focus in texts:
+            source = graph.input_names(model)[focus]
+            name = output if len(x) == 1 else f"{source} → {output}"
+            laboratory = _Laboratory(model, x, focus, number, name)
+            if len(x) == 1 or laboratory.matters():
+                rows += laboratory.rows(causal)
     return Report(rows, title=f"Masks of {model.name}")
 
 
 class _Laboratory:
-    """One output of a model, texts of full length, and the experiments on them."""
+    """One input and one output of a model, texts of full length, and the experiments on them."""
 
-    def __init__(self, model, x, number, name):
-        self.model, self.x, self.number, self.name = model, x, number, name
-        self.lengths = np.arange(len(x)) * 2 % (x.shape[1] - 2) + 2
-        self.lengths[0] = x.shape[1]
-        self.y = self.run(x)
-        self.sequence = self.y.ndim > 2 and self.y.shape[1] == x.shape[1]
+    def __init__(self, model, arrays, focus, number, name):
+        self.model, self.arrays, self.focus = model, arrays, focus
+        self.number, self.name, self.x = number, name, arrays[focus]
+        self.symbol = graph.functional(model)._inputs[focus]
+        self.lengths = np.arange(len(self.x)) * 2 % (self.x.shape[1] - 2) + 2
+        self.lengths[0] = self.x.shape[1]
+        self.y = self.run(self.x)
+        self.sequence = self._follows_the_text()
         self.bar = BARS["float64" if self.y.dtype == np.float64 else "float32"]
 
-    def run(self, x):
+    def rows(self, causal):
+        """Return the rows of all experiments."""
+        return [
+            *self.padding(),
+            *self.causality(causal),
+            self.batch_order(),
+            self.left_padding(),
+            *self.empty_text(),
+        ]
+
+    def run(self, x, rows=slice(None), others=None):
+        """Return the output for texts x, beside the chosen rows of the other inputs."""
+        arrays = [array[rows] for array in (self.arrays if others is None else others)]
+        arrays[self.focus] = x
+        symbols = graph.functional(self.model)._inputs
+        pairs = zip(arrays, symbols, strict=True)
+        tensors = [keras.ops.convert_to_tensor(a, dtype=s.dtype) for a, s in pairs]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a layer that destroys the mask: the rows will tell
-            dtype = graph.functional(self.model)._inputs[0].dtype
-            outputs = self.model(keras.ops.convert_to_tensor(x, dtype=dtype), training=False)
+            outputs = self.model(graph.as_given(self.model, tensors), training=False)
         return to_numpy(keras.tree.flatten(outputs)[self.number])
+
+    def matters(self):
+        """Return whether the output depends on the input at all."""
+        return not np.array_equal(self.run(np.roll(self.x, 1, axis=1)), self.y)
+
+    def _follows_the_text(self):
+        """Return whether the output has one entry for each step of the input."""
+        as_long = self.y.ndim > 2 and self.y.shape[1] == self.x.shape[1]
+        if not as_long or self.symbol.shape[1] is not None:
+            return as_long
+        return self.run(self.x[:, :-1]).shape[1] == self.x.shape[1] - 1
 
     def padded(self, left=False):
         """Return the texts cut to their lengths and padded."""
@@ -104,11 +140,12 @@ class _Laboratory:
 
     def alone(self):
         """Return what is said about each text alone, without padding."""
-        parts = [self.run(self.x[k : k + 1, :length]) for k, length in enumerate(self.lengths)]
+        texts = enumerate(self.lengths)
+        parts = [self.run(self.x[k : k + 1, :n], slice(k, k + 1)) for k, n in texts]
         return np.concatenate([part[0] if self.sequence else part for part in parts])
 
     def padding(self):
-        if graph.functional(self.model)._inputs[0].shape[1] is not None:
+        if self.symbol.shape[1] is not None:
             return []  # a model of fixed length cannot read a text without its padding
         note = "padded on the right in a batch, against alone and unpadded"
         return [self.row("padding", self.real(self.run(self.padded())), self.alone(), note)]
@@ -126,7 +163,9 @@ class _Laboratory:
 
     def batch_order(self):
         order = np.roll(np.arange(len(self.x)), 1)
-        return self.row("batch order", self.run(self.x[order]), self.y[order])
+        # An input with another number of rows, such as pairs of spans, is no partner of the texts.
+        mixed = [a[order] if len(a) == len(order) else a for a in self.arrays]
+        return self.row("batch order", self.run(self.x[order], others=mixed), self.y[order])
 
     def left_padding(self):
         right, left = self.run(self.padded()), self.run(self.padded(left=True))
@@ -149,35 +188,5 @@ class _Laboratory:
 
 
 def _is_causal(model):
-    return bool(getattr(getattr(model, "backbone", model), "causal", False))
-
-
-def _texts(model, seed):
-    """Return random texts of full length for a model."""
-    inputs = graph.functional(model)._inputs
-    if len(inputs) != 1 or len(inputs[0].shape) not in (2, 3):
-        raise ValueError(
-            "expected a model with one input, ids (B, T) or features (B, T, D), received "
-            f"{[tuple(i.shape) for i in inputs]}."
-        )
-    rng, (_, length, *features) = np.random.default_rng(seed), inputs[0].shape
-    limits = [getattr(layer, "max_length", None) for layer in _layers(model)]
-    length = length or min([7, *filter(None, limits)])
-    if features:
-        return rng.standard_normal((5, length, *features)).astype(inputs[0].dtype)
-    if len(inputs[0].shape) == 2 and "int" not in inputs[0].dtype and not _sizes(model):
-        raise ValueError(f"expected ids or features, received vectors {tuple(inputs[0].shape)}.")
-    return rng.integers(1, min(_sizes(model), default=11), (5, length))
-
-
-def _sizes(model):
-    """Return the vocabulary sizes of the embeddings."""
-    sizes = (
-        getattr(layer, "vocabulary_size", getattr(layer, "input_dim", None))
-        for layer in _layers(model)
-    )
-    return [size for size in sizes if isinstance(size, int)]
-
-
-def _layers(model):
-    return list(model._flatten_layers(include_self=False))
+    writes = hasattr(model, "step") and hasattr(model, "encode")
+    return writes or bool(getattr(getattr(model, "backbone", model), "causal", False))

@@ -116,6 +116,15 @@ class Proof:
 
         return markdown(self, command)
 
+    def __repr__(self):
+        worst = (f"{rung}: {digits:.1f} ({name})" for rung, (digits, name) in self.worst().items())
+        return f"{self.summary()}.\nThe least digits of agreement on each rung: {', '.join(worst)}."
+
+    def _repr_html_(self):
+        from kerasllm.verify.proof_tables import table
+
+        return table(self)
+
     def html(self):
         """Return a page of its own: the table, and every row below it."""
         from kerasllm.verify.proof_tables import page

@@ -12,6 +12,8 @@ from kerasllm.text.errors import nearest
 __all__ = ["on_backend", "show_trace", "verify_command"]
 
 BACKENDS = ("tensorflow", "jax", "torch")
+# Each equation is compiled once and run once: time spent on fast code never comes back.
+QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 WIDEST = 80  # tokens up to which attention is drawn: every pair is a cell
 
 
@@ -52,6 +54,9 @@ def verify_command(model=None, *, rows=False, json=None, html=None, table=None, 
     """
     from rich.console import Console
 
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        # Read when JAX begins to compute; Keras is not imported yet.
+        os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), QUICK]).strip()
     console = console or Console()
     for path in (json, html, table):
         if path is not None and not Path(path).resolve().parent.is_dir():

@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasllm.verify.proof import LEGEND, RUNGS, exempt
 
-__all__ = ["markdown", "page", "print_model_proof", "print_proof"]
+__all__ = ["markdown", "page", "print_model_proof", "print_proof", "table"]
 
 STYLE = """
 :root{color-scheme:light dark}
@@ -96,6 +96,11 @@ def _markdown_table(proof, functions):
 
 def page(proof):
     """Return a `Proof` as an HTML page that needs nothing else."""
+    return whole_page("The proof", proof.summary(), table(proof), proof.report)
+
+
+def table(proof):
+    """Return a `Proof` as an HTML table: a row for each function, digits on each rung."""
     heads = ["function", *(RUNGS[rung] for rung in proof.rungs), ""]
     body = []
     for topic, functions in proof.topics().items():
@@ -106,8 +111,7 @@ def page(proof):
             row = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
             body.append(f"<tr{'' if f.ok else ' class=bad'}>{row}</tr>")
     head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
-    table = f"<table><tr>{head}</tr>{''.join(body)}</table><pre>{html.escape(LEGEND)}</pre>"
-    return whole_page("The proof", proof.summary(), table, proof.report)
+    return f"<table><tr>{head}</tr>{''.join(body)}</table><pre>{html.escape(LEGEND)}</pre>"
 
 
 def whole_page(title, summary, body, report):

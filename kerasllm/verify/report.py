@@ -15,6 +15,7 @@ import numpy as np
 # Below this size an expected array counts as zero: a gradient that is zero on paper comes out as
 # rounding noise, and noise divided by noise says nothing.
 ZERO = 1e-3
+SHOWN = 60  # rows up to which a report is shown whole where nobody asked to print it
 COLUMNS = ("name", "quantity", "max abs", "max rel", "digits", "bar", "ok", "note")
 
 
@@ -110,6 +111,12 @@ class Report:
         ]
         lines.insert(1, "  ".join("-" * width for width in widths))
         return "\n".join([self.title, *lines, self.summary()]).strip()
+
+    def __repr__(self):
+        if len(self.rows) <= SHOWN:
+            return str(self)
+        failed = [str(Report(self.failures[:SHOWN], "Those that fail:"))] if self.failures else []
+        return "\n".join([self.title, self.summary(), *failed, "All rows: print(report)"]).strip()
 
     def _repr_html_(self):
         def line(cells, tag):

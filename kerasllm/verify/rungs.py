@@ -258,9 +258,17 @@ def _tensorflow_gradients(function, tensors, cotangents):
 def _jax_gradients(function, tensors, cotangents):
     import jax
 
-    outputs, pull_back = jax.vjp(lambda tensors: keras.tree.flatten(function(**tensors)), tensors)
-    cotangents = [jax.numpy.asarray(d, y.dtype) for d, y in zip(cotangents, outputs, strict=True)]
-    gradients = pull_back(cotangents)[0]
+    def forward(named):
+        named = {name: named[name] for name in tensors}  # JAX sorts the names
+        return keras.tree.flatten(function(**named))
+
+    @jax.jit  # one compilation instead of one for each operation of the forward and backward pass
+    def both(named, cotangents):
+        outputs, pull_back = jax.vjp(forward, named)
+        pairs = zip(cotangents, outputs, strict=True)
+        return outputs, pull_back([jax.numpy.asarray(d, y.dtype) for d, y in pairs])[0]
+
+    outputs, gradients = both(tensors, cotangents)
     return outputs, [gradients[name] for name in tensors]
 
 

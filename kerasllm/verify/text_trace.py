@@ -229,6 +229,8 @@ class TextTrace:
 
     __repr__ = __str__
 
+    __repr__ = __str__
+
     def _repr_html_(self):
         rows = tuple((name, ", ".join(s.arrays)) for name, s in self.layers.items())
         table = TokenTable(" ".join(self.tokens), ("layer", "symbols"), rows)

@@ -109,6 +109,8 @@ class Equations:
 
     __repr__ = __str__
 
+    __repr__ = __str__
+
     def _repr_html_(self):
         note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
         title = html.escape(self.title).replace("$", "&#36;")

@@ -39,6 +39,8 @@ class TokenTable(NamedTuple):
 
     __repr__ = __str__
 
+    __repr__ = __str__
+
     def _repr_html_(self):
         def line(cells, tag):
             return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"

@@ -13,11 +13,12 @@ import keras
 import numpy as np
 
 from kerasllm import reference as ref
-from kerasllm.models import TokenCrossEntropy
+from kerasllm.models import SpanContrast, TokenCrossEntropy
 from kerasllm.verify.graph import output_names
 from kerasllm.verify.twin_loss_functions import LOSSES
+from kerasllm.verify.twin_own_losses import has_own_loss, own_loss
 
-__all__ = ["LossTerm", "loss_terms", "regularization"]
+__all__ = ["LossTerm", "in_floatx", "loss_terms"]
 
 
 class LossTerm(NamedTuple):
@@ -26,7 +27,8 @@ class LossTerm(NamedTuple):
     name: str
     value: float
     d_output: np.ndarray
-    trace: tuple
+    trace: tuple | None
+    output: object = None  # Value, whose gradient it is
 
 
 class _Setting(NamedTuple):
@@ -40,10 +42,11 @@ class _Setting(NamedTuple):
     name: str
 
 
-def loss_terms(model, y, outputs, sample_weight=None):
+def loss_terms(tape, model, y, outputs, sample_weight=None):
     """Return a `LossTerm` for each output that has a loss.
 
     Args:
+        tape: the tape that the outputs lie on.
         model: a compiled Keras model.
         y: targets, for one output an array, for several a list or a dict.
         outputs: the output values of the tape, flat.
@@ -53,18 +56,24 @@ def loss_terms(model, y, outputs, sample_weight=None):
         ValueError: the model has no loss; other numbers of targets than of outputs.
         TypeError: a loss that the twin does not know.
     """
-    return [_term(setting) for setting in _settings(model, y, outputs, sample_weight)]
+    if has_own_loss(model):
+        value, output, d_output = own_loss(tape, model, y, outputs, sample_weight)
+        return [LossTerm(model.name, value, d_output, None, output)]
+    settings = _settings(model, y, outputs, sample_weight)
+    return [_term(setting)._replace(output=setting.output) for setting in settings]
 
 
 def in_floatx(model):
     """Return whether a loss of the model computes in Keras' floatx instead of the output's dtype.
 
-    TokenCrossEntropy does not; Keras' own losses cast the predictions first.
+    The project's own losses do not; Keras' cast the predictions first.
     """
     compiled = model._compile_loss
+    if compiled is None:
+        return False
     losses = _by_output(compiled._user_loss, output_names(model), "loss", repeat=True)
     objects = [_loss_object(loss) for loss in losses if loss is not None]
-    return any(o.dtype != "float64" and type(o) is not TokenCrossEntropy for o in objects)
+    return any(o.dtype != "float64" and type(o) not in _OWN for o in objects)
 
 
 def _settings(model, y, outputs, sample_weight):
@@ -121,13 +130,13 @@ def _loss_object(loss):
 
 
 def _term(setting):
-    if type(setting.loss) is TokenCrossEntropy:
-        return _token_cross_entropy(setting)
+    if type(setting.loss) in _OWN:
+        return _OWN[type(setting.loss)](setting)
     name = getattr(getattr(setting.loss, "fn", None), "__name__", type(setting.loss).__name__)
     if name not in LOSSES:
         raise TypeError(
             f"the twin does not know the loss {name!r} of output {setting.name!r}; it knows "
-            f"{sorted(LOSSES)} and TokenCrossEntropy."
+            f"{sorted(LOSSES)}, TokenCrossEntropy and SpanContrast."
         )
     options = dict(setting.loss._fn_kwargs)
     prediction, y = _same_rank(setting.output.array, setting.y, name)
@@ -198,26 +207,11 @@ def _token_cross_entropy(setting):
     return LossTerm(setting.name, float((trace.nats * weight).sum()), d_logits, weighted)
 
 
-def regularization(variables, weights):
-    """Return the loss of the L1 and L2 regularizers, and {id(variable): its gradient}.
+def _span_contrast(setting):
+    """Mean over all spans: targets and weights are not read."""
+    loss, trace = ref.span_contrast(setting.output.array, setting.loss.temperature)
+    grads = ref.span_contrast_backward(setting.factor, trace)
+    return LossTerm(setting.name, float(setting.factor * loss), grads.d_pooled, trace)
 
-    Raises:
-        TypeError: another regularizer.
-    """
-    total, gradients = 0.0, {}
-    for variable in variables:
-        rule = getattr(variable, "regularizer", None)
-        if rule is None or not variable.trainable:
-            continue
-        if type(rule) not in (
-            keras.regularizers.L1,
-            keras.regularizers.L2,
-            keras.regularizers.L1L2,
-        ):
-            raise TypeError(f"the twin knows L1 and L2, not the regularizer {rule!r}.")
-        # Keras casts the factors, on TensorFlow by way of float32.
-        l1, l2 = (float(np.float32(getattr(rule, name, 0) or 0)) for name in ("l1", "l2"))
-        w = weights[id(variable)]
-        total += l1 * np.abs(w).sum() + l2 * (w**2).sum()
-        gradients[id(variable)] = l1 * np.sign(w) + 2 * l2 * w
-    return float(total), gradients
+
+_OWN = {TokenCrossEntropy: _token_cross_entropy, SpanContrast: _span_contrast}

@@ -8,14 +8,18 @@ from kerasllm.verify import (
     graph,
     handlers_attention,  # noqa: F401
     handlers_basic,  # noqa: F401
+    handlers_decoder,  # noqa: F401
+    handlers_masked_merge,  # noqa: F401
     handlers_merge,  # noqa: F401
     handlers_ops,  # noqa: F401
     handlers_pooling,  # noqa: F401
     handlers_project,  # noqa: F401
     handlers_recurrent,  # noqa: F401
+    handlers_tagging,  # noqa: F401
 )
-from kerasllm.verify.twin_losses import loss_terms, regularization
+from kerasllm.verify.twin_losses import loss_terms
 from kerasllm.verify.twin_optimizer import TwinOptimizer
+from kerasllm.verify.twin_penalties import activity_penalties, weight_penalties
 from kerasllm.verify.twin_tape import Tape
 from kerasllm.verify.twin_values import dense
 
@@ -74,6 +78,10 @@ class Twin:
                 self._why_not = error
         self.set_weights([v.numpy() for v in self.variables])
 
+    def __repr__(self):
+        count = sum(weight.size for weight in self._weights.values())
+        return f"<NumPy twin of {self.model.name!r}: {count:,} weights, {self.dtype}>"
+
     def get_weights(self):
         """Return copies of the weights, in the order of the Keras model's."""
         return [self._weights[id(v)].copy() for v in self.variables]
@@ -108,8 +116,9 @@ class Twin:
             batch_size: compute so many rows at a time; all at once if left out.
         """
         arrays = graph.input_arrays(self.model, x)
-        rows = len(arrays[0])
-        size = batch_size or rows
+        if batch_size is None:
+            return self._outputs(arrays)  # inputs of different numbers of rows have to stay whole
+        rows, size = len(arrays[0]), batch_size
         parts = [self._outputs([a[k : k + size] for a in arrays]) for k in range(0, rows, size)]
         return keras.tree.map_structure(lambda *ys: np.concatenate(ys), *parts)
 
@@ -125,9 +134,12 @@ class Twin:
     def loss(self, x, y, sample_weight=None):
         """Return the loss that `model.evaluate` would return for these rows as one batch."""
         tape, outputs, _ = self._forward(x)
-        terms = loss_terms(self.model, y, outputs, sample_weight)
-        penalty, _ = regularization(self.variables, tape.weights)
-        return sum(term.value for term in terms) + penalty
+        terms = loss_terms(tape, self.model, y, outputs, sample_weight)
+        penalties = (
+            weight_penalties(self.variables, tape.weights),
+            activity_penalties(tape.activities),
+        )
+        return sum(term.value for term in terms) + sum(penalty for penalty, _ in penalties)
 
     def gradients(self, x, y, sample_weight=None):
         """Return {variable path: gradient of the loss}, for every trainable variable.
@@ -138,13 +150,15 @@ class Twin:
 
     def _loss_and_gradients(self, x, y, sample_weight=None):
         tape, outputs, inputs = self._forward(x)
-        terms = loss_terms(self.model, y, outputs, sample_weight)
-        by_name = dict(zip(graph.output_names(self.model), outputs, strict=True))
+        terms = loss_terms(tape, self.model, y, outputs, sample_weight)
         for term in terms:
-            by_name[term.name].add_gradient(term.d_output)
-        penalty, d_penalty = regularization(self.variables, tape.weights)
+            term.output.add_gradient(term.d_output)
+        activity, d_activities = activity_penalties(tape.activities)
+        for (value, _), d in zip(tape.activities, d_activities, strict=True):
+            value.add_gradient(d)
+        penalty, d_penalty = weight_penalties(self.variables, tape.weights)
         gradients = self._send_back(tape, inputs, d_penalty)
-        return sum(term.value for term in terms) + penalty, gradients
+        return sum(term.value for term in terms) + penalty + activity, gradients
 
     def output_gradients(self, x, d_outputs):
         """Return the gradients of Σ d_output · output, one cotangent for each output, flat."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from kerasllm import reference as ref
 from kerasllm.models.compiled import compiled
+from kerasllm.verify.twin_penalties import constrained, constraint_of
 from kerasllm.verify.twin_values import Rows, dense
 
 __all__ = ["TwinOptimizer"]
@@ -45,6 +46,7 @@ class TwinOptimizer:
         self.optimizer = optimizer
         self.factors = [getattr(optimizer, "factors", {}).get(v.path, 1.0) for v in variables]
         self.step_function = _step_function(optimizer)
+        self.constraints = [constraint_of(v) for v in variables]
         self._schedule = _schedule(optimizer._learning_rate)
         decay = getattr(optimizer, "_use_weight_decay", lambda _: True)
         # On TensorFlow the optimizer asks about the backend's own variable.
@@ -78,7 +80,7 @@ class TwinOptimizer:
             )
             new.append(moved)
         self.iterations += 1
-        return new
+        return constrained(new, self.constraints)
 
     def _squared_apart(self, state, rows):
         """Return a state in which v will get Σ grad² over the uses, instead of (Σ grad)².

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kerasllm.verify.twin_registry import find
+from kerasllm.verify.twin_penalties import Activity
+from kerasllm.verify.twin_registry import find, unsupported
 from kerasllm.verify.twin_values import Value, gradient_or_zeros, is_value, unwrap
 
 __all__ = ["Call", "Composition", "Tape"]
@@ -49,7 +50,7 @@ class Tape:
 
     def __init__(self, weights, dtype):
         self.weights, self.dtype = weights, np.dtype(dtype)
-        self.calls, self.d_weights = [], {}
+        self.calls, self.activities, self.d_weights = [], [], {}
         self._scope, self._names = [], set()
 
     def value(self, array, mask=None):
@@ -78,6 +79,7 @@ class Tape:
                 return self._send_back(handler.backward, layer, floats, d_output, trace)
 
         if is_layer:
+            self._note_activity(layer, handler, output)
             for value in inputs if handler.forgets else ():
                 value.mask = None
             set_masks(handler, layer, args, output, previous)
@@ -108,6 +110,14 @@ class Tape:
             if call.backward is None or all(value.d is None for value in outputs):
                 continue
             call.backward(keras.tree.map_structure(gradient_or_zeros, call.output))
+
+    def _note_activity(self, layer, handler, output):
+        """Remember what an activity regularizer will look at; a hidden one cannot be seen."""
+        if getattr(layer, "activity_regularizer", None) is not None:
+            self.activities += [Activity(value, layer) for value in keras.tree.flatten(output)]
+        for part in () if handler.compose else layer._flatten_layers(include_self=False):
+            if getattr(part, "activity_regularizer", None) is not None:
+                raise unsupported(layer, f"an activity regularizer inside of it, on {part.name!r}")
 
     def _compose(self, handler, layer, name, args, kwargs):
         self._scope.append(name)

@@ -214,6 +214,19 @@ def test_clipping_shortens_only_what_is_too_long():
         assert not function([np.zeros(2)], 1.0)[0].any()
 
 
+def test_contrast_knows_who_belongs_together():
+    angles = np.array([0.1, 0.2, 2.0, 2.1, 4.0, 4.1])
+    pairs = np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.arange(1, 7)[:, None]
+    together, _ = ref.span_contrast(pairs, 0.1)
+    apart, _ = ref.span_contrast(np.roll(pairs, 1, axis=0), 0.1)
+    assert together < 0.01 and apart > 3
+    again, trace = ref.span_contrast(7 * pairs, 0.1)  # lengths do not matter
+    assert again == pytest.approx(together)
+    grads = ref.span_contrast_backward(1.0, trace)
+    assert (grads.d_pooled * pairs).sum(-1) == pytest.approx(np.zeros(6), abs=1e-12)
+    assert ref.span_contrast(pairs[:2])[0] == 0  # one text: there is nobody to confuse it with
+
+
 def test_warm_up_is_the_rising_part_of_the_cosine_schedule():
     steps = np.arange(11)
     rising = ref.cosine_decay(steps, 0.0, 7, warmup_target=0.3, warmup_steps=10)
@@ -259,6 +272,8 @@ X = np.ones((2, 3))
         ),
         (lambda: ref.binary_cross_entropy(X, X[0]), ValueError, ["targets", "(2, 3)", "(3,)"]),
         (lambda: ref.mean_squared_error(X, X[0]), ValueError, ["targets", "(2, 3)", "(3,)"]),
+        (lambda: ref.span_contrast(X[:1]), ValueError, ["two spans of each text", "1 rows"]),
+        (lambda: ref.span_contrast(X, 0.0), ValueError, ["above 0", "0.0"]),
         (lambda: ref.sgd([X], []), ValueError, ["1 weights", "received 0"]),
         (lambda: ref.adam([X], [X[0]]), ValueError, ["gradient 0", "(2, 3)", "(3,)"]),
         (lambda: ref.adam([X], [X * np.nan]), ValueError, ["finite", "gradient 0"]),

@@ -1,4 +1,4 @@
-"""Run folders with untrained models, made in no time."""
+"""Run folders with untrained models, made in no time; and models in float64."""
 
 import dataclasses
 
@@ -46,6 +46,17 @@ TASKS = {
     "contrast": lambda v: ContrastiveLM(_recurrent(v)),
     "classifier": lambda v: TextClassifier(_recurrent(v), len(LABELS)),
 }
+
+
+@pytest.fixture
+def float64():
+    """Build every model of a test in float64."""
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ import pytest
 from kerasllm import verify
 from kerasllm.models import (
     CausalLM,
+    ContrastiveLM,
+    MaskedLM,
     RecurrentBackbone,
     TextClassifier,
     TransformerBackbone,
@@ -31,7 +33,9 @@ def test_our_models_pass(backbone):
     model = CausalLM(preset)
     report = verify.check_masks(model)
     assert report.ok and len(report.rows) == 6, str(report)
-    assert verify.check_masks(TextClassifier(preset, num_classes=3)).ok
+    classifier = TextClassifier(preset, num_classes=3)
+    classifier.get_layer("classes").kernel.assign(np.random.default_rng(0).normal(size=(64, 3)))
+    assert verify.check_masks(classifier).ok
 
 
 def test_left_padding_is_told():
@@ -78,13 +82,64 @@ def test_features_and_fixed_lengths(rng):
     assert "padding" not in {row.quantity for row in fixed.rows} and fixed.ok
 
 
+def translator(masked=True, causal=True):
+    """Return a model of two texts: the second reads the first by attention."""
+    a, b = (keras.Input((None,), dtype="int32", name=name) for name in "ab")
+    source = L.GRU(3, return_sequences=True)(L.Embedding(11, 3, mask_zero=masked)(a))
+    target = L.Embedding(13, 3, mask_zero=True)(b)
+    target = L.GRU(3, return_sequences=True, go_backwards=not causal)(target)
+    read = L.Attention()([target, source])
+    return keras.Model({"a": a, "b": b}, {"y": read, "c": L.LSTM(2)(source)})
+
+
+def test_several_inputs_are_tried_one_at_a_time():
+    report = verify.check_masks(translator(), causal=True)
+    assert report.ok, str(report)
+    names = {row.name for row in report.rows}
+    assert names == {"a → y", "b → y", "a → c"}  # c does not depend on b
+    assert {row.name for row in report.rows if row.quantity == "causality"} == {"b → y"}
+    found = verify.check_masks(translator(masked=False), causal=True)
+    assert {(row.name, row.quantity) for row in found.failures} == {
+        ("a → y", "padding"), ("a → c", "padding")
+    }  # fmt: skip
+    found = verify.check_masks(translator(causal=False), causal=True)
+    assert ("b → y", "causality") in {(row.name, row.quantity) for row in found.failures}
+
+
+def test_several_inputs_may_be_given(rng):
+    x = {"a": rng.integers(1, 11, (3, 6)), "b": rng.integers(1, 13, (3, 6))}
+    report = verify.check_masks(translator(), x, causal=True)
+    assert report.ok, str(report)
+    assert {row.name for row in report.rows if row.quantity == "causality"} == {"b → y"}
+
+
+def test_positions_and_vectors_are_held():
+    preset = TransformerBackbone.from_preset("tiny", vocabulary_size=13, causal=False)
+    report = verify.check_masks(MaskedLM(preset))
+    assert report.ok and {row.name for row in report.rows} == {"ids → embedding"}, str(report)
+    ids, vector = keras.Input((None,), dtype="int32", name="ids"), keras.Input((4,), name="vector")
+    x = L.GRU(4)(L.Embedding(11, 3, mask_zero=True)(ids), initial_state=vector)
+    with_state = verify.check_masks(keras.Model([ids, vector], x))
+    # Keras hands a recurrent layer that is given a state no mask.
+    assert failed(with_state) == {"padding"}
+
+
+def test_two_texts_of_different_numbers():
+    backbone = RecurrentBackbone.from_preset("tiny", vocabulary_size=13)
+    report = verify.check_masks(ContrastiveLM(backbone))
+    assert report.ok, str(report)
+    assert {row.name for row in report.rows} == {"ids → logits", "spans → pooled"}
+
+
 def test_bad_input():
     two = [keras.Input((3,)), keras.Input((3,))]
-    with pytest.raises(ValueError, match="expected a model with one input"):
+    with pytest.raises(ValueError, match="a model that reads texts"):
         verify.check_masks(keras.Model(two, L.Add()(two)))
     vectors = keras.Sequential([keras.Input((3,)), L.Dense(2)])
-    with pytest.raises(ValueError, match="received vectors"):
+    with pytest.raises(ValueError, match=r"one of vectors: \[\(None, 3\)\]"):
         verify.check_masks(vectors)
+    with pytest.raises(ValueError, match=r"inputs \['a', 'b'\], received \['a'\]"):
+        verify.check_masks(translator(), {"a": np.ones((2, 5), int)})
     with pytest.raises(ValueError, match="at least 2 texts of 4 steps"):
         verify.check_masks(tokens(L.LSTM(5)), np.ones((1, 3), int))
 

@@ -94,3 +94,13 @@ def test_rich_prints_names_as_they_are(report):
     report.print(Console(file=stream, width=200))
     assert "a [bold]<b>" in stream.getvalue()
     assert "1 of 2 rows pass" in stream.getvalue()
+
+
+def test_a_prompt_shows_a_short_report_whole_and_of_a_long_one_what_fails():
+    good = compare_arrays("good", "output", [1.0], [1.0], bar=0)
+    bad = compare_arrays("bad", "output", [1.0], [2.0], bar=0)
+    assert repr(Report([good, bad], "Two")) == str(Report([good, bad], "Two"))
+    long = repr(Report([good] * 100, "Many"))
+    assert "100 of 100 rows pass" in long and len(long.splitlines()) == 3
+    failing = repr(Report([good] * 100 + [bad], "Many"))
+    assert "bad" in failing and "FAIL" in failing and "good  " not in failing

@@ -8,20 +8,10 @@ from kerasllm import layers as ours
 from kerasllm import verify
 from kerasllm.verify.twin_registry import LAYERS
 
+pytestmark = pytest.mark.usefixtures("float64")
 L = keras.layers
 B, T, D, V = 2, 5, 3, 11
 IDS = np.array([[3, 1, 4, 0, 0], [5, 9, 2, 6, 5]])
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    """Build every model of this module in float64."""
-    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(floatx)
-    keras.config.set_dtype_policy(policy)
 
 
 def randomized(model, seed=0):
@@ -89,11 +79,13 @@ TOKENS = {
     "encoder": on_tokens(lambda: ours.TransformerEncoder(3, 7, norm="post", activation="relu")),
     "feed forward": on_tokens(lambda: ours.FeedForward(7)),
     **{f"pooling, {mode}": on_tokens(lambda m=mode: ours.MaskedPooling(m))
-       for mode in ("mean", "max", "last", "first")},
+       for mode in ("mean", "max", "last", "first", "attention")},
     "add": joined(lambda a, b: L.Add()([a, b])),
     "concatenate": joined(lambda a, b: L.Concatenate()([a, b])),
     "concatenate in time": joined(lambda a, b: L.Concatenate(axis=1)([a, b])),
     "subtract, average": joined(lambda a, b: L.Average()([L.Subtract()([a, b]), b, a])),
+    "multiply": joined(lambda a, b: L.Multiply()([a, b])),
+    "maximum, minimum": joined(lambda a, b: L.Minimum()([L.Maximum()([a, b]), b, a])),
     "attention": joined(lambda a, b: L.Attention(use_scale=True)([a, b])),
     "attention, three inputs": joined(lambda a, b: L.Attention()([b, a, b])),
     "attention, causal": joined(

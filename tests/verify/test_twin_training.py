@@ -7,28 +7,20 @@ import pytest
 from kerasllm import verify
 from kerasllm.models import (
     CausalLM,
+    ContrastiveLM,
     RecurrentBackbone,
     RecurrentConfig,
+    SpanContrast,
     TextClassifier,
     TokenCrossEntropy,
     TransformerBackbone,
     TransformerConfig,
 )
 
+pytestmark = pytest.mark.usefixtures("float64")
 V, T, BATCH, BATCHES, STEPS = 11, 5, 3, 2, 300
 losses = keras.losses
 opt = keras.optimizers
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    """Build every model of this module in float64."""
-    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(floatx)
-    keras.config.set_dtype_policy(policy)
 
 
 def recurrent(**settings):
@@ -153,6 +145,27 @@ def test_300_steps(name):
     later.train_on_batch(ids[0], targets[0])
     for ours, theirs in zip(later.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_two_losses_on_inputs_of_different_sizes(pooling):
+    """A contrast of 6 spans beside a language model of 3 texts, one backbone for both."""
+    model = randomized(ContrastiveLM(recurrent(num_layers=2), pooling=pooling))
+    rng = np.random.default_rng(0)
+    ids, targets = rng.integers(1, V, (2, BATCH, T))
+    spans = rng.integers(1, V, (2 * BATCH, T - 1))
+    spans[1::2, 2:] = 0
+    model.compile(
+        opt.Adam(0.01),
+        {"logits": TokenCrossEntropy(), "pooled": SpanContrast(0.2)},
+        loss_weights={"logits": 1.0, "pooled": 0.3},
+        jit_compile=False,
+    )
+    x = {"ids": ids, "spans": spans}
+    y = {"logits": targets, "pooled": np.zeros(len(spans))}
+    report = verify.compare(model, x, y, steps=5)
+    assert report.ok, str(report)
+    assert verify.twin(model).predict(x)["pooled"].shape == (2 * BATCH, 3)
 
 
 def two_headed():
