@@ -58,6 +58,8 @@ def page(lesson):
             _set_aside_output(output.get("data", {}), formulas)
     exporter = nbconvert.HTMLExporter(template_name="basic")
     body, _ = exporter.from_notebook_node(notebook)
+    # A heading's address is made from its text, formulas and all.
+    body = re.sub(r' (id|href)="([^"]*)"', lambda a: re.sub(_token(r"\d+"), "", a[0]), body)
     for number, formula in enumerate(formulas):
         body = body.replace(_token(number), formula)
     body = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="\1.html"', body)
@@ -79,7 +81,7 @@ def set_aside(markdown, formulas):
             return found["code"]
         display = "block" if found["block"] else "inline"
         latex = html.unescape(found["block"] or found["inline"]).strip()
-        latex = latex.replace("{aligned}", "{align*}")
+        latex = re.sub(r"\\\\\[\w+\]", r"\\\\", latex.replace("{aligned}", "{align*}"))
         formulas.append(convert(latex, display=display))
         return _token(len(formulas) - 1)
 
@@ -125,9 +127,10 @@ h1, h2, h3 { line-height: 1.25; margin: 2.2em 0 0.6em; }
 h1 { margin-top: 0.5em; }
 pre, code { font-family: ui-monospace, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace;
   font-size: 14px; line-height: 1.45; }
+h1 code, h2 code, h3 code { font-size: 0.85em; }
 :not(pre) > code { background: var(--soft); padding: 0.1em 0.3em; border-radius: 3px; }
 pre { margin: 0; overflow-x: auto; }
-.jp-RenderedHTMLCommon > pre { background: var(--soft); padding: 0.7em 0.9em; }
+pre:has(> code) { background: var(--soft); padding: 0.7em 0.9em; border-radius: 3px; }
 .jp-CodeCell, .code_cell { margin: 1.1em 0; }
 .prompt, .jp-InputPrompt, .jp-OutputPrompt { display: none; }
 .highlight { padding: 0.7em 0.9em; border-left: 3px solid var(--line); border-radius: 3px;
@@ -135,10 +138,17 @@ pre { margin: 0; overflow-x: auto; }
 .output_area pre, .jp-OutputArea-child pre { white-space: pre-wrap; }
 .output_area, .jp-OutputArea-child { padding: 0.5em 0.9em; overflow-x: auto; }
 table { border-collapse: collapse; margin: 0.8em 0; font-size: 14px; }
+.jp-OutputArea-child :is(th, td:not(:last-child)),
+.output_area :is(th, td:not(:last-child)) { white-space: nowrap; }
 caption { text-align: left; font-weight: 600; padding-bottom: 0.4em; }
 th, td { padding: 0.25em 0.8em; border-bottom: 1px solid var(--line); text-align: left; }
 img { max-width: 100%; height: auto; background: #ffffff; border-radius: 3px; }
+/* A font made for mathematics, or signs do not grow and letters come from several fonts. */
+math { font-family: "STIX Two Math", "Latin Modern Math", "Cambria Math", "DejaVu Math TeX Gyre",
+  "Noto Sans Math", math; }
 math[display="block"] { margin: 0.8em 0; font-size: 1.08em; }
+mtable mtd:first-child:not(:last-child) { text-align: -webkit-right; text-align: right; }
+mtable mtd:last-child:not(:first-child) { text-align: -webkit-left; text-align: left; }
 blockquote { margin: 1em 0; padding: 0.1em 1em; border-left: 3px solid var(--line); }
 """
 _LAST = ".highlight { background: var(--soft); }\n.highlight .err { border: 0; }"

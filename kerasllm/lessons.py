@@ -1,7 +1,7 @@
 """The lessons: text sources, the notebooks executed from them, and web pages.
 
     python -m kerasllm.lessons list
-    python -m kerasllm.lessons open 04          # JupyterLab, extra `notebooks`
+    python -m kerasllm.lessons open 04          # JupyterLab, extra `notebooks`; --no-browser
     python -m kerasllm.lessons build 04         # execute the source, write notebooks/04_*.ipynb
     python -m kerasllm.lessons build --html     # notebooks/_build/*.html, no network needed
     python -m kerasllm.lessons check            # execute every source, write nothing
@@ -12,8 +12,6 @@
 - `list` and `open` are the verbs of the command line; inside this module they hide the builtins.
 """
 
-import importlib.metadata
-import logging
 import os
 import re
 import subprocess
@@ -22,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasllm.lesson_running import EXTRA, LessonError, machine_traces, needed, read_source, run
+from kerasllm.lesson_start import start
 
 __all__ = [
     "Lesson",
@@ -144,62 +143,34 @@ def build(number=None, folder=FOLDER, *, html=False, limit=LIMIT):
     return written
 
 
-def open(number, folder=FOLDER):
+def open(number, folder=FOLDER, *, browser=True):
     """Start JupyterLab at a lesson, and wait until it ends.
+
+    Args:
+        number: of the lesson, such as 4 or "04".
+        folder: where the notebooks lie.
+        browser: open a browser; without one JupyterLab prints the address alone.
+
+    Returns:
+        The exit status of JupyterLab.
 
     Raises:
         ModuleNotFoundError: JupyterLab is missing; the message has the cure.
+        LessonError: the notebook is missing; the message has the cure.
     """
     lesson = find(number, folder)
     needed("jupyterlab")
-    command = [sys.executable, "-m", "jupyterlab", str(lesson.notebook)]
-    return subprocess.call(command)
-
-
-def start(seed=7):
-    """Begin a lesson: check what it needs, seed every random draw, let figures show.
-
-    Raises:
-        ImportError: a package is missing or too old; the message is the line that cures it.
-
-    Example:
-        >>> start()
-    """
-    for name, lowest in (("keras", (3, 8)), ("matplotlib", (3, 8))):
-        _check(name, lowest)
-    import keras
-
-    from kerasllm.plots import chinese_font
-    from kerasllm.plots.fonts import FONT_CURE
-
-    if chinese_font() is None:
-        print(f"Figures show boxes in the place of Chinese. Cure: {FONT_CURE}")
-    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
-        from IPython.core.pylabtools import select_figure_formats
-
-        select_figure_formats(sys.modules["IPython"].get_ipython(), {"png"}, bbox_inches=None)
-    # A lesson trains many small models; TensorFlow would advise against tracing each of them.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    keras.utils.set_random_seed(seed)
-
-
-def _check(name, lowest):
-    try:
-        version = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        raise ModuleNotFoundError(
-            f"this lesson needs {name}, which is not installed: {EXTRA}"
-        ) from None
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < lowest:
-        wanted = ".".join(map(str, lowest))
-        raise ImportError(
-            f"this lesson needs {name} {wanted} or newer, {version} is installed: "
-            f"pip install -U {name}"
-        )
+    if not lesson.notebook.is_file():
+        raise LessonError(f"{lesson.notebook.name} is not there: build {lesson.number} first.")
+    command = [
+        *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={lesson.notebook.parent}"),
+        f"--LabApp.default_url=/lab/tree/{lesson.notebook.name}",  # is in the printed address, too
+    ]
+    return subprocess.call(command if browser else [*command, "--no-browser"])
 
 
 def main(arguments=None):
-    """Run `list`, `open NN`, `build [NN] [--html]` or `check [NN]`."""
+    """Run `list`, `open NN [--no-browser]`, `build [NN] [--html]` or `check [NN]`."""
     import argparse
 
     parser = argparse.ArgumentParser(prog="python -m kerasllm.lessons", description=__doc__)
@@ -207,12 +178,13 @@ def main(arguments=None):
     parser.add_argument("verb", choices=("list", "open", "build", "check"))
     parser.add_argument("number", nargs="?")
     parser.add_argument("--html", action="store_true")
+    parser.add_argument("--no-browser", action="store_true")
     given = parser.parse_args(arguments)
     if given.verb == "list":
         for lesson in list():
             print(f"{lesson.number}  {lesson.minutes:3d} min  {lesson.title}")
     elif given.verb == "open":
-        open(given.number)
+        sys.exit(open(given.number, browser=not given.no_browser))
     elif given.verb == "build":
         for path in build(given.number, html=given.html):
             print(path)

@@ -1,6 +1,9 @@
 """The lessons: each has the form, is in step with its notebook, and shows no machine."""
 
 import re
+import subprocess
+import sys
+from importlib import metadata
 from itertools import pairwise
 
 import pytest
@@ -149,12 +152,80 @@ def test_no_lessons_says_where_they_come_from(tmp_path):
 def test_first_cell_says_what_is_missing(monkeypatch, version, message):
     def found(_name):
         if version is None:
-            raise lessons.importlib.metadata.PackageNotFoundError
+            raise metadata.PackageNotFoundError
         return version
 
-    monkeypatch.setattr(lessons.importlib.metadata, "version", found)
+    monkeypatch.setattr(metadata, "version", found)
     with pytest.raises(ImportError, match=message):
         lessons.start()
+
+
+def test_first_cell_says_that_figures_lack_a_font(monkeypatch, capsys):
+    monkeypatch.setattr("kerasllm.plots.chinese_font", lambda: None)
+    lessons.start()
+    assert "boxes in the place of Chinese. Cure: install a font" in capsys.readouterr().out
+
+
+def test_first_cell_says_that_nothing_can_be_written(monkeypatch, capsys):
+    def refused():
+        raise PermissionError
+
+    monkeypatch.setattr("os.access", lambda *_: False)
+    lessons.start()
+    assert "read-only: your changes will be lost. Cure: cp -r" in capsys.readouterr().out
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    with pytest.raises(PermissionError, match="mkdir -p ~/tmp && export TMPDIR"):
+        lessons.start()
+
+
+def test_first_cell_needs_nothing_but_the_package():
+    # Keras may be missing or too old: the cell has to run that far.
+    for lesson in ALL:
+        first = lessons.read_source(lesson).cells[1].source
+        assert first == "from kerasllm import lessons\n\nlessons.start()"
+    code = (
+        "import sys, kerasllm.lessons; sys.exit({'keras', 'matplotlib'} & {*sys.modules} != set())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("browser", [True, False])
+def test_open_starts_jupyterlab_at_the_notebook(monkeypatch, browser):
+    commands = []
+    monkeypatch.setattr(lessons, "needed", lambda _name: None)
+    monkeypatch.setattr(lessons.subprocess, "call", lambda command: commands.append(command) or 0)
+    assert lessons.open(4, browser=browser) == 0
+    (command,) = commands
+    assert command[1:3] == ["-m", "jupyterlab"] and ("--no-browser" in command) is not browser
+    assert f"--ServerApp.root_dir={lessons.FOLDER}" in command
+    assert "--LabApp.default_url=/lab/tree/04_lstm_and_gru_by_hand.ipynb" in command
+
+
+def test_open_says_what_is_missing(monkeypatch, tmp_path):
+    tiny(tmp_path, "1 + 1")
+    monkeypatch.setitem(sys.modules, "jupyterlab", None)
+    with pytest.raises(
+        ModuleNotFoundError, match=r"jupyterlab, .* pip install -e '.\[notebooks\]'"
+    ):
+        lessons.open(3, tmp_path)
+    monkeypatch.setattr(lessons, "needed", lambda _name: None)
+    with pytest.raises(lessons.LessonError, match="is not there: build 03 first"):
+        lessons.open(3, tmp_path)
+
+
+def test_aligned_equations_and_headings_with_formulas_become_clean_pages(tmp_path):
+    pytest.importorskip("nbconvert")
+    pytest.importorskip("latex2mathml")
+    from kerasllm.lesson_pages import page, set_aside
+
+    formulas = []
+    set_aside("$$\\begin{aligned}a &= b \\\\\\[4pt] c &= d\\end{aligned}$$", formulas)
+    assert "4pt" not in formulas[0] and formulas[0].count("<mtr>") == 2
+    tiny(tmp_path, "1 + 1\n\n# %% [markdown]\n# ## Why $d_k$?")
+    lesson = lessons.find(3, tmp_path)
+    lesson.notebook.write_text(nbformat.writes(lessons.read_source(lesson)), "utf-8")
+    heading = re.search(r"<h2.*?</h2>", page(lesson), re.DOTALL)[0]
+    assert re.match(r'<h2 id="[\w%?-]*">Why <math', heading), heading
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from kerasllm.plots.style import numbers, panels
 
 MOST_COUNTS = 20  # classes up to which the cells hold their counts
 CELL = 0.28  # width of a token, inches
+MARGINS = 2.2  # width of the axis, the colour bar and their names, inches
 
 
 def confusion_matrix(matrix: np.ndarray, labels: Sequence[str], title: str = "Confusion matrix"):
@@ -80,13 +81,14 @@ def attention_map(
     _check_shape(heads.shape[1:], (len(tokens), len(keys)), "values (queries, keys)")
     columns = int(np.ceil(np.sqrt(len(heads))))
     rows = -(-len(heads) // columns)
-    width, height = (1.4 + CELL * len(names) for names in (keys, tokens))
+    width, height = (1.6 + CELL * len(names) for names in (keys, tokens))
     figure, grid = panels(rows, columns, max(width * columns + 1, 4), height * rows + 0.6)
     for axes in grid.flat[len(heads) :]:
         axes.remove()
     for number, axes in enumerate(grid.flat[: len(heads)]):
         image = axes.imshow(heads[number], cmap="Blues", vmin=0, vmax=max(heads.max(), 1e-9))
         _name_ticks(axes, tokens, keys, CELL)
+        axes.set(xlabel="key: looked at", ylabel="query: looking")
         if len(heads) > 1:
             axes.set_title(f"head {number + 1}", fontsize=10)
     figure.colorbar(image, ax=list(grid.flat[: len(heads)]), shrink=0.8, label="weight")
@@ -130,8 +132,8 @@ def gate_heatmap(
         interpolation="nearest",
     )
     figure.colorbar(image, ax=axes, label="value")
-    _name_ticks(axes, None, tokens, width / len(tokens))
-    axes.set(ylabel="unit", title=drawable(title))
+    _name_ticks(axes, None, tokens, (width - MARGINS) / len(tokens))
+    axes.set(xlabel="token", ylabel="unit", title=drawable(title))
     axes.locator_params(axis="y", integer=True)
     return use_fonts(figure)
 

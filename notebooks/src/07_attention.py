@@ -14,13 +14,16 @@
 # required.
 
 # %%
+from kerasllm import lessons
+
+lessons.start()
+
+# %%
 import keras
 import numpy as np
 
-from kerasllm import datasets, exercises, lessons, models, plots, reference, text, verify
+from kerasllm import datasets, exercises, models, plots, reference, text, verify
 from kerasllm.plots.style import COLOURS, panels, tidy
-
-lessons.start()
 
 # %% [markdown]
 # ## 1. A weighted average
@@ -132,6 +135,10 @@ _, seen = reference.scaled_dot_product_attention(x, x, x, mask=padding & causal)
 
 names = ["我", "爱", "自然", "语言", "<pad>", "<pad>"]
 plots.attention_map(names, seen.weights[0], title="Padding and causal mask: no weight to the right")
+
+# %% [markdown]
+# Each row is one query and sums to one. (The two rows of padding look at something, but nobody
+# reads what they find: nobody looks at padding, and the loss leaves it out.)
 
 # %%
 assert np.allclose(seen.weights.sum(-1), 1)
@@ -252,8 +259,8 @@ assert np.allclose(as_it_is, bare, atol=1e-12) and np.allclose(with_dense, bahda
 #
 # $$d\text{score}_j = w_j \Big( dw_j - \sum_i w_i\, dw_i \Big)$$
 #
-# A key that is better than the average of what is read gets a higher score; the rest get a lower
-# one. The gradients of a row add up to zero.
+# A step of training goes against the gradient: a value that lowers the loss more than the average
+# of what is read gets a higher score, the others a lower one. The gradients of a row add up to 0.
 #
 # **From** $\text{score} = q k^\top / \sqrt{d_k}$:
 #
@@ -440,7 +447,8 @@ print(
 )
 assert on_subject > 2 / (LAST + 1)
 
-plots.attention_map(one.tokens, maps[block][head], title=f"{block}, head {head + 1}")
+title = f"{block}, head {head + 1}: at the end it looks at the subject"
+plots.attention_map(one.tokens, maps[block][head], title=title)
 
 # %% [markdown]
 # Read the last row: at *find*, the head looks back over the clause at the subject. Nobody told it

@@ -31,6 +31,11 @@
 # | S15 | 004 | chunking as tokenising; nothing held out | wrong method |
 
 # %%
+from kerasllm import lessons
+
+lessons.start()
+
+# %%
 import re
 import warnings
 
@@ -38,12 +43,11 @@ import keras
 import numpy as np
 from tensorflow.keras.preprocessing.text import Tokenizer  # the documents' own, by now legacy
 
-from kerasllm import datasets, exercises, layers, lessons, models, reference, text, verify
+from kerasllm import datasets, exercises, layers, models, reference, text, verify
 from kerasllm.datasets.synthetic import markov_language
 from kerasllm.plots.style import COLOURS, panels, tidy
 from kerasllm.training import baselines
 
-lessons.start()
 rng = np.random.default_rng(7)
 
 
@@ -358,9 +362,9 @@ assert language_model(inputs).shape == (6, 8, 11)  # (B, T, V)
 
 # %%
 def walk(new_each_time):
-    draws = np.random.default_rng(3)
+    draws = np.random.default_rng(5)
     w, state, path = [np.ones(1)], None, []
-    for _ in range(600):
+    for _ in range(2000):
         a = 30.0 if draws.random() < 0.1 else 0.0
         state = None if new_each_time else state
         w, state = reference.adam(w, [w[0] - a], state, learning_rate=0.05)
@@ -381,10 +385,10 @@ figure
 
 # %%
 print(
-    f"last 200 steps: new optimizer {abs(fresh[-200:].mean()):.1f}, one optimizer "
-    f"{kept[-200:].mean():.1f}, mean of the data 3"
+    f"mean of the last 1000 steps: new optimizer {abs(fresh[-1000:].mean()):.1f}, "
+    f"one optimizer {kept[-1000:].mean():.1f}, the data 3.0"
 )
-assert abs(fresh[-200:].mean()) < 0.2 and abs(kept[-200:].mean() - 3) < 0.6
+assert abs(fresh[-1000:].mean()) < 0.2 and abs(kept[-1000:].mean() - 3) < 0.6
 
 first_step, _ = reference.adam([np.zeros(3)], [np.array([1e-3, 1.0, -50.0])], learning_rate=0.05)
 assert np.allclose(np.abs(first_step[0]), 0.05, rtol=1e-2)  # whatever the gradient
@@ -395,8 +399,8 @@ assert np.allclose(np.abs(first_step[0]), 0.05, rtol=1e-2)  # whatever the gradi
 # where most batches point, to 0. **Mended:** make the optimizer once, before the loop (in Keras:
 # `compile`).
 #
-# The same listing does not pad (填充) and gives no attention mask. It runs only because its two
-# sentences have equally many tokens:
+# The same listing does not pad (填充) and gives no attention mask. Its ids become an array only
+# because its two sentences happen to have equally many tokens:
 
 # %%
 short, long = [4, 7, 2], [4, 7, 2, 9, 5]
@@ -417,7 +421,9 @@ assert np.abs(blind[0, :3] - alone[0]).max() > 0.05
 assert np.allclose(masked[0, :3], alone[0], atol=1e-14)
 
 # %% [markdown]
-# And in Keras labels must be an array. A list means "several outputs":
+# Last, its labels are a plain list. PyTorch's `TensorDataset`, which the listing uses, wants
+# tensors and raises: the loop above is never reached. Keras raises, too, because to Keras a list
+# means "several outputs"; labels have to be an array:
 
 # %%
 failure(ValueError, lambda: classifier.fit(features, [1, 0, 1], verbose=0))
@@ -662,14 +668,18 @@ model = small_classifier()
 model.fit(ids_of(three), three.label_ids, epochs=100, verbose=0)
 seen = model.evaluate(ids_of(three), three.label_ids, verbose=0)[1]
 unseen = model.evaluate(ids_of(test), test.label_ids, verbose=0)[1]
+
+mended = small_classifier()  # the same network, all the training rows
+mended.fit(ids_of(train), train.label_ids, batch_size=16, epochs=10, verbose=0)
+held_out = mended.evaluate(ids_of(test), test.label_ids, verbose=0)[1]
 majority = baselines.majority(train, test).metrics["accuracy"]
 linear = baselines.linear(train, test).metrics["accuracy"]
 print(
     f"3 sentences, 100 epochs: right on these three {seen:.0%}, on {len(test)} others {unseen:.0%}"
 )
 print(f"always the same answer: {majority:.0%}")
-print(f"mended, {len(train)} sentences and held-out rows, linear baseline: {linear:.0%}")
-assert seen == 1.0 and unseen < linear - 0.15
+print(f"mended, {len(train)} sentences: network {held_out:.0%}, linear baseline {linear:.0%}")
+assert seen == 1.0 and unseen < min(held_out, linear) - 0.15
 
 # %% [markdown]
 # **Why.** A network with thousands of weights learns any three sentences by heart (过拟合,
@@ -719,11 +729,11 @@ assert largest == size  # S7
 assert all(len(word) == 1 for word in letters.word_index)  # S8
 assert tagger(texts).shape == (6, 9, 3) and pooled(texts).shape == (6, 3)  # S9
 assert once_only(inputs).shape == (6, 11) and language_model(inputs).shape == (6, 8, 11)  # S10
-assert abs(fresh[-200:].mean()) < 0.2 and abs(kept[-200:].mean() - 3) < 0.6  # S11
+assert abs(fresh[-1000:].mean()) < 0.2 and abs(kept[-1000:].mean() - 3) < 0.6  # S11
 assert np.allclose(h, simple) and not np.allclose(again, row)  # S12
 assert sameness["bare"][-1] > 0.95 > sameness["whole"][-1]  # S13
 assert weights["LSTM"] == 4 * weights["SimpleRNN"]  # S14
-assert seen == 1.0 and unseen < linear - 0.15  # S15
+assert seen == 1.0 and unseen < min(held_out, linear) - 0.15  # S15
 
 # %% [markdown]
 # ## Where to go next

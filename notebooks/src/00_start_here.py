@@ -1,0 +1,367 @@
+# %% [markdown]
+# # 00 · Start here
+#
+# **What you will do.** Train a small language model (语言模型) before your eyes, hold its score
+# against the best score that is possible, let it write, turn it into a classifier (分类器), and
+# prove with one call that Keras computed what the equations say.
+#
+# **What you will learn.** What a language model is, and what it is not; how text becomes ids;
+# what perplexity (困惑度) measures; what pretraining (预训练) and fine-tuning (微调) are.
+#
+# **What you need.** Python, and what a probability is. 10 minutes; the cells run in half a minute
+# on a laptop, without network.
+
+# %%
+from kerasllm import lessons
+
+lessons.start()
+
+# %%
+import keras
+import numpy as np
+
+from kerasllm import exercises, layers, models, reference, text, verify
+from kerasllm.datasets import Dataset, Labelled
+from kerasllm.datasets.synthetic import grammar_language
+from kerasllm.plots.style import COLOURS, panels, tidy
+from kerasllm.training import baselines
+
+# %% [markdown]
+# ## 1. What a language model is
+#
+# A language model reads the beginning of a text and gives each word of its vocabulary a
+# probability of coming next:
+#
+# $$p(\text{next word} \mid \text{words so far})$$
+#
+# That is all. How it does so is left open: by counting, with an LSTM, with a Transformer. It is
+# trained on bare text, because each text contains its own answers: the next word is right there.
+#
+# To see how good a model is, one has to know how good it could be. For English nobody knows that.
+# So we begin with a language that was made for this purpose: a small grammar (语法) draws
+# sentences that look like English, and knows the exact probability of each.
+
+# %%
+language = grammar_language(seed=0)
+train_texts, test_texts = language.sample(4000, seed=1), language.sample(500, seed=2)
+for example in train_texts[:3]:
+    print(f"{example!r} has ln p = {language.log_probability(example):.1f}")
+
+# %% [markdown]
+# ## 2. Text to ids
+#
+# A network computes with numbers. A **tokenizer** (分词器) cuts text into tokens and gives each
+# an **id**. Here a token is a word; `<bos>` and `<eos>` mark the beginning and the end of a text,
+# and id 0 is kept for padding (填充), which makes the texts of a batch equally long.
+
+# %%
+tokenizer = text.train_tokenizer(train_texts, "word", 200)
+short = train_texts[0]
+ids = tokenizer.encode(short, bos=True, eos=True)
+print(short, "->", ids)
+print("and back:", tokenizer.decode(ids))
+
+
+def to_ids(texts, length=None):
+    return text.pad_sequences(tokenizer.encode_batch(texts, bos=True, eos=True), length)
+
+
+train_ids, test_ids = to_ids(train_texts, length=24), to_ids(test_texts)  # long ones are cut
+print("texts for training:", train_ids.shape, "(texts, tokens)")
+assert tokenizer.decode(ids) == short
+
+# %% [markdown]
+# Other languages need other tokens. Chinese has no spaces between words, so its tokens are
+# characters, or pieces that a tokenizer learns:
+
+# %%
+chinese = text.train_tokenizer(["语言模型预测下一个词。"], "character")
+print(chinese.tokens("预测下一个词"), "->", chinese.encode("预测下一个词"))
+
+# %% [markdown]
+# ## 3. Loss and perplexity
+#
+# The model is asked at every token. Its **loss** (损失) is the mean of $-\ln p$, where $p$ is the
+# probability that it gave to the word that did come. This is the cross-entropy (交叉熵), in *nats*
+# a token:
+#
+# $$L = -\frac{1}{N} \sum_{t=1}^{N} \ln p(w_t \mid w_1 \ldots w_{t-1})
+# \qquad\qquad \text{perplexity} = e^{L}$$
+#
+# Perplexity is easier to picture: a model with perplexity 5 is as unsure as someone who has to
+# choose among 5 equally likely words. Know nothing, and it is the size of the vocabulary. Know
+# everything, and there is still chance: the least loss that anybody can expect is the **entropy**
+# (熵) of the language. Ours is known exactly; and the language itself can be scored on our 500 test
+# texts, which are a sample and may be a little easier or harder.
+
+# %%
+floor = np.exp(language.entropy_rate)
+tokens = sum(len(example.split()) + 1 for example in test_texts)  # the end counts as one
+best = np.exp(-sum(map(language.log_probability, test_texts)) / tokens)
+print(f"knowing nothing: perplexity {tokenizer.vocabulary_size}")
+print(f"knowing all:     perplexity {floor:.2f} = exp({language.entropy_rate:.3f} nats)")
+print(f"               and {best:.2f} on these test texts")
+assert abs(best / floor - 1) < 0.05
+
+# %% [markdown]
+# ## 4. A model learns
+#
+# Three parts: a table with a vector for each word (嵌入, embedding), an LSTM (长短时记忆网络) that
+# reads these vectors from left to right and keeps a state, and a head that turns each state into a
+# score for every word. The targets are the inputs, moved by one place.
+
+# %%
+model = models.CausalLM(
+    models.RecurrentBackbone(
+        models.RecurrentConfig(
+            tokenizer.vocabulary_size, hidden_dim=32, units=48, num_layers=1, cell="lstm"
+        )
+    )
+)
+model.compile(keras.optimizers.Adam(0.005), models.TokenCrossEntropy(), jit_compile=False)
+
+
+def perplexity(ids):
+    return float(np.exp(model.evaluate(ids[:, :-1], ids[:, 1:], batch_size=len(ids), verbose=0)))
+
+
+curve = [perplexity(test_ids)]
+print(f"untrained: perplexity {curve[0]:5.2f} on new texts")
+for epoch in range(1, 8):
+    model.fit(train_ids[:, :-1], train_ids[:, 1:], batch_size=64, verbose=0)
+    curve.append(perplexity(test_ids))
+    print(f"epoch {epoch}:   perplexity {curve[-1]:5.2f}")
+
+# %%
+figure, ((axes,),) = panels()
+axes.plot(curve, marker="o", color=COLOURS[0], label="LSTM, on texts it has not seen")
+axes.axhline(best, color="#6b6b6b", linestyle="--", label="the language itself: no model is better")
+axes.set(
+    xlabel="epochs (passes over the training texts)",
+    ylabel="perplexity",
+    yscale="log",
+    yticks=[10, 20, 50, 100],
+    yticklabels=["10", "20", "50", "100"],
+    title="The model learns nearly all that can be learned",
+)
+axes.minorticks_off()
+axes.legend(frameon=False)
+tidy(axes)
+figure
+
+# %% [markdown]
+# Nobody told it the rules of the grammar; it found them in the sentences. Compare what it expects
+# after the first word *every* with how often each word follows in 10,000 fresh sentences:
+
+# %%
+openings = [sentence.split() for sentence in language.sample(10_000, seed=5)]
+after_every = [words[1] for words in openings if words[0] == "every"]
+logits = keras.ops.convert_to_numpy(model(np.array([tokenizer.encode("every", bos=True)])))
+p, _ = reference.softmax(logits[0, -1])
+
+likely = sorted(set(after_every), key=after_every.count, reverse=True)[:8]
+counted = np.array([after_every.count(word) / len(after_every) for word in likely])
+learned = p[[tokenizer.token_to_id(word) for word in likely]]
+allowed = sum(p[tokenizer.token_to_id(word)] for word in set(after_every))
+
+figure, ((axes,),) = panels(width=7.2, height=3.4)
+places = np.arange(len(likely))
+axes.bar(places - 0.2, counted, 0.4, color="#b0b0b0", label="counted")
+axes.bar(places + 0.2, learned, 0.4, color=COLOURS[0], label="the model")
+axes.set_xticks(places, likely)
+axes.set(xlabel="next word after “every”", ylabel="probability", title="The model found the rules")
+axes.legend(frameon=False)
+tidy(axes)
+figure
+
+# %%
+print(f"probability that the model gives to words that can follow: {allowed:.3f}")
+assert np.abs(learned - counted).max() < 0.06 and allowed > 0.95
+
+# %% [markdown]
+# ## 5. It writes
+#
+# Draw a next word from $p$, put it behind the text, and ask again. That is how every language
+# model writes. The language can tell whether a text is one of its own:
+
+# %%
+samples = models.generate_ids(
+    model, [[tokenizer.bos_id]] * 100, 40, models.Sampling(temperature=1.0), seed=7
+)
+written = [tokenizer.decode(sample) for sample in samples]
+possible = np.mean([language.log_probability(sample) > -np.inf for sample in written])
+for sample in written[:3]:
+    print(sample)
+print(f"without a single mistake: {possible:.0%} of {len(written)}")
+assert possible > 0.5
+
+# %% [markdown]
+# ## 6. Fine-tuning: the same network gets a job
+#
+# Learning to predict was **pretraining**: much text, no labels. **Fine-tuning** goes on from these
+# weights with a few labelled examples (标注数据) of a task. Ours: is this a sentence, or were its
+# words shuffled? (Now and then a shuffled one happens to be a sentence; that is noise in the
+# labels.) We have 100 labels.
+#
+# The task takes the pretrained *backbone* and puts a new head on it. Beside it stand the same
+# network from scratch, and a linear model that counts words and pairs of words: a network that
+# does not beat this baseline (基线) is not worth its electricity.
+
+# %%
+rng = np.random.default_rng(7)
+
+
+def labelled(texts, split):
+    """Return sentences of 4 to 16 words, every second one shuffled."""
+    rows = []
+    for words in (text_.split() for text_ in texts):
+        if 4 <= len(words) <= 16:
+            shuffle = len(rows) % 2 == 1
+            words = rng.permutation(words) if shuffle else words
+            rows.append(Labelled(" ".join(words), "shuffled" if shuffle else "sentence"))
+    return Dataset(rows, name="order", split=split, task="classification")
+
+
+train, test = labelled(language.sample(300, seed=3), "train")[:100], labelled(test_texts, "test")
+for row in train[:2]:
+    print(f"{row.label:9} {row.text}")
+
+
+def tuned(backbone):
+    """Return a classifier on this backbone, trained with the labels, and its accuracy."""
+    classifier = models.TextClassifier(backbone, num_classes=2, pooling="max")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    classifier.compile(keras.optimizers.Adam(0.005), loss, metrics=["accuracy"], jit_compile=False)
+    classifier.fit(to_ids(train.texts), train.label_ids, batch_size=32, epochs=16, verbose=0)
+    ids = to_ids(test.texts)
+    return classifier, classifier.evaluate(ids, test.label_ids, batch_size=len(ids), verbose=0)[1]
+
+
+_, scratch = tuned(models.RecurrentBackbone(model.backbone.settings))
+classifier, pretrained = tuned(model.backbone)
+linear = baselines.linear(train, test).metrics["accuracy"]
+print(f"right on {len(test)} new texts, with {len(train)} labels")
+for name, accuracy in {
+    "guessing": 0.5,
+    "linear baseline": linear,
+    "LSTM from scratch": scratch,
+    "LSTM, pretrained": pretrained,
+}.items():
+    print(f"  {name:18} {accuracy:.0%}")
+assert pretrained > max(linear, scratch) + 0.1
+
+# %% [markdown]
+# The labels only had to teach the question. What can follow what, the network knew already.
+#
+# This is one draw of 100 labels. [Lesson 11](11_fine_tuning.ipynb) does it several times, with its
+# spread, and shows what can go wrong.
+#
+# ## 7. Is it true? Ask NumPy
+#
+# A framework computes much that one does not see. This project keeps every equation a second time
+# in plain NumPy, with a backward pass derived by hand. One call gives the classifier and a batch
+# to both, and compares the output of each layer, the loss, and the gradient (梯度) of each weight.
+# *Digits* is how many of them agree (the 32-bit numbers of Keras have about seven), *bar* the
+# relative difference that is allowed:
+
+# %%
+proof = verify.compare(classifier, to_ids(train.texts)[:8], train.label_ids[:8])
+assert proof.ok
+proof
+
+# %% [markdown]
+# ## 8. The same in two commands
+#
+# All of this, with checkpoints, curves, intervals and baselines, for text of your own:
+#
+# ```
+# kerasllm pretrain novel.txt --output runs/novel
+# kerasllm finetune runs/novel reviews.csv --output runs/reviews
+# ```
+#
+# and then `kerasllm evaluate runs/reviews`, `kerasllm predict runs/reviews "A fine evening."`,
+# `kerasllm verify --model runs/reviews`.
+#
+# ## 9. A map: from the five documents to this project
+#
+# | document | its subject | lesson | NumPy: `reference` | Keras: `layers`, `models` |
+# |---|---|---|---|---|
+# | 000 | RNN, LSTM, GRU 循环神经网络 | [04] | `simple_rnn` `lstm` `gru` | `StackedRNN` |
+# | 000 | pretraining, fine-tuning 微调 | 00, [11] | `cross_entropy` `adam` | `CausalLM` |
+# | 001 | attention 注意力 | [07] | `scaled_dot_product_attention` | `MultiHeadAttention` |
+# | 001 | BiLSTM; BERT | [04], [07] | `bidirectional` | `BiLSTM` `MaskedLM` |
+# | 002 | loss, perplexity 困惑度 | 00 | `ngram_perplexity` | `TokenCrossEntropy` |
+# | 003 | Transformer 变压器 | [07] | `transformer_encoder` | `TransformerEncoder` |
+# | 003 | the training loop 训练循环 | [11], [21] | `adam` `padding_mask` | `TextClassifier` |
+# | 004 | tokenizing, padding 填充 | 00, [04] | `bpe_encode` `embedding` | `TokenEmbedding` |
+# | 004 | softmax, descent 梯度下降 | [04], [07] | `softmax` `sgd` | `CausalLM` |
+# | 004 | fine-tuning 有监督微调 | 00, [11] | `dense` `dropout` | `TextClassifier` |
+# | all | what is wrong in them 勘误 | [21] | | |
+#
+# [04]: 04_lstm_and_gru_by_hand.ipynb
+# [07]: 07_attention.ipynb
+# [11]: 11_fine_tuning.ipynb
+# [21]: 21_the_errata.ipynb
+#
+# The cell makes sure that the map leads somewhere:
+
+# %%
+in_numpy = """simple_rnn lstm gru cross_entropy adam scaled_dot_product_attention bidirectional
+    ngram_perplexity transformer_encoder padding_mask bpe_encode embedding softmax sgd dense
+    dropout"""
+in_layers = "StackedRNN MultiHeadAttention BiLSTM TransformerEncoder TokenEmbedding"
+in_models = "CausalLM TextClassifier MaskedLM TokenCrossEntropy"
+for package, names in ((reference, in_numpy), (layers, in_layers), (models, in_models)):
+    assert all(hasattr(package, name) for name in names.split())
+
+# %% [markdown]
+# ## Exercises
+#
+# Write it yourself, and the library says which mistake you made. Here is an attempt at the loss of
+# section 3, with a slip:
+
+
+# %%
+def my_cross_entropy(logits, targets, mask=None, label_smoothing=0.0):
+    p, _ = reference.softmax(logits)
+    nats = -np.log(np.take_along_axis(p, targets[..., None], -1)[..., 0])
+    nats = (1 - label_smoothing) * nats - label_smoothing * np.log(p).mean(-1)
+    return nats.mean() if mask is None else (nats * mask).mean()  # where is the slip?
+
+
+verdict = exercises.check("cross_entropy", my_cross_entropy)
+assert not verdict.ok
+
+# %% [markdown]
+# Now you; `exercises.show(...)` states a task, `exercises.hint(...)` helps, and `exercises.table()`
+# lists all of them:
+#
+# 1. `softmax`, then `cross_entropy` (mend the attempt above).
+# 2. `greedy_search`: write with the likeliest word each time.
+# 3. `bpe_encode`: a tokenizer that knows every word, because it can fall back on letters.
+# 4. Without the checker: change `seed=0` in section 1. The rules stay, their probabilities change.
+#    Which numbers of this lesson move, and which do not?
+
+# %%
+exercises.show("softmax")
+
+# %% [markdown]
+# ## What this lesson claims
+#
+# One cell, all claims. If it runs, they hold on your machine.
+
+# %%
+assert 0.8 < curve[0] / tokenizer.vocabulary_size < 1.2  # untrained: as good as guessing
+assert best * 0.99 < curve[-1] < best * 1.15  # trained: close to the best possible
+assert allowed > 0.95  # it found what can follow
+assert possible > 0.5  # it writes the language
+assert pretrained > max(linear, scratch) + 0.1  # pretraining pays
+assert proof.ok  # forward and gradients, NumPy = Keras
+
+# %% [markdown]
+# ## Where to go next
+#
+# - [04 LSTM and GRU by hand](04_lstm_and_gru_by_hand.ipynb): what is inside of the network above.
+# - [07 Attention](07_attention.ipynb): the other way to read, and the heart of the Transformer.
+# - [11 Fine-tuning](11_fine_tuning.ipynb): section 6 in earnest.
+# - [21 The errata](21_the_errata.ipynb): fifteen defects of the documents, run and mended.
