@@ -16,6 +16,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,8 +191,11 @@ def main(arguments=None):
             print(path)
     else:
         for lesson in list() if given.number is None else (find(given.number),):
-            execute(lesson.number)
-            print(f"{lesson.number} {lesson.title}: runs")
+            began = time.perf_counter()
+            execute(lesson.number, limit=3 * LIMIT)  # so much slower may another machine be
+            seconds = time.perf_counter() - began
+            late = f", more than the {LIMIT} s aimed at" if seconds > LIMIT else ""
+            print(f"{lesson.number} {lesson.title}: runs in {seconds:.0f} s{late}")
 
 
 if __name__ == "__main__":

@@ -65,14 +65,17 @@ def lessons_list():
 
 
 @lessons_app.command("open")
-def lessons_open(number: Annotated[str, typer.Argument(help="number of a lesson, such as 04")]):
+def lessons_open(
+    number: Annotated[str, typer.Argument(help="number of a lesson, such as 04")],
+    browser: Annotated[bool, typer.Option(help="open it in the browser")] = True,
+):
     """Start JupyterLab at a lesson (extra `notebooks`).
 
     Example: kerasllm lessons open 04
     """
     from kerasllm import lessons
 
-    lessons.open(number)
+    raise typer.Exit(lessons.open(number, browser=browser) or 0)
 
 
 @lessons_app.command("build")
@@ -86,4 +89,5 @@ def lessons_build(
     """
     from kerasllm import lessons
 
-    lessons.build(number, html=html)
+    for path in lessons.build(number, html=html):
+        typer.echo(path)

@@ -29,8 +29,8 @@ def verify(
     if backend is not None and backend != os.environ.get("KERAS_BACKEND"):
         files = {"--model": model, "--json": json, "--html": html, "--table": table}
         given = [part for name, path in files.items() if path for part in (name, str(path))]
-        flags = [*given, *(["--rows"] if rows else []), "--backend", backend]
-        raise typer.Exit(on_backend(backend, ["verify", *flags]))
+        parts = [*given, *(["--rows"] if rows else []), "--backend", backend]
+        raise typer.Exit(on_backend(backend, ["verify", *parts]))
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # its remarks would stand between the lines
     flags.load_keras()
     agreed = verify_command(model, rows=rows, json=json, html=html, table=table)

@@ -169,13 +169,14 @@ def payoff(
         "gradual",
     ),
     seeds: Annotated[int, typer.Option(help="draws of the labels")] = 5,
+    resume: Resume = False,
     quiet: Quiet = False,
 ):
     """Measure what pretraining is worth at several numbers of labels."""
     flags.load_keras()
     from kerasllm.training import payoff
 
-    options = {"label_counts": label_counts, "methods": methods, "seeds": seeds}
+    options = {"label_counts": label_counts, "methods": methods, "seeds": seeds, "resume": resume}
     payoff(run, data, output, settings=settings, quiet=quiet, **options)
 
 
