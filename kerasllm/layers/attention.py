@@ -109,9 +109,7 @@ class MultiHeadAttention(keras.layers.Layer):
         training=None,
     ):
         """Return y (B, T, D), with the cache or the weights A where asked for."""
-        query, key, value = self._project(inputs, source)
-        if self.rotary and source is None:
-            query, key = rotate(query, start), rotate(key, start)
+        query, key, value = self._project(inputs, source, start)
         if cache is not None:
             key = ops.slice_update(cache[0], (0, 0, start, 0), ops.cast(key, cache[0].dtype))
             value = ops.slice_update(cache[1], (0, 0, start, 0), ops.cast(value, cache[1].dtype))
@@ -127,17 +125,17 @@ class MultiHeadAttention(keras.layers.Layer):
             return y, cache
         return (y, weights) if return_weights else y
 
-    def _project(self, x, source):
+    def _project(self, x, source, start):
         """Return Q (B, N, T, K), K and V (B, N, S, K)."""
         width = self.num_heads * self.head_size
         kernel = self.qkv_kernel
         bias = self.qkv_bias if self.use_bias else ops.zeros((3 * width,), self.compute_dtype)
         if source is None:
-            parts = ops.split(ops.matmul(x, kernel) + bias, 3, axis=-1)
-        else:
-            query = self._heads(ops.matmul(x, kernel[:, :width]) + bias[:width])
-            return [query, *(source if isinstance(source, tuple) else self.project_source(source))]
-        return [self._heads(part) for part in parts]
+            query, key, value = ops.split(ops.matmul(x, kernel) + bias, 3, axis=-1)
+            turn = start if self.rotary else None
+            return self._heads(query, turn), self._heads(key, turn), self._heads(value)
+        query = self._heads(ops.matmul(x, kernel[:, :width]) + bias[:width])
+        return query, *(source if isinstance(source, tuple) else self.project_source(source))
 
     def project_source(self, source):
         """Return the keys and values (B, N, S, K) of a source, for a decoder's every step."""
@@ -147,10 +145,11 @@ class MultiHeadAttention(keras.layers.Layer):
             rest = rest + ops.cast(self.qkv_bias, self.compute_dtype)[width:]
         return tuple(self._heads(part) for part in ops.split(rest, 2, axis=-1))
 
-    def _heads(self, x):
-        """Split the features into heads: (B, T, NK) -> (B, N, T, K)."""
+    def _heads(self, x, start=None):
+        """Split features into heads, rotated from `start` on: (B, T, NK) -> (B, N, T, K)."""
         x = ops.reshape(x, (*ops.shape(x)[:2], self.num_heads, self.head_size))
-        return ops.transpose(x, (0, 2, 1, 3))
+        x = x if start is None else rotate(x, start)
+        return ops.transpose(x, (0, 2, 1, 3))  # a head's keys side by side: quick to read
 
     def _merge(self, mixed):
         """Concatenate the heads (B, N, T, K) and project them to (B, T, D)."""

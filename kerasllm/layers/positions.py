@@ -40,11 +40,11 @@ def rotate(x, start=0):
     A query at t and a key at s rotated so have a product that depends on t - s alone.
 
     Args:
-        x: queries or keys (…, T, K); K even.
+        x: queries or keys (B, T, N, K); K even.
         start: position of the first row, for decoding step by step.
 
     Returns:
-        Rotated x, of its shape.
+        Rotated x (B, T, N, K).
 
     Source: Su et al. 2021 (RoFormer), equation 34, in the half-split order of GPT-NeoX.
     """
@@ -52,8 +52,8 @@ def rotate(x, start=0):
     frequency = 10000.0 ** (-np.arange(half) / half)
     # In half precision there are no odd numbers above 256: angles are at least float32.
     dtype = keras.backend.result_type(x.dtype, "float32")
-    t = ops.cast(ops.arange(ops.shape(x)[-2]) + start, dtype)
-    angle = t[:, None] * ops.convert_to_tensor(frequency, dtype=dtype)  # (T, K/2)
+    t = ops.cast(ops.arange(ops.shape(x)[1]) + start, dtype)
+    angle = t[:, None, None] * ops.convert_to_tensor(frequency, dtype=dtype)  # (T, 1, K/2)
     sin, cos = ops.cast(ops.sin(angle), x.dtype), ops.cast(ops.cos(angle), x.dtype)
     a, b = x[..., :half], x[..., half:]
     return ops.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)

@@ -12,12 +12,15 @@ from kerasllm.models.seq2seq import RecurrentSeq2Seq
 from kerasllm.models.seq2seq_config import RecurrentSeq2SeqConfig, TransformerSeq2SeqConfig
 from kerasllm.models.seq2seq_transformer import TransformerSeq2Seq
 from kerasllm.models.spans import SpanExtractor, best_spans
+from kerasllm.models.tagging import EmbeddingBackbone, EmbeddingConfig, TokenTagger
 from kerasllm.models.tasks import CausalLM, ContrastiveLM, MaskedLM, TextClassifier, mask_tokens
 
 __all__ = [
     "Beam",
     "CausalLM",
     "ContrastiveLM",
+    "EmbeddingBackbone",
+    "EmbeddingConfig",
     "LoRA",
     "MaskedLM",
     "RecurrentBackbone",
@@ -30,6 +33,7 @@ __all__ = [
     "TextClassifier",
     "TextEncoder",
     "TokenCrossEntropy",
+    "TokenTagger",
     "TransformerBackbone",
     "TransformerConfig",
     "TransformerSeq2Seq",

@@ -175,8 +175,8 @@ def _uniform(batch, seed):
 
 def _advance(steps, sampling, stop, never, t, ids, state, done, given, ends, uniform, until):
     """Fill ids (B, L) up to position `until` by feeding the token at t to predict t + 1."""
-    t, ids, done, given, ends, uniform = map(
-        ops.convert_to_tensor, (t, ids, done, given, ends, uniform)
+    t, ids, done, given, ends, uniform, until = map(
+        ops.convert_to_tensor, (t, ids, done, given, ends, uniform, until)
     )
     batch, size = ids.shape
     forbidden = np.isin(np.arange(steps.vocabulary_size), never)

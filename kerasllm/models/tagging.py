@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
-from kerasllm.layers import BiLSTM, TokenEmbedding
-from kerasllm.layers.characters import CharacterCNN
-from kerasllm.layers.crf import CRF
+from kerasllm.layers import CRF, BiLSTM, CharacterCNN, TokenEmbedding
 from kerasllm.models.backbones import _Backbone
 from kerasllm.models.config import RecurrentConfig, _Config
 from kerasllm.models.tasks import _Task

@@ -142,7 +142,7 @@ def shifted(source, targets, bucket=4):
     """Return what a model is given, and what it should say: each target less its last, its first.
 
     Example:
-        >>> inputs, following = shifted(np.array([[7, 8]]), [[BOS, 9, EOS]], bucket=1)
+        >>> inputs, following = shifted(np.array([[7, 8]]), [[2, 9, 3]], bucket=1)
         >>> inputs["target"].tolist(), following.tolist()
         ([[2, 9]], [[9, 3]])
     """

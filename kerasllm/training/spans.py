@@ -84,9 +84,7 @@ def train_span(
     batches = window_batches(windows, targets, settings)
     rows = _train(model, batches, reader, validation, config, settings, folder, resume, report)
     folder.save(model, pretrained.tokenizer)
-    best = max(rows, key=lambda row: row["val_f1"]) if settings.keep_best else rows[-1]
-    folder.write_json("metrics.json", {k: v for k, v in best.items() if "val" in k})
-    _draw(folder, rows)
+    _write_scores(folder, rows, settings)
     report.say(f"  saved in {folder.path}")
     return folder
 
@@ -213,9 +211,12 @@ def window_nats(scored, targets):
     return nats
 
 
-def _draw(folder, rows):
+def _write_scores(folder, rows, settings):
+    """Write the scores of the weights that were kept, and draw the learning curves."""
     from kerasllm import plots
 
+    best = max(rows, key=lambda row: row["val_f1"]) if settings.keep_best else rows[-1]
+    folder.write_json("metrics.json", {k: v for k, v in best.items() if "val" in k})
     names = ("loss", "val_loss", "val_f1")
     figure = plots.learning_curves({n: [row[n] for row in rows] for n in names})
     folder.write_figure("learning_curves", figure)

@@ -1,13 +1,14 @@
 """Token tagging: from sentences in words to a tagger, its scores, and tags for typed sentences.
 
-from scratch      word embeddings and features from spelling, BiLSTM, CRF (Ma and Hovy 2016)
-from a run        its backbone; a word is tagged at its first piece (Devlin et al. 2019)
+Two ways to begin:
+
+    from scratch      word embeddings and features from spelling, BiLSTM, CRF (Ma and Hovy 2016)
+    from a run        its backbone; a word is tagged at its first piece (Devlin et al. 2019)
 """
 
 import dataclasses
-from pathlib import Path
+import math
 
-from kerasllm import datasets
 from kerasllm.datasets.tag_schemes import scheme_of
 from kerasllm.models.tagging import HEADS, EmbeddingBackbone, EmbeddingConfig, TokenTagger
 from kerasllm.training.corpora import found_again
@@ -23,9 +24,10 @@ from kerasllm.training.tagging_answers import (
     tag_metrics,
     tag_sentences,
 )
+from kerasllm.training.tagging_data import by_character, model_tags, read_tagged
 from kerasllm.training.tagging_settings import TaggerSettings
 from kerasllm.training.tagging_text import SentenceReader, TaggedBatches, word_tokenizer
-from kerasllm.training.tags import check_tags, convert_tags, forbidden_pairs
+from kerasllm.training.tags import convert_tags, forbidden_pairs
 
 __all__ = ["evaluate_tagger", "predict_tagger", "train_tagger"]
 
@@ -73,12 +75,11 @@ def train_tagger(
     if pretrained is not None and not isinstance(pretrained, Run):
         pretrained = load_run(pretrained)
     train, validation = read_tagged(data)
-    settings = _usual(settings, pretrained, _by_character(train))
+    settings = _usual(settings, pretrained, by_character(train))
     tags, told = model_tags(train, settings.scheme)
     config = _config(settings, pretrained, train, tags, found_again(data))
     if pretrained is not None:
-        check_output(output, pretrained)
-        _check_length(settings, pretrained)
+        _check_pretrained(settings, pretrained, output)
     if resume:
         check_resumable(output, config)
     folder = Run.create(output)
@@ -95,12 +96,6 @@ def train_tagger(
     return folder
 
 
-def _by_character(train):
-    """Return whether the words are characters, as in Chinese."""
-    lengths = [len(token) for example in train for token in example.tokens]
-    return lengths.count(1) > 0.9 * len(lengths)
-
-
 def _usual(settings, pretrained, by_character):
     """Fill what is None."""
     chosen = {
@@ -111,42 +106,9 @@ def _usual(settings, pretrained, by_character):
     if settings.characters is None:
         sees_capitals = pretrained is not None and not pretrained.tokenizer.lowercase
         chosen["characters"] = not (by_character or sees_capitals)
+    if settings.length is None:
+        chosen["length"] = min(256, _longest(pretrained))
     return dataclasses.replace(settings, **chosen)
-
-
-def read_tagged(data):
-    """Return (training, validation) data sets of tagged sentences, or say what is missing."""
-    if isinstance(data, str | Path):
-        train, validation = (datasets.load(data, split=s) for s in ("train", "validation"))
-    else:
-        train, validation = data
-    for part in (train, validation):
-        if part.task != "tagging":
-            raise ValueError(
-                f"expected sentences with a tag for each word, received {part!r}, a set for "
-                f"{part.task}: choose a tagging set, or give a CoNLL file."
-            )
-        for row, example in enumerate(part):
-            if len(example.tokens) != len(example.tags):
-                raise ValueError(
-                    f"expected one tag a word, sentence {row} of {part!r} has "
-                    f"{len(example.tokens)} words and {len(example.tags)} tags: mend it."
-                )
-    if len(train.labels) < 2:
-        raise ValueError(
-            f"expected at least 2 tags, {train.name} has {list(train.labels)} only: look at the "
-            "column of the tags."
-        )
-    return train, validation
-
-
-def model_tags(train, scheme):
-    """Return (the model's tags of each training sentence, what was found in the data)."""
-    rows = [list(example.tags) for example in train]
-    found = scheme_of(rows)
-    if found == "none":
-        return rows, "tags that mark no entities: scored by the share of right ones"
-    return [convert_tags(tags, scheme) for tags in rows], check_tags(rows, found)
 
 
 def _config(settings, pretrained, train, tags, source):
@@ -161,19 +123,26 @@ def _config(settings, pretrained, train, tags, source):
         "labels": sorted({tag for row in tags for tag in row}),
         "entities": entities,
         "characters": "".join(characters) if settings.characters else "",
-        "by_character": _by_character(train),
+        "by_character": by_character(train),
         "language": train.language,
         "data": {"name": train.name, "source": source, "hash": train.fingerprint},
     }
 
 
-def _check_length(settings, pretrained):
-    limit = getattr(pretrained.backbone.settings, "max_length", None)
-    if limit and settings.length > limit:
+def _check_pretrained(settings, pretrained, output):
+    check_output(output, pretrained)
+    limit = _longest(pretrained)
+    if settings.length > limit:
         raise ValueError(
             f"length={settings.length} is longer than the {limit} tokens that the pretrained "
             "model can read: lower it."
         )
+
+
+def _longest(pretrained):
+    """Return how many tokens a pretrained run can read; infinity where nothing limits it."""
+    limit = pretrained and getattr(pretrained.backbone.settings, "max_length", None)
+    return limit or math.inf
 
 
 def _train(config, settings, pretrained, train, validation, folder, resume, report):

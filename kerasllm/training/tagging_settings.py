@@ -36,7 +36,10 @@ class TaggerSettings(OptimizerSettings):
     head_rate: float = flag(
         10.0, "pretrained: the rate of the new layers is that of the backbone times this"
     )
-    length: int = flag(256, "tokens that are read at once; longer sentences are read in parts")
+    length: int | None = flag(
+        None,
+        "tokens read at once; longer sentences are read in parts; None: 256, or a run's limit",
+    )
     word_length: int = flag(20, "characters read of a word; of longer ones both ends")
     word_splitter: str = flag("treebank", "how typed sentences are split into words")
     patience: int = flag(0, "stop after so many epochs without progress; 0: never")

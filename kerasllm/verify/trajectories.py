@@ -105,8 +105,10 @@ def rung4(trajectory, dtype=None):
 
 
 def _keras_model(trajectory, dtype, rng):
+    # Eager and unrolled, JAX compiles each operation once for all models, and not each model.
+    on_jax = keras.backend.backend() == "jax"
     layers = [
-        keras.layers.LSTM(UNITS, dtype=dtype, name="lstm"),
+        keras.layers.LSTM(UNITS, dtype=dtype, name="lstm", unroll=on_jax),
         keras.layers.Dense(CLASSES, dtype=dtype, name="dense"),
     ]
     model = keras.Sequential([keras.Input((5, 2), dtype=dtype), *layers])
@@ -115,6 +117,7 @@ def _keras_model(trajectory, dtype, rng):
         optimizer=trajectory.keras(**trajectory.settings, **trajectory.clip_setting),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=dtype),
         jit_compile=False,
+        run_eagerly=on_jax,
     )
     return model
 

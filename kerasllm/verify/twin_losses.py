@@ -197,7 +197,7 @@ def _fit_weight(weight, nats, name):
 def _token_cross_entropy(setting):
     """Mean over real tokens: targets that are not 0."""
     logits, y = setting.output.array, setting.y.astype("int64")
-    _, trace = ref.cross_entropy(logits, y)
+    _, trace = ref.cross_entropy(logits, y, label_smoothing=setting.loss.label_smoothing)
     weight = (y != 0).astype(logits.dtype)
     if setting.sample_weight is not None:
         weight = weight * np.asarray(setting.sample_weight, logits.dtype)

@@ -10,10 +10,10 @@ from keras import ops
 from kerasllm.layers.crf import CRF
 from kerasllm.reference.crf import crf, crf_backward, crf_viterbi
 
-pytestmark = pytest.mark.backends
 B, T, C = 3, 5, 7
 LENGTHS = np.array([5, 2, 1])
 MASK = np.arange(T) < LENGTHS[:, None]
+CASES = pytest.mark.parametrize(("steps", "masked"), [(1, False), (2, True), (T, False), (T, True)])
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def with_weights(layer, emissions, weights, **call):
         return layer(emissions, **call)
 
 
-@pytest.mark.parametrize("steps", [1, 2, T])
-@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.backends
+@CASES
 def test_log_likelihood_is_that_of_the_reference(layer, emissions, tags, masked, steps, precision):
     e, y, mask = emissions[:, :steps], tags[:, :steps], MASK[:, :steps] if masked else None
     expected, _ = crf(e, y, *layer.get_weights(), mask=mask)
@@ -69,6 +69,7 @@ def test_log_likelihood_is_that_of_the_reference(layer, emissions, tags, masked,
     assert np.abs(actual - expected).max() < 10 * precision[1]
 
 
+@pytest.mark.backends
 @pytest.mark.parametrize("masked", [False, True])
 def test_gradients_are_those_of_the_reference(layer, emissions, tags, masked, rng, precision):
     mask, weights = MASK if masked else None, layer.get_weights()
@@ -85,8 +86,8 @@ def test_gradients_are_those_of_the_reference(layer, emissions, tags, masked, rn
         assert np.abs(wanted).max() > 0.1
 
 
-@pytest.mark.parametrize("steps", [1, 2, T])
-@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.backends
+@CASES
 def test_best_tags_are_those_of_the_reference(layer, emissions, masked, steps):
     e, mask = emissions[:, :steps], MASK[:, :steps] if masked else None
     expected, _ = crf_viterbi(e, *layer.get_weights(), mask=mask)
@@ -94,6 +95,7 @@ def test_best_tags_are_those_of_the_reference(layer, emissions, masked, steps):
     assert np.array_equal(ops.convert_to_numpy(actual), expected)
 
 
+@pytest.mark.backends
 def test_every_path_counted_and_compared(rng, precision, randomize):
     few = CRF(3, dtype=precision[0])
     few.build((None, None, 3))
@@ -114,6 +116,7 @@ def test_every_path_counted_and_compared(rng, precision, randomize):
     assert np.array_equal(best, paths[scores.argmax()])
 
 
+@pytest.mark.backends
 def test_padding_changes_nothing(layer, emissions, tags, rng, precision):
     other = np.where(MASK[..., None], emissions, 50 * rng.normal(size=emissions.shape))
     wrong = np.where(MASK, tags, -1)  # any integer does where no word is
@@ -125,6 +128,7 @@ def test_padding_changes_nothing(layer, emissions, tags, rng, precision):
         assert np.allclose(ops.convert_to_numpy(a), ops.convert_to_numpy(b), atol=1e-5)
 
 
+@pytest.mark.backends
 def test_a_row_without_a_real_step(layer, emissions, tags, precision):
     mask = MASK.copy()
     mask[1] = False
@@ -154,6 +158,7 @@ def test_forbidden_transitions_are_never_taken(rng):
     assert nats[0] < -1e4
 
 
+@pytest.mark.backends
 def test_half_precision_scores_are_added_up_in_float32(layer, emissions, tags):
     half = CRF(C, dtype="mixed_bfloat16")
     half.build((None, None, C))

@@ -39,8 +39,9 @@ def test_step_by_step_gives_the_logits_of_the_whole_text(name, make_lm, rng, num
     batch = steps.batch([rng.integers(6, V, n).tolist() for n in (41, 37, 53)], (), 3)
     assert batch.source.shape == (4, 64)  # 36 tokens that all prompts have, and padding
     assert np.array_equal((batch.source > 0).sum(axis=1), [36] * 4)
-    state = steps.read(keras.ops.convert_to_tensor(batch.source), batch.ids.shape[1])
-    expected = numpy(model(batch.ids))
+    fed = batch.ids[:, :-1]
+    state = steps.read(keras.ops.convert_to_tensor(batch.source), fed.shape[1])
+    expected = numpy(model(fed))
     for t in range(36, 53):
         logits, state = steps(keras.ops.convert_to_tensor(batch.ids[:, t : t + 1]), state, t)
         real = batch.given > t

@@ -43,7 +43,7 @@ def test_features_are_those_of_the_first_pieces(rng, numpy):
 def test_the_loss_is_nats_per_word_and_the_tags_are_the_best(head, make_backbone, rng, numpy):
     tagger, x = make(make_backbone("bert"), rng, head=head), words(rng)
     y_pred = tagger(x)
-    loss = float(tagger.compute_loss(y=ops.convert_to_tensor(TARGETS), y_pred=y_pred))
+    loss = numpy(tagger.compute_loss(y=ops.convert_to_tensor(TARGETS), y_pred=y_pred))
     e, tags = numpy(y_pred), np.maximum(TARGETS - 1, 0)
     if head == "crf":
         weights = tagger.get_layer("crf").get_weights()

@@ -88,7 +88,7 @@ def test_saved_and_loaded(task, name, make_backbone, ids, numpy, tmp_path):
     assert np.array_equal(numpy(loaded.backbone(ids)), numpy(model.backbone(ids)))
 
 
-@pytest.mark.usefixtures("plain_graph")
+@pytest.mark.usefixtures("uncompiled")
 def test_a_model_that_has_generated_can_be_saved(make_backbone, tmp_path):
     model = CausalLM(make_backbone("gpt"))
     text = generate_ids(model, [[7, 8]], 4)

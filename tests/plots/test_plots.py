@@ -1,5 +1,6 @@
 import io
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -171,3 +172,27 @@ def test_chinese_is_drawn_in_a_chinese_font():
 
 def test_what_matplotlib_would_misread_is_escaped():
     assert fonts.drawable("$x$\t") == r"\$x\$\t"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "rotations"),
+    [
+        (["a", "cat"], {0.0}),
+        (["<bos>", "two", "hungry", "farmers", "I", "find"], {90.0, 0.0}),
+        (["the", "\u8bed\u8a00", "extraordinarily"], {90.0, 0.0}),
+    ],
+)
+def test_names_of_tokens_stand_on_end_together_when_one_does_not_fit(tokens, rotations):
+    if fonts.chinese_font() is None and not "".join(tokens).isascii():
+        pytest.skip("no font with Chinese is installed")
+    axes = plots.gate_heatmap(tokens, np.zeros((len(tokens), 3))).axes[0]
+    labels = axes.get_xticklabels()
+    assert {label.get_rotation() for label in labels} == rotations
+    upright = [label.get_text() for label in labels if label.get_rotation() == 0]
+    if len(rotations) > 1:  # only what is one letter wide, or written downwards
+        assert all(len(part) == 1 for text in upright for part in text.split("\n"))
+    figure = axes.figure
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    assert axes.get_xlabel() == "token"

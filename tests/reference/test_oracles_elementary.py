@@ -203,6 +203,7 @@ def test_optimizers_leave_their_arguments_alone_and_keep_the_dtype():
 def test_clipping_shortens_only_what_is_too_long():
     grads = [np.array([3.0, 4.0]), np.zeros(2), np.array([12.0])]
     assert ref.clip_by_global_norm(grads, 13.0)[2].tolist() == [12]
+    assert ref.clip_by_global_norm(grads, 20.0)[0].tolist() == [3, 4]
     halved = ref.clip_by_global_norm(grads, 6.5)
     assert halved[0] == pytest.approx([1.5, 2.0])
     assert halved[2] == pytest.approx([6.0])

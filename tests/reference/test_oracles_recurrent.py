@@ -261,3 +261,16 @@ def test_bad_input_is_refused_with_what_to_do(call, error, words):
         call()
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_stack_hands_each_layer_the_gradient_of_its_own_state(rng):
+    weights = [
+        [rng.standard_normal(shape) for shape in ((width, 7), (7, 7), (7,))] for width in (3, 7)
+    ]
+    x, zeros = rng.standard_normal((2, 5, 3)), np.zeros((2, 7))
+    _, trace = ref.stack(x, weights, layer=ref.simple_rnn)
+    below = (rng.standard_normal((2, 7)),)
+    grads = ref.stack_backward(zeros, trace, [below, (zeros,)])
+    alone = ref.simple_rnn_backward(np.zeros((2, 5, 7)), trace.layers[0], below)
+    np.testing.assert_allclose(grads.d_x, alone.d_x, rtol=1e-13)
+    assert not any(d.any() for d in grads.d_weights[1])

@@ -134,11 +134,13 @@ def subword(tmp_path_factory):
 
 def test_on_a_pretrained_run_words_are_tagged_at_their_first_pieces(subword, tmp_path):
     before = [w.copy() for w in subword.backbone.get_weights()]
-    options = {"epochs": 3.0, "length": 24, "learning_rate": 0.01, "head_rate": 2.0, "quiet": True}
+    options = {"epochs": 3.0, "learning_rate": 0.01, "head_rate": 2.0, "quiet": True}
     run = train_tagger(
         (trips(), trips("validation")), tmp_path / "run", pretrained=subword, **options
     )
-    assert run.settings["units"] == 0 and not run.config["characters"]
+    assert (
+        run.settings["units"] == 0 and run.settings["length"] == 24 and not run.config["characters"]
+    )
     assert run.config["pretrained"] == str(subword.path)
     for a, b in zip(before, subword.backbone.get_weights(), strict=True):
         assert np.array_equal(a, b)

@@ -11,6 +11,7 @@ import pytest
 from kerasllm.models import RecurrentBackbone, TransformerConfig
 from kerasllm.models.hub import load_checkpoint, save_checkpoint
 from kerasllm.models.hub.architectures import ARCHITECTURES, Weight
+from kerasllm.models.hub.settings import read_config, to_ours
 
 KINDS = ("bert", "bert-tanh", "roberta", "distilbert", "gpt2")
 PAD = {"roberta": 1, "gpt2": None}
@@ -165,6 +166,27 @@ def test_the_new_pad_of_a_gpt2_is_never_likely(checkpoint, rng):
     expected = features @ tensors["wte.weight"].T
     assert np.allclose(np.asarray(backbone.embedding(features, reverse=True))[..., 1:], expected,
                        atol=1e-4)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "epsilon", "activation", "rows"),
+    [
+        ("bert", 1e-12, "gelu", 512),
+        ("roberta", 1e-12, "gelu", 510),
+        ("gpt2", 1e-5, "gelu_tanh", 1024),
+    ],
+)
+def test_what_a_config_leaves_out_is_the_architectures_default(
+    kind, epsilon, activation, rows, checkpoint
+):
+    folder, config, _ = checkpoint(kind)
+    for name in ("layer_norm_eps", "hidden_act", "max_position_embeddings", "pad_token_id",
+                 "layer_norm_epsilon", "activation_function", "n_positions"):  # fmt: skip
+        config.pop(name, None)
+    (folder / "config.json").write_text(json.dumps(config))
+    settings = to_ours(read_config(folder))
+    assert (settings.epsilon, settings.activation, settings.max_length) == (
+        epsilon, activation, rows)  # fmt: skip
 
 
 def test_settings_can_be_replaced(checkpoint):
