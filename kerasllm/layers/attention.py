@@ -178,6 +178,16 @@ class MultiHeadAttention(keras.layers.Layer):
         """Return the shape of x."""
         return tuple(inputs_shape)
 
+    def compute_output_spec(self, inputs, source=None, cache=None, return_weights=False, **_):
+        """Return the shape and dtype of what `call` returns."""
+        y = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+        if cache is not None:
+            return y, cache
+        keys = inputs if source is None else source[0] if isinstance(source, tuple) else source
+        shape = (inputs.shape[0], self.num_heads, inputs.shape[1], keys.shape[1])
+        weights = keras.KerasTensor(shape, dtype=self.compute_dtype)
+        return (y, weights) if return_weights else y
+
     def get_config(self):
         """Return the settings that rebuild this layer."""
         return {

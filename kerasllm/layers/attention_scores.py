@@ -34,6 +34,13 @@ class _ScoredAttention(keras.layers.Layer):
         """Return (B, T, M)."""
         return (*inputs_shape[:2], (source_shape or inputs_shape)[-1])
 
+    def compute_output_spec(self, inputs, source=None, return_weights=False, **_):
+        """Return the shape and dtype of what `call` returns."""
+        source = inputs if source is None else source
+        shapes = (*inputs.shape[:2], source.shape[-1]), (*inputs.shape[:2], source.shape[1])
+        context, weights = (keras.KerasTensor(s, dtype=self.compute_dtype) for s in shapes)
+        return (context, weights) if return_weights else context
+
     def _additive(self, query, keys, v):
         # (B, T, 1, H) + (B, 1, S, H) -> (B, T, S, H) -> (B, T, S)
         hidden = ops.tanh(query[:, :, None, :] + keys[:, None, :, :])

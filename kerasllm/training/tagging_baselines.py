@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-FEATURES = 2**20  # columns of the hashed features
+FEATURES = 2**18  # columns of the hashed features; each tag has a weight for every one
 WINDOW = 2  # words looked at on each side
 
 

@@ -170,3 +170,14 @@ def test_bad_arguments_are_explained():
         MultiHeadAttention(3)(x)
     with pytest.raises(ValueError, match="even head size, it is 5"):
         MultiHeadAttention(2, rotary=True)(x)
+
+
+def test_weights_in_a_functional_model(rng):
+    x = keras.Input((None, 6))
+    y, weights = MultiHeadAttention(3, name="heads")(x, return_weights=True)
+    assert y.shape == (None, None, 6) and weights.shape == (None, 3, None, None)
+    model = keras.Model(x, [y, weights])
+    value = rng.standard_normal((2, 5, 6)).astype("float32")
+    again = model.get_layer("heads")(value)
+    assert np.array_equal(*map(keras.ops.convert_to_numpy, (model(value)[0], again)))
+    assert model(value)[1].shape == (2, 3, 5, 5)

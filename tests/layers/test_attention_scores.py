@@ -102,3 +102,14 @@ def test_bad_arguments_are_explained():
     layer = LuongAttention("dot")
     with pytest.raises(ValueError, match=r'one width, received 3 and 11: use score="general"'):
         layer(keras.ops.zeros((1, 2, 3)), source=keras.ops.zeros((1, 2, 11)))
+
+
+@pytest.mark.parametrize("make", [lambda: BahdanauAttention(3), lambda: LuongAttention("general")])
+def test_weights_in_a_functional_model(make, rng):
+    queries, source = keras.Input((None, 5)), keras.Input((None, 7))
+    context, weights = make()(queries, source=source, return_weights=True)
+    assert context.shape == (None, None, 7) and weights.shape == (None, None, None)
+    model = keras.Model([queries, source], [context, weights])
+    m = rng.standard_normal((2, 11, 7)).astype("float32")
+    context, weights = model([rng.standard_normal((2, 3, 5)).astype("float32"), m])
+    np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (context, weights @ m)), atol=1e-5)

@@ -31,7 +31,7 @@ def test_the_pieces_are_the_text(tokenizer, text):
         made = list(pieces(tokenizer, prompt, new))
         assert "".join(made) == continuation(tokenizer, prompt, new)
         assert all(made)
-        assert len(made) > 3
+        assert begin > 1 or len(made) > 3
 
 
 def test_a_character_comes_when_its_bytes_are_there(bytewise):
