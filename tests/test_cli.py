@@ -147,6 +147,8 @@ def test_predict_asks_questions_of_a_context(run, monkeypatch, tmp_path):
         ({"text": "a", "labels": ["x"], "probabilities": {"x": 0.7, "y": 0.1}}, "x 0.700\ta"),
         ({"text": "a", "labels": [], "probabilities": {"x": 0.1}}, "-\ta"),
         ({"text": "a", "entities": []}, "-\ta"),
+        ({"text": "a", "tokens": ["a"], "tags": ["O"], "entities": []}, "-\ta"),
+        ({"text": "a b", "tokens": ["a", "b"], "tags": ["D", "N"], "entities": []}, "a/D b/N"),
         ({"text": "ein Hund", "answer": "a dog"}, "a dog"),
         ({"text": "The cat.", "answer": ""}, "-"),
     ],

@@ -70,7 +70,10 @@ def line_of(row):
         sure = (f"{name} {row['probabilities'][name]:.3f}" for name in row["labels"])
         found = ", ".join(sure) or "-"
     elif "entities" in row:
-        found = ", ".join(f"{e['type']}: {e['text']}" for e in row["entities"]) or "-"
+        found = ", ".join(f"{e['type']}: {e['text']}" for e in row["entities"])
+        if not found and set(row.get("tags", "O")) != {"O"}:  # tags that mark no entities
+            return " ".join(map("/".join, zip(row["tokens"], row["tags"], strict=True)))
+        found = found or "-"
     else:
         return str(row["answer"] or "-")
     return f"{found}\t{row['text']}"
