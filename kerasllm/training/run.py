@@ -106,7 +106,16 @@ class Run:
 
     @property
     def backbone(self):
-        """Return the backbone of the trained task."""
+        """Return the backbone of the trained task.
+
+        Raises:
+            ValueError: the run holds an encoder-decoder, which has none.
+        """
+        if not hasattr(self.model, "backbone"):
+            raise ValueError(
+                f"{self.path} holds a {type(self.model).__name__}, which has no backbone to start "
+                "from: give a run of `kerasllm pretrain` or `kerasllm import`."
+            )
         return self.model.backbone
 
     def save(self, model, tokenizer):

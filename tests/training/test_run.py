@@ -144,3 +144,10 @@ def test_what_a_run_leaves_may_be_read_by_whom_the_umask_allows(pretrained):
     files = [path for path in pretrained.path.rglob("*") if path.is_file()]
     assert {"config.json", "model.keras", "last.npz"} <= {path.name for path in files}
     assert {path.stat().st_mode for path in files} == {usual}
+
+
+def test_a_run_without_a_backbone_cannot_be_begun_from(tmp_path):
+    run = Run(tmp_path)
+    run._model = keras.Sequential()
+    with pytest.raises(ValueError, match=r"holds a Sequential, which has no backbone .* import"):
+        run.backbone  # noqa: B018
