@@ -15,7 +15,7 @@ def payoff(
     results: Iterable[Mapping],
     baselines: Sequence[str] = BASELINES,
     measure: str = "accuracy",
-    title: str = "What pretraining pays off",
+    title: str = "What pretraining pays",
 ):
     """Draw one line a method: mean over the seeds, with one standard deviation each way.
 
