@@ -1,0 +1,70 @@
+import json
+import sys
+
+import pytest
+
+from kerasllm.recipes.record import command, record, table, training_minutes
+
+RESULT = {
+    "data": "letters",
+    "split": "test",
+    "rows": 1234,
+    "model": {"accuracy": 0.875, "loss": 1.5},
+    "interval": {"accuracy": (0.85, 0.9)},
+    "baselines": {"majority": {"accuracy": 0.5}, "other": {"f1": 0.1}},
+}
+
+
+@pytest.fixture(autouse=True)
+def called(monkeypatch):
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["/some/where/topics.py", "ag", "--output", "/my/runs/x", "--from", "/a/minilm"],
+    )
+
+
+def test_the_command_is_the_one_that_ran_without_folders_of_this_machine():
+    assert command() == "python -m kerasllm.recipes.topics ag --from minilm"
+
+
+def test_a_share_becomes_a_per_cent_beside_the_baselines_that_have_the_measure(tmp_path):
+    row = record(tmp_path, "topics", RESULT, "accuracy", 87.5, percent=True)
+    assert row["figure"] == 87.5
+    assert row["interval"] == [85.0, 90.0]
+    assert row["baselines"] == {"majority": 50.0}
+    assert row["reached"]
+    assert json.loads((tmp_path / "result.json").read_text()) == row
+
+
+@pytest.mark.parametrize(
+    ("target", "lower", "reached"), [(1.4, True, False), (1.6, True, True), (1.6, False, False)]
+)
+def test_a_loss_reaches_its_target_from_above(tmp_path, target, lower, reached):
+    row = record(tmp_path, "letters", RESULT, "loss", target, lower=lower)
+    assert row["reached"] == reached
+
+
+def test_minutes_are_those_of_all_stages(tmp_path):
+    rows = ["stage,step,seconds", "head,10,30.0", "head,20,60.0", "all,10,120.0"]
+    (tmp_path / "history.csv").write_text("\n".join(rows))
+    assert training_minutes(tmp_path) == 3.0
+    assert training_minutes(tmp_path / "nowhere") is None
+
+
+def test_the_table_sets_what_is_reached_in_bold(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    record(tmp_path / "a", "b topics", RESULT, "accuracy", 87, percent=True)
+    record(tmp_path / "b", "a letters", RESULT, "loss", 1.4, lower=True, note="half the steps")
+    page = table([tmp_path / "a", tmp_path / "b", tmp_path / "missing"])
+    first, second = [line for line in page.splitlines() if "letters, test (1,234)" in line]
+    assert "a letters (half the steps)" in first
+    assert "| 1.5 |" in first
+    assert "≤ 1.4" in first
+    assert "| **87.5** [85, 90] | majority 50 | ≥ 87 |" in second
+
+
+def test_a_table_of_nothing_says_what_to_run(tmp_path):
+    with pytest.raises(ValueError, match="run a recipe first"):
+        table([tmp_path])
