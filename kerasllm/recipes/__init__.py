@@ -7,6 +7,7 @@
     spam              unwanted messages, five folds                  (LSTM, or an encoder)
     entities          names and slots in sentences                   (BiLSTM-CRF, or an encoder)
     pairs             commands, logical forms, translation           (encoder-decoders)
+    pretraining_pays  from scratch and pretrained, 100 and 1,000 labels  (LSTM)
     answers           answers found in a text                        (an encoder)
 
 Each is run with `python -m kerasllm.recipes.NAME`, goes on where it was cut off, and ends with the

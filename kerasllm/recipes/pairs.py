@@ -20,7 +20,8 @@ from kerasllm.training.settings import check_choice
 SCAN = Seq2SeqSettings(
     tokenizer="word", word_splitter="space", min_frequency=1, shared=False, cell="gru",
     attention="general", hidden_dim=64, units=128, num_layers=1, dropout=0.1, label_smoothing=0.0,
-    learning_rate=3e-3, batch_size=64, epochs=12.0, metric="exact_match", decode_every=4, beam=1,
+    learning_rate=3e-3, final_rate=0.02, batch_size=64, epochs=14.0, metric="exact_match",
+    decode_every=2, decode_rows=600, beam=1,
 )  # fmt: skip
 GEO = Seq2SeqSettings(
     tokenizer="word", word_splitter="space", min_frequency=1, copy=True, cell="lstm",

@@ -42,7 +42,9 @@ def payoff(
 
     Args:
         run: run folder or `Run` of `pretrain`.
-        data: name of a data set or path of a file, or (train, validation, test).
+        data: name of a data set or path of a file, or (train, validation, test). Where the test
+            labels of a set are not published, its validation split is the test, and a tenth of
+            its training rows the validation.
         output: folder for payoff.json and figures; the run folder's `payoff` when None.
         label_counts: numbers of labelled training rows.
         methods: of "scratch", "frozen", "full", "gradual".
@@ -228,8 +230,16 @@ def table_of(result):
 
 
 def _splits(data):
+    """Return (train, validation, test).
+
+    A set whose test labels are not published is scored on its validation split; a tenth of its
+    training rows, which repeats no text of the rest, takes the place of that.
+    """
     if isinstance(data, tuple | list):
         train, validation, test = data
+    elif data in datasets.names() and "test" in datasets.info(data).missing:
+        test = datasets.load(data, "validation")
+        validation, train = datasets.split(datasets.load(data, "train"), (0.1, 0.9))
     else:
         train, validation, test = (datasets.load(data, s) for s in ("train", "validation", "test"))
     return *read_labelled((train, validation)), test

@@ -31,11 +31,14 @@ def test_settings_are_valid_and_the_head_says_the_command(name):
         assert f"python -m kerasllm.recipes.{name}" in module.__doc__
 
 
-@pytest.mark.parametrize(("name", "sets"), [("classification", "DATA"), ("pairs", "TASKS"),
-                                            ("entities", "TARGETS")])  # fmt: skip
-def test_data_sets_are_known(name, sets):
+SETS = {"classification": "DATA", "pairs": "TASKS", "entities": "TARGETS",
+        "pretraining_pays": "DATA"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_data_sets_are_known(name):
     module = importlib.import_module(f"kerasllm.recipes.{name}")
-    assert set(getattr(module, sets)) <= set(datasets.names())
+    assert set(getattr(module, SETS[name])) <= set(datasets.names())
 
 
 def test_a_recipe_from_its_data_to_its_row(tmp_path, monkeypatch, capsys):

@@ -160,3 +160,12 @@ def test_a_meter_is_resumed_with_what_it_was_made_of_only(pretrained, classifier
         with pytest.raises(ValueError, match=f"cannot resume .*payoff.json: {message}"):
             payoff(*args, folder, resume=True, quiet=True, **options | more)
     assert (folder / "payoff.json").read_text() == kept
+
+
+def test_a_set_without_test_labels_is_scored_on_its_validation_split(data_root):
+    assert (data_root / "sst2").is_dir()
+    train, validation, test = payoffs._splits("sst2")
+    assert len(test) == 872
+    assert len(validation) == pytest.approx(len(train) / 9, rel=1e-3)
+    texts = [{text.strip() for text in part.texts} for part in (train, validation)]
+    assert not texts[0] & texts[1]
