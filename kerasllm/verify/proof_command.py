@@ -169,7 +169,7 @@ def show_trace(run, text, *, layer=None, symbol=None, step=None, unit=0, top=5, 
         console.print(str(equations), markup=False, highlight=False)
     paths = [_write(run, f"trace_{name}_{sign}", figure) for name, sign, figure in _figures(
         seen, layer, symbol)]  # fmt: skip
-    paths += _write_flow(run, seen, text)
+    paths += _write_flow(run, seen, text, console)
     console.print(*(f"written: {path}" for path in paths), sep="\n", markup=False, highlight=False)
     return paths
 
@@ -199,13 +199,17 @@ def _figures(seen, layer, symbol):
                     yield name, sign, seen.figure(name, sign)
 
 
-def _write_flow(run, seen, text):
+def _write_flow(run, seen, text, console):
     from kerasllm.verify.flow import gradient_flow
 
     if not any(s.recurrent and not s.backwards and "/forward" not in name
                for name, s in seen.layers.items()):  # fmt: skip
         return []
-    return [_write(run, "trace_gradient_flow", gradient_flow(run, text).figure())]
+    flow = gradient_flow(run, text)
+    for name, *_, measured, gates in flow.table.rows:
+        memory = f"gradient below 1/e after {measured}; memory of the gates {gates}"
+        console.print(f"{name}: {memory}", markup=False, highlight=False)
+    return [_write(run, "trace_gradient_flow", flow.figure())]
 
 
 def _write(run, name, figure):

@@ -250,6 +250,7 @@ def test_trace_prints_tables_and_draws(make_run, copy_run, monkeypatch):
     assert result.exit_code == 0, result.output
     assert "Predictions" in result.output and "f · c_previous + i · g" in result.output
     assert "step 3 (␣)" in result.output
+    assert "stack/lstm_0: gradient below 1/e after" in result.output
     drawn = {path.name for path in (run.path / "figures").iterdir()}
     assert drawn == {
         "trace_stack_lstm_0_f.png", "trace_stack_lstm_0_h.png", "trace_gradient_flow.png"
