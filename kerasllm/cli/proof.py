@@ -15,25 +15,32 @@ from kerasllm.cli.flags import RunFolder
 def verify(
     model: Annotated[Path | None, typer.Option(help="run folder: prove this model")] = None,
     backend: Annotated[str | None, typer.Option(help="tensorflow, jax or torch")] = None,
+    preset: Annotated[str | None, typer.Option(help="tiny, small, base or all: 300 steps")] = None,
     rows: Annotated[bool, typer.Option("--rows", help="print every comparison")] = False,
     json: Annotated[Path | None, typer.Option(help="file for every comparison")] = None,
     html: Annotated[Path | None, typer.Option(help="file for a page")] = None,
     table: Annotated[Path | None, typer.Option(help="file for the summary, Markdown")] = None,
 ):
-    """Prove that NumPy and Keras agree: every equation, or a trained model.
+    """Prove that NumPy and Keras agree: every equation, a trained model, or a preset's training.
 
     Example: kerasllm verify --model runs/finetuned
     """
     from kerasllm.verify.proof_command import on_backend, verify_command
 
     if backend is not None and backend != os.environ.get("KERAS_BACKEND"):
-        files = {"--model": model, "--json": json, "--html": html, "--table": table}
+        files = {
+            "--model": model,
+            "--preset": preset,
+            "--json": json,
+            "--html": html,
+            "--table": table,
+        }
         given = [part for name, path in files.items() if path for part in (name, str(path))]
         parts = [*given, *(["--rows"] if rows else []), "--backend", backend]
         raise typer.Exit(on_backend(backend, ["verify", *parts]))
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # its remarks would stand between the lines
     flags.load_keras()
-    agreed = verify_command(model, rows=rows, json=json, html=html, table=table)
+    agreed = verify_command(model, preset=preset, rows=rows, json=json, html=html, table=table)
     raise typer.Exit(0 if agreed else 1)
 
 

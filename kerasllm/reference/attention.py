@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 
 from . import checks
-from .activations import softmax
 
 __all__ = [
     "AttentionGrads",
@@ -167,23 +166,16 @@ def _check_mask(mask, shape):
             f"expected a mask that broadcasts to (..., queries, keys) = {shape}, received shape "
             f"{mask.shape}; for a mask (B, S) of real keys write mask[:, None, :]"
         )
-    if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
-        raise ValueError(
-            "expected a mask of booleans (True where a key may be seen), received other numbers "
-            "than 0 and 1; an additive mask of 0 and -inf becomes one by mask == 0"
-        )
-    return mask.astype(bool)
+    return checks.booleans("mask", mask)
 
 
 def masked_softmax(scores, mask, fully_masked="zero"):
     """Return the softmax over the last axis, 0 where the mask is False."""
-    if mask is None:
-        return softmax(scores)[0]
     # A large negative number, not -inf: a row of -inf alone would give nan.
-    weights = np.where(mask, scores, np.finfo(scores.dtype).min / 2)
-    weights -= weights.max(axis=-1, keepdims=True)
-    np.exp(weights, out=weights)
-    if fully_masked == "zero":
+    seen = scores if mask is None else np.where(mask, scores, np.finfo(scores.dtype).min / 2)
+    weights = seen - seen.max(axis=-1, keepdims=True)
+    np.exp(weights, out=weights)  # in place: scores are the largest array of a Transformer
+    if mask is not None and fully_masked == "zero":
         weights *= mask  # changes only rows without any key: elsewhere exp gave 0 already
     total = weights.sum(axis=-1, keepdims=True)
     weights /= np.where(total == 0, 1, total)

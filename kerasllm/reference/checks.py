@@ -123,12 +123,30 @@ def mask(mask, x):
     """
     if mask is None:
         return None
-    mask = np.asarray(mask)
     shape("mask", mask, np.shape(x)[:2], because=f"x has shape {np.shape(x)}")
+    return booleans("mask", mask)
+
+
+def booleans(name, mask):
+    """Return `mask` as booleans, once it is seen to hold booleans, or zeros and ones.
+
+    Raises:
+        ValueError: other values, such as those of a mask that is meant to be added to scores.
+
+    Example:
+        >>> booleans("mask", [0.0, -1e9])
+        Traceback (most recent call last):
+        ...
+        ValueError: expected mask of booleans (True where a token is real, or may be seen), received
+        other numbers than 0 and 1; build it with token_ids != 0, or from an additive mask of 0 and
+        -inf with additive == 0
+    """
+    mask = np.asarray(mask)
     if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
         raise ValueError(
-            "expected a mask of booleans (True where the token is real), received other numbers "
-            "than 0 and 1; build it with mask = token_ids != 0"
+            f"expected {name} of booleans (True where a token is real, or may be seen), received "
+            "other numbers than 0 and 1; build it with token_ids != 0, or from an additive mask of "
+            "0 and -inf with additive == 0"
         )
     return mask.astype(bool)
 

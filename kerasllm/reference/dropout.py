@@ -57,7 +57,7 @@ def dropout(x, keep, rate):
     x = checks.floats(x=x)
     if not 0 <= rate < 1:
         raise ValueError(f"expected a rate from 0 up to but not 1, received {rate}")
-    keep = np.asarray(keep, bool)
+    keep = checks.booleans("keep", keep)
     fits = keep.ndim == x.ndim and all(np.equal(keep.shape, x.shape) | np.equal(keep.shape, 1))
     if not fits:
         raise ValueError(

@@ -75,11 +75,22 @@ def feed_forward(x, w_1, b_1, w_2, b_2, activation="relu"):
         Vaswani et al. 2017, "Attention is all you need", equation 2.
     """
     checks.choice("activation", activation, _ACTIVATIONS)
+    _check_weights(x, w_1, b_1, w_2, b_2)
     a, part_1 = dense(x, w_1, b_1)
     h, bend = _ACTIVATIONS[activation][0](a)
     output, part_2 = dense(h, w_2, b_2)
     parts = (part_1, bend, part_2)
     return output, FeedForwardTrace(x, w_1, b_1, w_2, b_2, activation, a, h, output, parts)
+
+
+def _check_weights(x, w_1, b_1, w_2, b_2):
+    x, *_ = checks.floats(x=x, w_1=w_1, b_1=b_1, w_2=w_2, b_2=b_2)
+    checks.product(x, w_1, name="w_1")
+    checks.rank("w_2", w_2, "HD")
+    (_, H), D = np.shape(w_1), np.shape(w_2)[-1]
+    checks.shape("b_1", b_1, (H,), because=f"w_1 has shape {np.shape(w_1)}")
+    checks.shape("w_2", w_2, (H, D), because=f"w_1 has shape {np.shape(w_1)}")
+    checks.shape("b_2", b_2, (D,), because=f"w_2 has shape {np.shape(w_2)}")
 
 
 def feed_forward_backward(d_output, trace):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import recurrence
+from . import checks, recurrence
 from .activations import logistic
 
 __all__ = [
@@ -107,6 +107,9 @@ def gru_step(projected, h_previous, recurrent_kernel, recurrent_bias=0.0, reset_
     Returns:
         h, trace
 
+    Raises:
+        ValueError: shapes that do not fit, NaN.
+
     Example:
         With all weights 0 half of the state is kept, and nothing is added.
 
@@ -117,8 +120,11 @@ def gru_step(projected, h_previous, recurrent_kernel, recurrent_bias=0.0, reset_
         Cho et al., Learning Phrase Representations using RNN Encoder-Decoder (2014), equations 5
         to 8; reset after: the appendix of cuDNN's documentation.
     """
+    projected, recurrent_kernel, h_previous = recurrence.check_step(
+        projected, recurrent_kernel, gates=3, h_previous=h_previous
+    )
     H = len(recurrent_kernel)
-    recurrent_bias = np.broadcast_to(np.asarray(recurrent_bias, projected.dtype), 3 * H)
+    recurrent_bias = _recurrent_bias(recurrent_bias, 3 * H, projected.dtype)
     U_gates, U_h = recurrent_kernel[:, : 2 * H], recurrent_kernel[:, 2 * H :]
     gates = projected[:, : 2 * H] + h_previous @ U_gates + recurrent_bias[: 2 * H]  # (B, 2H)
     z, r = logistic(gates[:, :H]), logistic(gates[:, H:])
@@ -129,6 +135,13 @@ def gru_step(projected, h_previous, recurrent_kernel, recurrent_bias=0.0, reset_
     candidate = np.tanh(projected[:, 2 * H :] + inner)
     h = z * h_previous + (1 - z) * candidate
     return h, GRUStepTrace(z, r, inner, candidate, h, h_previous, recurrent_kernel, reset_after)
+
+
+def _recurrent_bias(bias, size, dtype):
+    bias = checks.floats(recurrent_bias=bias)
+    if bias.ndim:
+        checks.shape("recurrent_bias", bias, (size,), because="each gate has one entry a unit")
+    return np.broadcast_to(bias.astype(dtype), size)
 
 
 def gru_step_backward(d_output, trace):

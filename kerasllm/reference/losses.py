@@ -217,6 +217,6 @@ def _weight(mask, like):
     mask = np.asarray(mask)
     leading = like.shape[: mask.ndim]
     checks.shape("mask", mask, leading, because=f"the loss has entries of shape {like.shape}")
-    mask = mask.astype(bool).reshape(leading + (1,) * (like.ndim - mask.ndim))
+    mask = checks.booleans("mask", mask).reshape(leading + (1,) * (like.ndim - mask.ndim))
     mask = np.broadcast_to(mask, like.shape)
     return (mask / max(mask.sum(), 1)).astype(like.dtype)

@@ -103,6 +103,9 @@ def lstm_step(projected, h_previous, c_previous, recurrent_kernel):
     Returns:
         (h, c), trace
 
+    Raises:
+        ValueError: shapes that do not fit, NaN.
+
     Example:
         With all weights 0 every gate is half open: c = ½ · 4, h = ½ · tanh(2).
 
@@ -115,6 +118,9 @@ def lstm_step(projected, h_previous, c_previous, recurrent_kernel):
         Hochreiter and Schmidhuber, Long Short-Term Memory (1997); forget gate: Gers, Schmidhuber
         and Cummins, Learning to Forget (2000).
     """
+    projected, recurrent_kernel, h_previous, c_previous = recurrence.check_step(
+        projected, recurrent_kernel, gates=4, h_previous=h_previous, c_previous=c_previous
+    )
     H = len(recurrent_kernel)
     gates = projected + h_previous @ recurrent_kernel  # (B, 4H)
     i = logistic(gates[:, :H])

@@ -113,7 +113,7 @@ def multi_head_attention(
     query, key, value = checks.floats(query=query, key=key, value=value)
     _check_weights(query, key, value, w_q, b_q, w_k, b_k, w_v, b_v, w_o, b_o)
     if mask is not None:
-        mask = np.asarray(mask, dtype=bool)
+        mask = checks.booleans("mask", mask)
         mask = mask[:, None] if mask.ndim == 3 else mask  # (B, T, S) -> (B, 1, T, S): every head
     q, q_part = _heads(query, w_q, b_q)
     k, k_part = _heads(key, w_k, b_k)
@@ -132,16 +132,18 @@ def _check_weights(query, key, value, w_q, b_q, w_k, b_k, w_v, b_v, w_o, b_o):
         checks.rank(name, x, "BTD")
     checks.rank("w_q", w_q, "DNK")
     checks.rank("w_v", w_v, "DNV")
-    (_, N, K), V = w_q.shape, w_v.shape[-1]
-    because = f"w_q has shape {w_q.shape} (features, heads, key size)"
+    checks.rank("w_o", w_o, "NVD")
+    (_, N, K), V = np.shape(w_q), np.shape(w_v)[-1]
     for name, x, w, b, size in (
         ("q", query, w_q, b_q, K), ("k", key, w_k, b_k, K), ("v", value, w_v, b_v, V),
     ):  # fmt: skip
-        reads = f"{because}, and its input has {x.shape[-1]} features"
+        reads = f"its input has shape {x.shape}, and w_q has {N} heads of key size {K}"
         checks.shape(f"w_{name}", w, (x.shape[-1], N, size), because=reads)
-        checks.shape(f"b_{name}", b, (N, size), because=because)
-    checks.shape("w_o", w_o, (N, V, w_o.shape[-1]), because=f"w_v has shape {w_v.shape}")
-    checks.shape("b_o", b_o, w_o.shape[-1:], because=f"w_o has shape {w_o.shape}")
+        checks.shape(f"b_{name}", b, (N, size), because=f"w_{name} has shape {np.shape(w)}")
+        checks.floats(**{f"w_{name}": w, f"b_{name}": b})
+    checks.shape("w_o", w_o, (N, V, np.shape(w_o)[-1]), because=f"w_v has shape {np.shape(w_v)}")
+    checks.shape("b_o", b_o, np.shape(w_o)[-1:], because=f"w_o has shape {np.shape(w_o)}")
+    checks.floats(w_o=w_o, b_o=b_o)
 
 
 def _heads(x, w, b):

@@ -43,6 +43,22 @@ def check_weights(x, kernel, recurrent_kernel, bias, gates, bias_rows=()):
     return x, kernel, recurrent_kernel, bias
 
 
+def check_step(projected, recurrent_kernel, gates, **states):
+    """Check everything of one step; return it as float arrays, the states at the end."""
+    recurrent_kernel = np.asarray(recurrent_kernel)
+    checks.rank("recurrent_kernel", recurrent_kernel, "HG")
+    checks.rank("projected", projected, "BG")
+    B, H = len(projected), len(recurrent_kernel)
+    expected = (H, gates * H)
+    checks.shape("recurrent_kernel", recurrent_kernel, expected, because=f"it has {H} rows")
+    because = f"recurrent_kernel has shape {expected}"
+    checks.shape("projected", projected, (B, gates * H), because=because)
+    because += f" and projected has {B} rows"
+    for name, state in states.items():
+        checks.shape(name, state, (B, H), because=because)
+    return checks.floats(projected=projected, recurrent_kernel=recurrent_kernel, **states)
+
+
 def plan(x, mask, go_backwards, return_sequences, zero_output_for_mask):
     """Check the mask and say how the sequence is walked through."""
     mask = checks.mask(mask, x)

@@ -86,6 +86,9 @@ def simple_rnn_step(projected, h_previous, recurrent_kernel, activation="tanh"):
     Returns:
         h, trace
 
+    Raises:
+        ValueError: shapes that do not fit, NaN, an unknown activation.
+
     Example:
         >>> h, _ = simple_rnn_step(np.array([[3.0]]), np.array([[2.0]]), np.array([[0.5]]),
         ...                        activation="linear")
@@ -95,6 +98,10 @@ def simple_rnn_step(projected, h_previous, recurrent_kernel, activation="tanh"):
     Source:
         Elman, Finding Structure in Time (1990).
     """
+    checks.choice("activation", activation, ACTIVATIONS)
+    projected, recurrent_kernel, h_previous = recurrence.check_step(
+        projected, recurrent_kernel, gates=1, h_previous=h_previous
+    )
     function, _ = ACTIVATIONS[activation]
     h = function(projected + h_previous @ recurrent_kernel)
     return h, SimpleRNNStepTrace(h, h_previous, recurrent_kernel, activation)

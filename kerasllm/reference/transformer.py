@@ -202,7 +202,7 @@ def transformer_decoder(
     heads, norm_1, cross, norm_2 = weights[:8], weights[8:10], weights[10:18], weights[18:20]
     network, norm_3 = weights[20:24], weights[24:]
     past = causal_mask(np.shape(x)[1])
-    past = past if mask is None else past & np.asarray(mask, dtype=bool)
+    past = past if mask is None else past & checks.booleans("mask", mask)
 
     def attend(y):
         return multi_head_attention(y, y, y, *heads, mask=past)

@@ -31,6 +31,7 @@ _LAZY = {
     "gradient_flow": "flow",
     "mask_table": "layer_masks",
     "prove_equations": "proof",
+    "prove_presets": "proof_presets",
     "prove_run": "proof_run",
     "register": "twin_registry",
     "seeded": "faults",

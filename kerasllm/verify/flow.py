@@ -103,8 +103,6 @@ class GradientFlow:
 
     __repr__ = __str__
 
-    __repr__ = __str__
-
     def _repr_html_(self):
         return self.table._repr_html_()
 

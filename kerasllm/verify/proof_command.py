@@ -41,11 +41,14 @@ def on_backend(backend, arguments):
     return subprocess.run([sys.executable, "-c", code, *arguments], env=environment).returncode
 
 
-def verify_command(model=None, *, rows=False, json=None, html=None, table=None, console=None):
-    """Prove the equations, or a trained run; print, write, and return whether all agree.
+def verify_command(
+    model=None, *, preset=None, rows=False, json=None, html=None, table=None, console=None
+):
+    """Prove the equations, a run or a preset; print, write, and return whether all agree.
 
     Args:
-        model: a run folder; None proves the equations of the package.
+        model: a run folder; without it and `preset`, the equations of the package are proven.
+        preset: train the backbones of this preset ("all": of every one) beside their twins.
         rows: print every comparison instead of the summary.
         json: file for every comparison.
         html: file for a page.
@@ -61,10 +64,11 @@ def verify_command(model=None, *, rows=False, json=None, html=None, table=None, 
     for path in (json, html, table):
         if path is not None and not Path(path).resolve().parent.is_dir():
             raise FileNotFoundError(f"the folder of {path} does not exist: create it first.")
-    if model is not None and table is not None:
-        raise ValueError("--table is the table of the equations: leave --model out, or use --html.")
-    prove = _prove_equations if model is None else _prove_run
-    report, page, markdown = prove(model, rows, console)
+    if (model or preset) is not None and table is not None:
+        raise ValueError(
+            "--table is the table of the equations: leave --model and --preset out, or use --html."
+        )
+    report, page, markdown = _prove(model, preset, rows, console)
     written = {json: lambda: report.to_json(indent=1) + "\n", html: page, table: markdown}
     for path, text in written.items():
         if path is not None:
@@ -73,7 +77,35 @@ def verify_command(model=None, *, rows=False, json=None, html=None, table=None, 
     return report.ok
 
 
-def _prove_equations(_model, rows, console):
+def _prove(model, preset, rows, console):
+    """Return (report, function that makes the page, function that makes the table)."""
+    if model is not None and preset is not None:
+        raise ValueError("expected --model or --preset, received both: run the command twice.")
+    if model is not None:
+        return _prove_run(model, rows, console)
+    if preset is not None:
+        return _prove_preset(preset, rows, console)
+    return _prove_equations(rows, console)
+
+
+def _prove_preset(preset, rows, console):
+    from kerasllm.verify.proof_presets import PRESETS, prove_presets
+    from kerasllm.verify.proof_tables import whole_page
+
+    choices = (*PRESETS, "all")
+    if preset not in choices:
+        raise ValueError(
+            f"expected a preset among {choices}, received {preset!r}." + nearest(preset, choices)
+        )
+    report = prove_presets(PRESETS if preset == "all" else (preset,), console=console)
+    if rows:
+        report.print(console)
+    else:
+        console.print(report.summary(), style="green" if report.ok else "bold red", markup=False)
+    return report, lambda: whole_page(report.title, report.summary(), "", report), None
+
+
+def _prove_equations(rows, console):
     from kerasllm.verify.proof import prove_equations
 
     proof = prove_equations(console=console)
@@ -137,7 +169,7 @@ def show_trace(run, text, *, layer=None, symbol=None, step=None, unit=0, top=5, 
         console.print(str(equations), markup=False, highlight=False)
     paths = [_write(run, f"trace_{name}_{sign}", figure) for name, sign, figure in _figures(
         seen, layer, symbol)]  # fmt: skip
-    paths += _write_flow(run, seen, text)
+    paths += _write_flow(run, seen, text, console)
     console.print(*(f"written: {path}" for path in paths), sep="\n", markup=False, highlight=False)
     return paths
 
@@ -167,13 +199,17 @@ def _figures(seen, layer, symbol):
                     yield name, sign, seen.figure(name, sign)
 
 
-def _write_flow(run, seen, text):
+def _write_flow(run, seen, text, console):
     from kerasllm.verify.flow import gradient_flow
 
     if not any(s.recurrent and not s.backwards and "/forward" not in name
                for name, s in seen.layers.items()):  # fmt: skip
         return []
-    return [_write(run, "trace_gradient_flow", gradient_flow(run, text).figure())]
+    flow = gradient_flow(run, text)
+    for name, *_, measured, gates in flow.table.rows:
+        memory = f"gradient below 1/e after {measured}; memory of the gates {gates}"
+        console.print(f"{name}: {memory}", markup=False, highlight=False)
+    return [_write(run, "trace_gradient_flow", flow.figure())]
 
 
 def _write(run, name, figure):

@@ -258,6 +258,8 @@ def test_bad_input_is_explained(rng):
         attend(query, key, value, np.ones((B, S), dtype=bool))
     with pytest.raises(ValueError, match="additive mask"):
         attend(query, key, value, np.full((T, S), -1e9))
+    with pytest.raises(ValueError, match="additive mask"):
+        r.multi_head_attention(query, key, value, *m, mask=np.where(r.causal_mask(T, S), 0.0, -1e9))
     with pytest.raises(ValueError, match="empty sequences"):
         attend(query, key[:, :0], value[:, :0])
     with pytest.raises(ValueError, match="fully_masked"):
@@ -268,6 +270,8 @@ def test_bad_input_is_explained(rng):
         attend(query, key, value * np.nan)
     with pytest.raises(ValueError, match=r"w_k of shape \(3, 2, 5\)"):
         r.multi_head_attention(query, key, value, *m[:2], m[2][:2], *m[3:])
+    with pytest.raises(TypeError, match="w_v of a float dtype"):
+        r.multi_head_attention(query, key, value, *m[:4], np.ones_like(m[4], int), *m[5:])
     with pytest.raises(ValueError, match=r"w_o of shape \(2, 3, 3\)"):
         r.multi_head_attention(query, key, value, *m[:6], m[6].swapaxes(0, 1), m[7])
     with pytest.raises(ValueError, match=r"query of shape \(B, T, D\)"):

@@ -133,5 +133,7 @@ def test_bad_input_is_explained(rng):
         r.transformer_encoder(x, *w, norm="middle")
     with pytest.raises(ValueError, match="activation to be one of"):
         r.transformer_encoder(x, *w, activation="swish")
+    with pytest.raises(ValueError, match=r"w_2 of shape .* because w_1 has shape"):
+        r.transformer_encoder(x, *w[:12], w[12][:-1], *w[13:])
     with pytest.raises(ValueError, match="empty"):
         r.transformer_encoder(x[:, :0], *w)

@@ -271,6 +271,12 @@ X = np.ones((2, 3))
             ValueError,
             ["mask", "(2,)", "(3,)"],
         ),
+        (
+            lambda: ref.cross_entropy(X, np.array([0, 1]), mask=np.array([0.5, 1.0])),
+            ValueError,
+            ["mask of booleans", "token_ids != 0"],
+        ),
+        (lambda: ref.dropout(X, X / 2, rate=0.5), ValueError, ["keep of booleans"]),
         (lambda: ref.binary_cross_entropy(X, X[0]), ValueError, ["targets", "(2, 3)", "(3,)"]),
         (lambda: ref.mean_squared_error(X, X[0]), ValueError, ["targets", "(2, 3)", "(3,)"]),
         (lambda: ref.span_contrast(X[:1]), ValueError, ["two spans of each text", "1 rows"]),

@@ -233,6 +233,26 @@ X, KERNEL, RECURRENT = np.ones((2, 5, 3)), np.ones((3, 28)), np.ones((7, 28))
             ["c of shape (2, 7)", "(2, 6)"],
         ),
         (
+            lambda: ref.lstm_step(np.ones((2, 28)), np.ones((2, 7)), np.ones((2, 6)), RECURRENT),
+            ValueError,
+            ["c_previous of shape (2, 7)", "(7, 28)", "axis 1: 6 instead of 7"],
+        ),
+        (
+            lambda: ref.gru_step(np.ones((2, 28)), np.ones((2, 7)), RECURRENT),
+            ValueError,
+            ["recurrent_kernel of shape (7, 21)", "axis 1: 28 instead of 21"],
+        ),
+        (
+            lambda: ref.gru_step(np.ones((2, 21)), np.ones((2, 7)), np.ones((7, 21)), np.ones(7)),
+            ValueError,
+            ["recurrent_bias of shape (21,)", "(7,)"],
+        ),
+        (
+            lambda: ref.simple_rnn_step(np.ones((2, 6)), np.ones((2, 7)), np.ones((7, 7))),
+            ValueError,
+            ["projected of shape (2, 7)", "(2, 6)"],
+        ),
+        (
             lambda: ref.gru(X, np.ones((3, 21)), np.ones((7, 21)), np.ones(21)),
             ValueError,
             ["bias", "(2, 21)", "(21,)"],

@@ -12,8 +12,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from kerasllm import cli, verify
+from kerasllm import reference as ref
 from kerasllm.cli import flags
-from kerasllm.verify import equations, proof, proof_command
+from kerasllm.models import RecurrentBackbone, config
+from kerasllm.verify import equations, proof, proof_command, proof_presets
 from kerasllm.verify.proof_tables import by_layer
 from kerasllm.verify.report import Report, compare_arrays
 from kerasllm.verify.rungs import rung2, rung3, rungs_2_and_3
@@ -182,6 +184,30 @@ def copy_run(tmp_path):
     return copy
 
 
+def test_backbones_of_a_preset_train_beside_their_twins(screen):
+    """`kerasllm verify --preset all` does the same for 300 steps and every preset."""
+    assert tuple(config._PRESETS) == proof_presets.PRESETS
+    report = verify.prove_presets(["tiny"], steps=5, console=screen)
+    assert report.ok, str(report)
+    assert keras.config.floatx() == "float32"
+    names = {row.name.split(":")[0] for row in report.rows}
+    assert names == {"tiny recurrent", "tiny transformer"}
+    text = screen.export_text()
+    assert "✓ tiny recurrent" in text and "39,168 weights" in text
+    with pytest.raises(ValueError, match="Did you mean 'small'"):
+        proof_command.verify_command(preset="smal")
+    with pytest.raises(ValueError, match="received both"):
+        proof_command.verify_command(model="any", preset="tiny")
+
+
+def test_a_preset_whose_twin_forgets_the_weight_decay_is_red(screen, monkeypatch):
+    monkeypatch.setattr(proof_presets, "BACKBONES", {"recurrent": RecurrentBackbone})
+    step = ref.adamw
+    monkeypatch.setattr(ref, "adamw", lambda *a, **k: step(*a, **{**k, "weight_decay": 0.0}))
+    assert not verify.prove_presets(["tiny"], steps=2, console=screen).ok
+    assert "✗ tiny recurrent" in screen.export_text()
+
+
 def test_backend_is_chosen_in_a_new_python(monkeypatch):
     seen = {}
 
@@ -224,6 +250,7 @@ def test_trace_prints_tables_and_draws(make_run, copy_run, monkeypatch):
     assert result.exit_code == 0, result.output
     assert "Predictions" in result.output and "f · c_previous + i · g" in result.output
     assert "step 3 (␣)" in result.output
+    assert "stack/lstm_0: gradient below 1/e after" in result.output
     drawn = {path.name for path in (run.path / "figures").iterdir()}
     assert drawn == {
         "trace_stack_lstm_0_f.png", "trace_stack_lstm_0_h.png", "trace_gradient_flow.png"
