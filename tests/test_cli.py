@@ -6,8 +6,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from kerasllm import cli, diagnosis, training
-from kerasllm.cli import answers, command, flags
+from kerasllm import cli, datasets, diagnosis, training
+from kerasllm.cli import answers, command, flags, library
 from kerasllm.training.seq2seq_settings import Seq2SeqSettings
 from kerasllm.training.settings import FinetuneSettings, PretrainSettings
 from kerasllm.training.span_settings import SpanSettings
@@ -57,12 +57,13 @@ def test_help_of_every_verb_shows_an_example(run, verb):
     assert f"Example: kerasllm {' '.join(verb)}" in result.output
 
 
-def test_help_names_every_verb_and_loads_no_keras():
+def test_help_names_every_verb_and_loads_nothing_slow():
     code = (
         "import sys; sys.argv = ['kerasllm', '--help']\n"
         "from kerasllm.cli import main\n"
+        "slow = {'keras', 'tensorflow', 'sklearn', 'matplotlib', 'numpy'}\n"
         "try: main()\n"
-        "finally: assert not {'keras', 'tensorflow', 'sklearn', 'matplotlib'} & set(sys.modules)"
+        "finally: assert not slow & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -217,6 +218,20 @@ def test_data_verbs(run, monkeypatch, tmp_path):
     assert "positive" in shown and "negative" in shown
     result = run("data", "get", "sst")
     assert result.exit_code == 1 and "Did you mean 'sst2'" in str(result.exception)
+
+
+def test_a_narrow_terminal_still_names_every_set_whole(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    library.data_list()
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines if line.split()} >= set(datasets.names())
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_pipe_gets_the_licences_too(run):
+    assert "CC BY-SA 3.0" in run("data", "list").output
 
 
 def test_doctor_ends_with_its_verdict(run, monkeypatch):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import logging
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,14 @@ from typing import Annotated
 import typer
 
 RunFolder = Annotated[Path, typer.Argument(help="a run folder", show_default=False)]
-Data = Annotated[str, typer.Argument(help="name of a data set, or path of a file")]
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="name of a data set, or path of a file; its options behind a question mark: "
+        "'reviews.csv?text=review&label=stars'",
+        show_default=False,
+    ),
+]
 Resume = Annotated[bool, typer.Option(help="go on where the run was cut off")]
 Quiet = Annotated[bool, typer.Option(help="print nothing but the result")]
 
@@ -27,6 +35,7 @@ def load_keras():
             import keras
 
             keras.ops.ones(1)
+            logging.getLogger("tensorflow").addFilter(_is_news)
         except BaseException:
             notices.seek(0)
             os.write(kept, notices.read())
@@ -34,6 +43,11 @@ def load_keras():
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def _is_news(record):
+    """Drop TensorFlow's advice on retracing: texts have many lengths here, on purpose."""
+    return "tf.function retracing" not in record.getMessage()
 
 
 def settings_flags(kind, example):

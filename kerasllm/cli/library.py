@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kerasllm.cli.command import USE, group
+from kerasllm.cli.flags import Data
 
 data_app = group("data", "List, show and fetch data sets.", USE)
 lessons_app = group("lessons", "List, open and build the lessons.", USE)
@@ -17,19 +18,41 @@ def data_list():
     Example: kerasllm data list
     """
     from rich.console import Console
-    from rich.table import Table
 
     from kerasllm.datasets.show import list_table
 
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPED)  # a pipe, or a file, has room for all of it
     rows = list_table()
-    table = Table(*(name for name in rows[0]), box=None)
+    for task in dict.fromkeys(row["task"] for row in rows):
+        console.print(_table([row for row in rows if row["task"] == task], task, console.width))
+    console.print("More on one of them: kerasllm data show NAME", highlight=False)
+
+
+_PIPED = 200
+_LONGEST_NAME = 23
+_ROOM_FOR_LICENCE = 130
+
+
+def _table(rows, task, width):
+    """Return the sets of one task: a line each, the name whole however narrow the terminal."""
+    from rich.table import Table
+
+    names = ["name", "language", "size", "here", "title"]
+    names += ["licence"] if width >= _ROOM_FOR_LICENCE else []
+    table = Table(title=task.replace("_", " "), title_justify="left", box=None, pad_edge=False)
+    shown = {"name": {"min_width": _LONGEST_NAME}, "size": {"min_width": 7, "justify": "right"}}
+    shown |= {"language": {"min_width": 8}, "here": {"min_width": 8}}
+    for name in names:
+        table.add_column(name, no_wrap=True, overflow="ellipsis", **shown.get(name, {}))
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+        table.add_row(*(str(row[name]) for name in names))
+    return table
 
 
 @data_app.command("show")
-def data_show(name: Annotated[str, typer.Argument(help="name, or path of a file")]):
+def data_show(name: Data):
     """Describe a data set: size, labels, lengths, examples, licence, duplicates.
 
     Example: kerasllm data show sentiment_zh

@@ -3,6 +3,7 @@
 from kerasllm.datasets.download import DownloadError
 from kerasllm.datasets.examples import TASKS, Dataset, Labelled, Pair, Span, Tagged, Text
 from kerasllm.datasets.loading import get, info, load, names
+from kerasllm.datasets.options import with_options
 from kerasllm.datasets.registry import DatasetInfo, HashMismatchError, UnverifiedError
 from kerasllm.datasets.splits import DuplicateReport, duplicates, split
 
@@ -25,4 +26,5 @@ __all__ = [
     "load",
     "names",
     "split",
+    "with_options",
 ]

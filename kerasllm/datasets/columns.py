@@ -2,6 +2,7 @@
 
 from kerasllm.datasets.examples import Labelled, Pair, Text
 from kerasllm.datasets.labels import clean_labels, is_missing
+from kerasllm.datasets.options import option_to_pass
 from kerasllm.text.errors import nearest
 
 
@@ -39,7 +40,7 @@ def examples_of_table(path, encoding, read_rows, options):
 
 def _labelled(rows, path, found, options):
     label, total = options["label"] or "label", len(rows)
-    _check_column(path, found, label)
+    _check_column(path, found, label, "label")
     if options["drop_unlabelled"]:
         rows = [(line, row) for line, row in rows if not is_missing(row.get(label))]
     labels = clean_labels(
@@ -75,17 +76,19 @@ def _refuse_empty(rows, path, found, names):
             where = ", ".join(map(str, empty[:5])) + (", …" if len(empty) > 5 else "")
             raise ValueError(
                 f"{path}: the column {name!r} is empty in {len(empty)} of {len(rows)} rows, in "
-                f"line {where}. Fill them in, delete them, or pass drop_empty=True."
+                f"line {where}. Fill them in, delete them, or pass "
+                f"{option_to_pass(path, 'drop_empty', True)}."
             )
 
 
-def _check_column(path, found, name):
+def _check_column(path, found, name, kind="text"):
     if name in found:
         return
-    advice = f"Pass its name, such as text={found[0]!r}."
+    advice = f"Pass its name, such as {option_to_pass(path, kind, found[0])}."
     for delimiter in ";\t|":
         if len(found) == 1 and delimiter in found[0]:
-            advice = f"Fields seem to be separated otherwise: pass delimiter={delimiter!r}."
+            how = option_to_pass(path, "delimiter", delimiter)
+            advice = f"Fields seem to be separated otherwise: pass {how}."
     raise ValueError(
         f"{path} has no column {name!r}; it has {found}.{nearest(name, found)} {advice}"
     )

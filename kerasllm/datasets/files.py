@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kerasllm.datasets.columns import examples_of_table
-from kerasllm.datasets.examples import Dataset, Tagged, Text
+from kerasllm.datasets.examples import Dataset, Tagged, Text, main_text
 from kerasllm.datasets.splits import SPLIT_NAMES, split, split_contiguous
 from kerasllm.datasets.squad_format import is_squad, read_squad
 from kerasllm.datasets.tables import delimited, json_rows, read_text, tagged_sentences
@@ -142,7 +142,7 @@ def _checked(options, format):
 
 def _language(examples):
     """Return "zh" if most letters of the first texts are Chinese, else "en"."""
-    sample = "".join(str(example) for example in examples[:100])
+    sample = "".join(main_text(example) for example in examples[:100])
     chinese = sum("\u4e00" <= character <= "\u9fff" for character in sample)
     latin = sum("a" <= character <= "z" for character in sample.lower())
     return "zh" if 2 * chinese > latin else "en"

@@ -4,6 +4,8 @@ import math
 import re
 from collections import defaultdict
 
+from kerasllm.datasets.options import option_to_pass
+
 _MISSING = {"", "nan", "null", "n/a", "<na>", "#n/a"}
 _WHOLE = re.compile(r"[+-]?\d+")
 _DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?")
@@ -54,7 +56,7 @@ def clean_labels(rows, path, *, labels_as_text=False):
         )
         raise ValueError(
             f"{path}: labels of mixed types: {found}. Write each class in one way, or pass "
-            "labels_as_text=True if they are meant."
+            f"{option_to_pass(path, 'labels_as_text', True)} if they are meant."
         )
     names = [str(label).strip() for _, label in rows]
     if not labels_as_text:
@@ -73,7 +75,8 @@ def _refuse_missing(rows, path):
         where = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
         raise ValueError(
             f"{path}: {len(missing)} of {len(rows)} rows have no label (empty or NaN), in line "
-            f"{where}. Fill them in, delete them, or pass drop_unlabelled=True."
+            f"{where}. Fill them in, delete them, or pass "
+            f"{option_to_pass(path, 'drop_unlabelled', True)}."
         )
 
 
@@ -101,5 +104,6 @@ def _refuse_same_but_for_case(names, path):
         if len(variants) > 1:
             raise ValueError(
                 f"{path}: the labels {sorted(variants)} differ only in capitals; write each class "
-                "in one way, or pass labels_as_text=True if they are meant."
+                f"in one way, or pass {option_to_pass(path, 'labels_as_text', True)} if they are "
+                "meant."
             )

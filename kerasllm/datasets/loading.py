@@ -5,6 +5,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from kerasllm.datasets.files import FORMATS, load_files
+from kerasllm.datasets.options import with_options
 from kerasllm.datasets.public import get_public, load_public
 from kerasllm.datasets.registry import DatasetInfo
 from kerasllm.text.errors import nearest
@@ -35,7 +36,8 @@ def load(name_or_path, split="train", **options):
 
     Args:
         name_or_path: one of `names()`; or a file of your own (txt, csv, tsv, jsonl, CoNLL, json
-            as SQuAD writes it), or a folder with one file a split.
+            as SQuAD writes it), or a folder with one file a split. Options may stand behind a
+            question mark: "reviews.csv?text=review&label=stars".
         split: "train", "validation" or "test". A set without official splits is split here, always
             in the same way: duplicates removed, then 80 / 10 / 10 %; "all" gives it whole.
         **options: what the reader of the set takes; for your own files see
@@ -54,6 +56,8 @@ def load(name_or_path, split="train", **options):
         >>> datasets.load("markov", split="test").task
         'language_model'
     """
+    name_or_path, written = with_options(name_or_path)
+    options = {**written, **options}
     if isinstance(name_or_path, str) and name_or_path in _entries():
         entry = _entries()[name_or_path]
         if entry.make:

@@ -6,6 +6,7 @@ import numpy as np
 
 from kerasllm.datasets.examples import Span, Tagged
 from kerasllm.datasets.loading import info, load, names
+from kerasllm.datasets.options import with_options
 from kerasllm.datasets.public import is_here, reader_options
 from kerasllm.datasets.registry import folders
 from kerasllm.datasets.splits import duplicates
@@ -50,6 +51,8 @@ def describe(name_or_path, **options):
     Returns:
         A str of several lines.
     """
+    name_or_path, written = with_options(name_or_path)
+    options = {**written, **options}
     entry = info(name_or_path) if name_or_path in names() else None
     lines = _registry_lines(entry) if entry else []
     if entry and not entry.make and not is_here(entry):

@@ -5,6 +5,8 @@ import io
 import json
 from pathlib import Path
 
+from kerasllm.datasets.options import option_to_pass
+
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _OTHER_KINDS = {
     b"PK\x03\x04": "a zip or Excel file",
@@ -54,16 +56,17 @@ def _decode(data, encoding, path):
         found = data[error.start : error.start + 4].hex(" ")
         raise ValueError(
             f"{path} is not {encoding or 'UTF-8'}: byte {error.start} in line {line} starts "
-            f"{found}. {_encoding_hint(data)}"
+            f"{found}. {_encoding_hint(data, path)}"
         ) from None
 
 
-def _encoding_hint(data):
+def _encoding_hint(data, path):
     """Suggest the encoding in which the bytes read as text."""
+    utf_16 = option_to_pass(path, "encoding", "utf-16")
     if data[:2] in _MARKS:
-        return "It starts with a mark of UTF-16: pass encoding='utf-16'."
+        return f"It starts with a mark of UTF-16: pass {utf_16}."
     if b"\0" in data[:1000]:
-        return "It holds zero bytes: a binary file, or UTF-16 (pass encoding='utf-16')."
+        return f"It holds zero bytes: a binary file, or UTF-16: then pass {utf_16}."
     for encoding in ("utf-8", "gb18030"):
         try:
             text = data.decode(encoding)
@@ -72,8 +75,10 @@ def _encoding_hint(data):
         foreign = [character for character in text if ord(character) > 127]
         chinese = sum("\u4e00" <= character <= "\u9fff" for character in foreign)
         if encoding == "utf-8" or chinese > 0.5 * len(foreign):
-            return f"It reads well as {encoding.upper()}: pass encoding={encoding!r}."
-    return "It may be Western European: pass encoding='latin-1', or save the file as UTF-8."
+            advice = option_to_pass(path, "encoding", encoding)
+            return f"It reads well as {encoding.upper()}: pass {advice}."
+    latin = option_to_pass(path, "encoding", "latin-1")
+    return f"It may be Western European: pass {latin}, or save the file as UTF-8."
 
 
 def delimited(path, delimiter=",", encoding=None):

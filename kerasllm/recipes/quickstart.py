@@ -113,6 +113,15 @@ def quickstart(output="runs/quickstart", *, seed=0, draws=DRAWS, quiet=False):
     return page
 
 
+_METHODS = {
+    "full": "pretrained, fine-tuned",
+    "scratch": "the same network from scratch",
+    "latent_semantic": "latent semantic analysis",
+    "linear": "TF-IDF and logistic regression",
+    "majority": "always the commonest class",
+}
+
+
 def _verdict(result):
     """Say what the table says, whichever way it went."""
     cells = {(r["method"], r["labels"]): r["accuracy"] for r in result["summary"]}
@@ -139,7 +148,7 @@ def _next(output):
 
 def _report(output, run, tuned, result, scores, sample, seconds):
     table = [
-        [row["method"], row["labels"], row["accuracy"], row["sd"]]
+        [_METHODS.get(row["method"], row["method"]), row["labels"], row["accuracy"], row["sd"]]
         for row in sorted(summary(result["rows"]), key=lambda r: (r["labels"], -r["accuracy"]))
     ]
     points = [{**row, "score": row["accuracy"]} for row in result["rows"]]

@@ -72,7 +72,8 @@ def found_again(data):
     """Return the name or path by which data is found again, None for data made in Python."""
     if not isinstance(data, str | Path):
         return None
-    return str(data) if str(data) in datasets.names() else str(Path(data).resolve())
+    known = str(datasets.with_options(data)[0]) in datasets.names()
+    return str(data) if known else str(Path(data).resolve())
 
 
 def make_tokenizer(source, settings):

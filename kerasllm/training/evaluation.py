@@ -33,6 +33,7 @@ from kerasllm.training.settings import PretrainSettings
 from kerasllm.training.several_labels import linear_several, several_intervals, several_metrics
 
 BLOCK = 256  # tokens that are drawn together for the interval of a language model's loss
+FEWEST_BLOCKS = 20  # of one block alone the interval would have no width
 
 
 def evaluate(run, data=None, *, split="test", with_baselines=True, quiet=False):
@@ -172,8 +173,9 @@ def _source(run, data, split):
 
 
 def _language_result(data, split, metrics, nats):
-    # Tokens of one stretch depend on each other: whole blocks are drawn.
-    blocks = [nats[i : i + BLOCK] for i in range(0, len(nats), BLOCK)]
+    # Tokens of one stretch depend on each other: whole blocks are drawn, many enough to vary.
+    size = max(1, min(BLOCK, len(nats) // FEWEST_BLOCKS))
+    blocks = [nats[i : i + size] for i in range(0, len(nats), size)]
     sums, counts = np.array([b.sum() for b in blocks]), np.array([len(b) for b in blocks])
     low, high = bootstrap_interval(lambda s, c: s.sum() / c.sum(), sums, counts)
     return {
@@ -202,7 +204,8 @@ def table_of(result):
         names = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "matthews")
     else:
         names = [name for name, score in result["model"].items() if isinstance(score, float)]
-    table = Table(title=f"{result['data']} ({result['split']}, {result['rows']:,} rows)")
+    unit = "tokens" if "perplexity" in result["model"] else "rows"
+    table = Table(title=f"{result['data']} ({result['split']}, {result['rows']:,} {unit})")
     table.add_column("model")
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")

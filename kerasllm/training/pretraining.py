@@ -1,6 +1,7 @@
 """Pretraining: from bare text to a run folder with a language model."""
 
 import dataclasses
+import importlib.util
 from pathlib import Path
 
 import keras
@@ -87,7 +88,16 @@ def pretrain(
 
 
 def prepare(settings):
-    """Seed every generator and set the precision."""
+    """Seed every generator and set the precision, before any work is done.
+
+    Raises:
+        ImportError: the settings ask for TensorBoard, which is not installed.
+    """
+    if settings.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ImportError(
+            "tensorboard=True needs the package of that name, which is not installed: "
+            "pip install 'kerasllm[tensorboard]', or leave --tensorboard out."
+        )
     keras.utils.set_random_seed(settings.seed)
     keras.mixed_precision.set_global_policy(
         "mixed_bfloat16" if settings.mixed_precision else keras.config.floatx()

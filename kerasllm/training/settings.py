@@ -5,8 +5,6 @@ import math
 import typing
 from dataclasses import dataclass, field
 
-from kerasllm.text.errors import nearest
-
 _ABOVE_0 = {
     "steps", "batch_size", "length", "epochs", "learning_rate", "vocabulary_size",
     "mask_share", "discriminative", "contrast_batch", "temperature", "min_frequency",
@@ -39,7 +37,9 @@ class OptimizerSettings:
     seed: int = flag(0, "seed of every random draw")
     mixed_precision: bool = flag(False, "compute in 16 bits where that is safe (GPU)")
     xla: bool | None = flag(None, "compile with XLA (TensorFlow); None: where lengths are fixed")
-    tensorboard: bool = flag(False, "write TensorBoard logs into the run folder")
+    tensorboard: bool = flag(
+        False, "write TensorBoard logs into the run folder (extra `tensorboard`)"
+    )
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ class FinetuneSettings(OptimizerSettings):
 
 def resolve(kind, settings=None, **overrides):
     """Return settings of `kind` with overrides applied; unknown names raise with a suggestion."""
+    from kerasllm.text.errors import nearest  # loads NumPy, which `kerasllm --help` can do without
+
     known = {f.name for f in dataclasses.fields(kind)}
     for name in overrides:
         if name not in known:
@@ -141,6 +143,8 @@ def _check(entry, value):
 def check_choice(name, value, choices):
     """Raise with the choices and the nearest one unless `value` is among them."""
     if value not in choices:
+        from kerasllm.text.errors import nearest
+
         raise ValueError(
             f"expected {name} to be one of {sorted(choices)}, received {value!r}."
             + nearest(value, choices)

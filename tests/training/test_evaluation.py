@@ -8,6 +8,7 @@ from kerasllm.datasets.examples import Dataset, Labelled
 from kerasllm.training import evaluate, pretrain
 from kerasllm.training.baselines import kneser_ney, linear, majority
 from kerasllm.training.classification import classify
+from kerasllm.training.evaluation import _language_result
 from kerasllm.training.language import token_nats
 
 
@@ -30,6 +31,13 @@ def test_intervals_hold_the_point(scored):
     assert {"accuracy", "f1_macro", "matthews"} <= scored["interval"].keys()
     for name, (low, high) in scored["interval"].items():
         assert low <= scored["model"][name] <= high and low < high
+
+
+def test_the_interval_of_a_short_text_is_as_wide_as_its_tokens_vary():
+    nats = np.random.default_rng(3).gamma(2.0, 1.5, 131)
+    low, high = _language_result("own", "test", {}, nats)["interval"]["loss"]
+    normal = 2 * 1.96 * nats.std() / np.sqrt(len(nats))  # independent tokens: the textbook's width
+    assert low < nats.mean() < high and 0.6 * normal < high - low < 1.6 * normal
 
 
 def test_baselines_are_of_the_same_rows(scored):

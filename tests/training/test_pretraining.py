@@ -1,3 +1,4 @@
+import importlib.util
 import json
 
 import numpy as np
@@ -36,6 +37,25 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
     a, b = (pretrain("topic_en", tmp_path / name, seed=5, **options) for name in "ab")
     same = [np.array_equal(x, y) for x, y in zip(a.model.get_weights(), b.model.get_weights())]  # noqa: B905
     assert all(same)
+
+
+def test_tensorboard_gets_the_loss_of_every_step(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    pretrain("topic_en", tmp_path / "run", tensorboard=True, **TINY)
+    written = EventAccumulator(str(tmp_path / "run" / "tensorboard" / "train")).Reload()
+    losses = written.Tensors("batch_loss")
+    assert [event.step for event in losses] == [0, 1, 2]
+
+
+def test_tensorboard_that_is_not_installed_is_missed_before_any_work(tmp_path, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: find_spec(name) if name != "tensorboard" else None
+    )
+    with pytest.raises(ImportError, match=r"pip install 'kerasllm\[tensorboard\]'"):
+        pretrain("topic_en", tmp_path / "run", tensorboard=True, **TINY)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

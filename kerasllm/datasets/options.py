@@ -1,0 +1,55 @@
+"""Options of a data set in one string with its name: `reviews.csv?text=review&label=stars`.
+
+At a terminal, and in a run's config.json, a data set is one string; this is how it says which
+columns, encoding or domain are meant.
+"""
+
+from pathlib import Path
+from urllib.parse import parse_qsl, quote
+
+_TEXT = {"text", "label", "source", "target", "delimiter"}  # columns may be called 1 or true
+_RESERVED = set("%&+#'\t\n")
+_WORDS = {"true": True, "false": False}
+
+
+def with_options(name_or_path):
+    """Return (name or path, dict of options) of what the user wrote.
+
+    Raises:
+        ValueError: for an option without a value.
+
+    Example:
+        >>> with_options("reviews.csv?text=review&encoding=gb18030&drop_unlabelled=true")
+        ('reviews.csv', {'text': 'review', 'encoding': 'gb18030', 'drop_unlabelled': True})
+    """
+    if not isinstance(name_or_path, str | Path) or Path(name_or_path).exists():
+        return name_or_path, {}
+    name, mark, query = str(name_or_path).partition("?")
+    if not mark:
+        return name_or_path, {}
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True)
+    except ValueError:
+        raise ValueError(
+            f"expected options such as {name}?text=review&label=stars, received {query!r} behind "
+            "the question mark."
+        ) from None
+    return name, {key: value if key in _TEXT else _value(value) for key, value in pairs}
+
+
+def _value(text):
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    return int(text) if text.removeprefix("-").isdecimal() else text
+
+
+def option_to_pass(path, name, value):
+    r"""Return how an option is passed, in Python and at a terminal.
+
+    Example:
+        >>> print(option_to_pass("a.csv", "delimiter", "\t"))
+        delimiter='\t' (at a terminal: 'a.csv?delimiter=%09')
+    """
+    written = value if isinstance(value, str) else str(value).lower()
+    written = "".join(quote(c) if c in _RESERVED else c for c in written)
+    return f"{name}={value!r} (at a terminal: '{Path(path).name}?{name}={written}')"
