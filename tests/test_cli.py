@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -140,6 +141,20 @@ def test_predict_asks_questions_of_a_context(run, monkeypatch, tmp_path):
         assert run("predict", "runs/a", "Who sat?", "Why?", "--context", context).exit_code == 0
     for arguments, _ in calls:
         assert arguments[1] == [("Who sat?", "The cat sat."), ("Why?", "The cat sat.")]
+
+
+def test_predict_draws_what_an_encoder_decoder_looked_at(run, monkeypatch, tmp_path):
+    (tmp_path / "figures").mkdir()
+    row = {
+        "text": "ich liebe",
+        "answer": "I love",
+        "attention": (["ich", "liebe"], ["I"], np.eye(2)[:1]),
+    }
+    monkeypatch.setattr("kerasllm.training.predict", lambda *_, attention: [row] * attention)
+    result = run("predict", tmp_path, "ich liebe", "--attention")
+    assert result.exit_code == 0 and "I love" in result.output
+    drawn = (tmp_path / "figures" / "attention_of_text_1.png").read_bytes()
+    assert drawn.startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

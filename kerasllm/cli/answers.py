@@ -35,6 +35,9 @@ def predict(
     context: Annotated[
         str | None, typer.Option(help="answerer: the text, or a file, that holds the answers")
     ] = None,
+    attention: Annotated[
+        bool, typer.Option(help="encoder-decoder: draw what it looked at into RUN/figures")
+    ] = False,
 ):
     """Label, tag, translate or answer texts with a trained run.
 
@@ -49,10 +52,21 @@ def predict(
         known = len(context) < 256 and where.is_file()
         context = where.read_text(encoding="utf-8") if known else context
         texts = [(question, context) for question in texts]
-    for row in predict(run, texts):
+    options = {"attention": True} if attention else {}
+    for number, row in enumerate(predict(run, texts, **options)):
         typer.echo(line_of(row))
         if row.get("warning"):
             typer.echo(f"warning: {row['warning']}", err=True)
+        elif attention:
+            _draw_attention(row, run / "figures" / f"attention_of_text_{number + 1}.png")
+
+
+def _draw_attention(row, path):
+    from kerasllm.plots import attention_map
+
+    source, target, weights = row["attention"]
+    attention_map(target, weights, source, row["text"][:60]).savefig(path, dpi=120)
+    typer.echo(f"saved {path}", err=True)
 
 
 def line_of(row):

@@ -116,6 +116,9 @@ class AttentionDecoder(keras.layers.Layer):
 
     Returns the features h̃ (B, T, H) and the attention weights α (B, T, S).
 
+    Differences from the papers: those of `AttentionCell`; s_0 reads both directions of the encoder,
+    where Bahdanau et al. take the backward one alone.
+
     Source: Luong et al. 2015, section 3; Bahdanau et al. 2015, appendix A.2.2 (s_0).
 
         >>> x, source = keras.random.normal((2, 3, 5)), keras.random.normal((2, 7, 12))

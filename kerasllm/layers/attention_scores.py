@@ -126,6 +126,10 @@ class LuongAttention(_ScoredAttention):
     Raises:
         ValueError: an unknown score, or "dot" between queries and keys of unequal width.
 
+    Differences from the paper: its global attention alone, not the local one.
+    Differences from `keras.layers.Attention`: that one has no matrix W, and its "concat" adds q
+    and m up unprojected.
+
     Source: Luong et al. 2015, the three scores below equation 7.
 
         >>> queries, memory = keras.random.normal((2, 3, 5)), keras.random.normal((2, 7, 11))

@@ -33,6 +33,8 @@ class TransformerDecoder(TransformerEncoder):
         cache, start: of the self-attention, as in `MultiHeadAttention`.
         return_weights: also return the weights of the cross-attention (B, N, T, S), last.
 
+    Differences from the paper: those of `TransformerEncoder`.
+
     Source: Vaswani et al. 2017, section 3.1; Xiong et al. 2020 (pre-norm).
 
         >>> block = TransformerDecoder(num_heads=2)
@@ -121,7 +123,7 @@ class TransformerDecoder(TransformerEncoder):
         return norm(x + self.dropout(sublayer(x), training=training))
 
     def project_source(self, source):
-        """Return the keys and values of the source (B, S, N, K), which every step reads."""
+        """Return the keys and values of the source (B, N, S, K), which every step reads."""
         return self.cross_attention.project_source(source)
 
     def compute_output_shape(self, inputs_shape, source_shape=None):  # noqa: ARG002

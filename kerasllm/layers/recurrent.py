@@ -33,6 +33,11 @@ class StackedRNN(keras.layers.Layer):
         initial_state: a list with the list of states of each layer.
         return_state: return (features, states) with the states after the last position.
 
+    Differences from the papers: Graves et al. have no residual connections, and no dropout.
+    Differences from `keras.layers.RNN` of a list of cells: each layer reads the whole text in a
+    loop of its own, which cuDNN can run; residual connections; a state is given and returned as a
+    list a layer.
+
     Source: Graves et al. 2013 (stacks); Schuster and Paliwal 1997 (two directions).
 
         >>> StackedRNN(7, num_layers=2, cell="gru")(keras.random.normal((2, 5, 3), seed=1)).shape
@@ -136,6 +141,10 @@ class BiLSTM(StackedRNN):
     """A stack of LSTMs that read in both directions: features (B, T, 2H).
 
         h_t = [→h_t ; ←h_t]
+
+    Args: as in `StackedRNN`, whose cell and directions it fixes.
+
+    Differences from `keras.layers.Bidirectional`: it is a stack, with dropout between the layers.
 
     Source: Graves and Schmidhuber 2005.
 

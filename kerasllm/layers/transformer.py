@@ -27,6 +27,8 @@ class FeedForward(keras.layers.Layer):
         inner_dim: width of the hidden layer, usually 4 D.
         activation: f: "gelu" (exact), "gelu_tanh" or "relu".
 
+    Differences from the paper: f is GELU where nothing else is asked for; there it is ReLU.
+
     Source: Vaswani et al. 2017, equation 2; Hendrycks and Gimpel 2016 (GELU).
 
         >>> FeedForward(32)(keras.random.normal((2, 5, 8), seed=1)).shape
@@ -80,6 +82,10 @@ class TransformerEncoder(keras.layers.Layer):
         epsilon: of the layer norms.
 
     Call arguments: `mask`, `cache`, `start` as in `MultiHeadAttention`.
+
+    Differences from the paper: by default the norms stand before their sublayers, the activation
+    is GELU, and dropout also takes attention weights. With norm="pre" the last block's output is
+    not normalised: that norm belongs to the backbone. Keras has no such block.
 
     Source: Vaswani et al. 2017, section 3.1; Xiong et al. 2020 (pre-norm).
 

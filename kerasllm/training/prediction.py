@@ -12,13 +12,14 @@ from kerasllm.training.corpora import Reading
 from kerasllm.training.run import Run, load_run
 
 
-def predict(run, texts):
+def predict(run, texts, *, attention=False):
     """Return, for each text, its label (or labels) and the probability of every label.
 
     Args:
         run: run folder or `Run` of `finetune`, or of a tagger, an encoder-decoder or an answerer.
         texts: list of texts (one text alone is taken for a list of one); for an answerer, of pairs
             (question, context).
+        attention: of an encoder-decoder: also return what it looked at.
 
     Returns:
         list of dicts: text, label, probabilities, and a warning where the text was cut or holds
@@ -26,12 +27,18 @@ def predict(run, texts):
         and `predict_span` say.
 
     Raises:
-        ValueError: the run gives no answers.
+        ValueError: the run gives no answers, or has no attention to return.
     """
     run = run if isinstance(run, Run) else load_run(run)
     texts = [texts] if isinstance(texts, str) else list(texts)
+    if attention and run.config["kind"] != "seq2seq":
+        raise ValueError(
+            f"{run.path} holds a {type(run.model).__name__}, and only an encoder-decoder looks "
+            "from its answer at a source: leave attention out, or use `kerasllm trace`."
+        )
     if run.config["kind"] in shapes.SHAPES:
-        return shapes.function("predict", run.config["kind"])(run, texts)
+        options = {"attention": True} if attention else {}
+        return shapes.function("predict", run.config["kind"])(run, texts, **options)
     if not isinstance(run.model, TextClassifier):
         raise ValueError(
             f"{run.path} holds a {type(run.model).__name__}, which gives no labels: fine-tune it "

@@ -2,8 +2,6 @@
 
 import dataclasses
 
-import numpy as np
-
 from kerasllm.models import TokenCrossEntropy
 from kerasllm.models.seq2seq import RecurrentSeq2Seq
 from kerasllm.models.seq2seq_transformer import TransformerSeq2Seq
@@ -23,6 +21,7 @@ from kerasllm.training.pretraining import check_resumable, compile_model, prepar
 from kerasllm.training.progress import Progress
 from kerasllm.training.run import Run, load_run
 from kerasllm.training.seq2seq_answers import (
+    attention_of,
     evaluate_seq2seq,
     pair_nats,
     predict_seq2seq,
@@ -190,9 +189,5 @@ def _draw(run, model, rows, validation, tokenizers, settings):
     curves = {name: [row[name] for row in rows] for name in names}
     run.write_figure("learning_curves", plots.learning_curves(curves))
     (source,), (target,) = pair_ids(validation[:1], tokenizers, settings)
-    weights = np.asarray(model.attention([source], [target[:-1]]))[0]
-    words = [
-        [tokenizer.id_to_token(i) for i in ids]
-        for tokenizer, ids in zip(tokenizers, (source, target[1:]), strict=True)
-    ]
-    run.write_figure("attention", plots.attention_map(words[1], weights, words[0]))
+    looked = attention_of(model, tokenizers, source, target[1:])
+    run.write_figure("attention", plots.attention_map(looked.target, looked.weights, looked.source))

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from keras import ops
@@ -27,6 +28,31 @@ from kerasllm.training.seq2seq_settings import Seq2SeqSettings
 BUCKET = 16  # fewer shapes than in training: each is compiled apart
 
 
+class Attention(NamedTuple):
+    """What an encoder-decoder looked at.
+
+    Attributes:
+        source: the S tokens of the source, <eos> included.
+        target: the T tokens of the answer.
+        weights: float array (T, S): how much each of them looked at each of those; rows sum to 1.
+    """
+
+    source: list
+    target: list
+    weights: np.ndarray
+
+
+def attention_of(model, tokenizers, source, target):
+    """Return the `Attention` with which a model writes a target (ids without <bos>)."""
+    begun = [tokenizers[1].bos_id, *target[:-1]]
+    weights = model.attention(pad_bucketed([source], BUCKET), pad_bucketed([begun], BUCKET))
+    weights = ops.convert_to_numpy(weights)[0, : len(target), : len(source)]
+    words = (
+        list(map(t.id_to_token, ids)) for t, ids in zip(tokenizers, (source, target), strict=True)
+    )
+    return Attention(*words, weights)
+
+
 def write_answers(model, tokenizers, texts, settings, beam=None):
     """Return what the model writes for each text, "" for an empty one.
 
@@ -40,6 +66,11 @@ def write_answers(model, tokenizers, texts, settings, beam=None):
         settings: `Seq2SeqSettings`.
         beam: number of beams; that of the settings when None.
     """
+    return [answer for answer, _, _ in _written(model, tokenizers, texts, settings, beam)]
+
+
+def _written(model, tokenizers, texts, settings, beam=None):
+    """Return (answer, ids of the source, ids of the answer) for each text."""
     sources, _ = source_ids(texts, tokenizers[0], settings.length)
     copies = model.settings.copy
     never = [t for t in range(len(SPECIAL_TOKENS)) if t != EOS and not (copies and t == UNK)]
@@ -55,18 +86,15 @@ def write_answers(model, tokenizers, texts, settings, beam=None):
     for text, source, ids in zip(texts, sources, written, strict=True):
         answer = tokenizers[1].decode(ids) if text.strip() else ""
         if copies and UNK in ids:
-            answer = _with_unknown(model, tokenizers[0], text, source, ids, answer)
-        answers.append(answer)
+            answer = _with_unknown(model, tokenizers, text, source, ids, answer)
+        answers.append((answer, source, ids))
     return answers
 
 
-def _with_unknown(model, tokenizer, text, source, ids, answer):
+def _with_unknown(model, tokenizers, text, source, ids, answer):
     """Put the unknown words that the model looked at into the places of `<unk>`."""
-    spans, unknown = tokenizer.offsets(text), np.array(source) == UNK
-    target = [tokenizer.bos_id, *ids[:-1]]
-    weights = ops.convert_to_numpy(
-        model.attention(pad_bucketed([source], BUCKET), pad_bucketed([target], BUCKET))
-    )[0, : len(ids), : len(source)]
+    spans, unknown = tokenizers[0].offsets(text), np.array(source) == UNK
+    weights = attention_of(model, tokenizers, source, ids).weights
     for t in (t for t, token in enumerate(ids) if token == UNK):
         if unknown.any():
             start, end = spans[int(np.where(unknown, weights[t], -1).argmax())]
@@ -160,25 +188,33 @@ def evaluate_seq2seq(run, data=None, split="test", with_baselines=True):
     return result
 
 
-def predict_seq2seq(run, texts):
+def predict_seq2seq(run, texts, attention=False):
     """Return what a run writes for each text.
 
     Args:
         run: run folder or `Run` of `train_seq2seq`.
         texts: list of texts (one text alone is taken for a list of one).
+        attention: also return what the model looked at, for `kerasllm.plots.attention_map`.
 
     Returns:
         list of dicts: text, answer, and a warning (or None) where the text was cut, is empty, or
-        holds nothing that the tokenizer knows.
+        holds nothing that the tokenizer knows; with `attention` an `Attention` too.
+
+    Example:
+        >>> row = predict_seq2seq("runs/dates", "3 May 1999", attention=True)  # doctest: +SKIP
+        >>> source, target, weights = row[0]["attention"]  # doctest: +SKIP
+        >>> figure = plots.attention_map(target, weights, source)  # doctest: +SKIP
     """
     run = run if isinstance(run, Run) else load_run(run)
     texts = [texts] if isinstance(texts, str) else list(texts)
     settings, tokenizers = Seq2SeqSettings(**run.settings), run_tokenizers(run)
-    answers = write_answers(run.model, tokenizers, texts, settings)
-    return [
-        {"text": text, "answer": answer, "warning": _warning(text, tokenizers[0], settings.length)}
-        for text, answer in zip(texts, answers, strict=True)
-    ]
+    rows = []
+    for text, written in zip(texts, _written(run.model, tokenizers, texts, settings), strict=True):
+        warning = _warning(text, tokenizers[0], settings.length)
+        rows.append({"text": text, "answer": written[0], "warning": warning})
+        if attention:
+            rows[-1]["attention"] = attention_of(run.model, tokenizers, *written[1:])
+    return rows
 
 
 def _warning(text, tokenizer, length):

@@ -179,6 +179,7 @@ def test_without_tags_the_emissions_pass_and_keep_their_mask(layer, emissions):
     assert np.array_equal(same, emissions)
 
 
+@pytest.mark.backends
 def test_a_model_of_ones_own_is_trained_by_plain_fit(tmp_path, rng):
     ids, tags = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")
     e = keras.layers.Dense(2)(keras.layers.Embedding(4, 5, mask_zero=True)(ids))

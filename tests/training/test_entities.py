@@ -36,7 +36,7 @@ def test_the_scheme_does_not_matter():
 
 
 def test_against_seqeval(rng):
-    metrics = pytest.importorskip("seqeval.metrics")
+    metrics = pytest.importorskip("seqeval.metrics", reason="needs the extra bench: seqeval")
     letters, kinds = list("BIES"), ["A", "B", "C"]
     tags = ["O", *(f"{letter}-{kind}" for letter in letters for kind in kinds)]
     lengths = rng.integers(1, 12, 300)

@@ -111,6 +111,27 @@ def test_answers_are_texts_with_warnings(recurrent):
     assert predict_seq2seq(recurrent, "red two") == found[:1]
 
 
+@pytest.mark.parametrize("kind", ["recurrent", "copying"])
+def test_what_it_looked_at_is_returned(kind, request):
+    run = request.getfixturevalue(kind)
+    for text in ("red two", "three blue one"):
+        (row,) = predict_seq2seq(run, text, attention=True)
+        source, target, weights = row["attention"]
+        assert source == [*text.split(), "<eos>"]
+        # Each row is that of the model for the beginning of the answer alone.
+        tokenizers = run_tokenizers(run)
+        ids = [
+            [t.token_to_id(word) for word in words]
+            for t, words in zip(tokenizers, (source, target), strict=True)
+        ]
+        for t in range(len(target)):
+            begun = [[tokenizers[1].bos_id, *ids[1][:t]]]
+            alone = np.asarray(run.model.attention([ids[0]], begun))[0, t]
+            np.testing.assert_allclose(weights[t], alone, atol=1e-6)
+        assert weights.shape == (len(target), len(source))
+        assert np.allclose(weights.sum(axis=1), 1)
+
+
 def test_baselines_stand_beside_the_network(recurrent, tmp_path):
     path = tmp_path / "pairs.jsonl"
     lines = [json.dumps({"source": p.source, "target": p.target}) for p in DATA[0]]

