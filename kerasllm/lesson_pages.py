@@ -116,7 +116,8 @@ _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1c; --paper: #ffffff; --soft: #f4f5f7;
   --line: #d7dae0; --link: #0b5cad; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e4e4; --paper: #16181c; --soft: #20242b; --line: #3a404a; --link: #7db7f0; } }
+  :root { --ink: #e4e4e4; --paper: #16181c; --soft: #20242b; --line: #3a404a; --link: #7db7f0; }
+  [style*="#c62828"] { color: #ff8a80 !important; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 17px/1.6 system-ui, "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei",

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 
 from kerasllm.lesson_running import EXTRA
 
@@ -30,6 +31,7 @@ def start(seed=7):
 
     if chinese_font() is None:
         print(f"Figures show boxes in the place of Chinese. Cure: {FONT_CURE}")
+        warnings.filterwarnings("ignore", "Some characters are drawn as boxes")  # said already
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
         from IPython.core.pylabtools import select_figure_formats
 
@@ -63,6 +65,4 @@ def _check_writing():
             "mkdir -p ~/tmp && export TMPDIR=~/tmp, and start Jupyter again"
         ) from None
     if not os.access(".", os.W_OK):
-        print(
-            "This folder is read-only: your changes will be lost. Cure: cp -r notebooks ~/lessons"
-        )
+        print("This folder is read-only: your changes will be lost. Cure: cp -r . ~/lessons")

@@ -113,14 +113,14 @@ def execute(number, folder=FOLDER, limit=LIMIT):
     return run(find(number, folder), limit)
 
 
-def build(number=None, folder=FOLDER, *, html=False, limit=LIMIT):
+def build(number=None, folder=FOLDER, *, html=False, limit=3 * LIMIT):
     """Execute a lesson, or all, and write the notebook; with `html` write its web page instead.
 
     Args:
         number: of the lesson; all of them if left out.
         folder: where the notebooks lie, with `src` inside.
         html: render the notebook that is there to `_build/NN_name.html`.
-        limit: seconds for each lesson.
+        limit: seconds for each lesson; left out, so many as a slow machine may need.
 
     Returns:
         The paths written.
@@ -167,6 +167,8 @@ def open(number, folder=FOLDER, *, browser=True):
         *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={lesson.notebook.parent}"),
         f"--LabApp.default_url=/lab/tree/{lesson.notebook.name}",  # is in the printed address, too
     ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container; Jupyter refuses otherwise
+        command.append("--allow-root")
     return subprocess.call(command if browser else [*command, "--no-browser"])
 
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import warnings
 from importlib import metadata
 from itertools import pairwise
 
@@ -160,10 +161,27 @@ def test_first_cell_says_what_is_missing(monkeypatch, version, message):
         lessons.start()
 
 
-def test_first_cell_says_that_figures_lack_a_font(monkeypatch, capsys):
+def test_first_cell_says_that_figures_lack_a_font_and_the_figures_are_drawn(monkeypatch, capsys):
+    from kerasllm.plots import attention_map, fonts
+
     monkeypatch.setattr("kerasllm.plots.chinese_font", lambda: None)
-    lessons.start()
+    monkeypatch.setattr(fonts, "chinese_font", lambda: None)
+    fonts._glyphs.cache_clear()
+    fonts._warn_once.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as when a lesson is checked
+        lessons.start()
+        attention_map(["语", "言"], [[1.0, 0.0], [0.5, 0.5]])
+    fonts._glyphs.cache_clear()
+    fonts._warn_once.cache_clear()
     assert "boxes in the place of Chinese. Cure: install a font" in capsys.readouterr().out
+
+
+@each
+def test_notebook_was_built_where_figures_have_chinese(lesson):
+    outputs = [output for cell in committed(lesson).cells for output in cell.get("outputs", [])]
+    cure = "install a font with Chinese, then build again"
+    assert not any("boxes in the place" in output.get("text", "") for output in outputs), cure
 
 
 def test_first_cell_says_that_nothing_can_be_written(monkeypatch, capsys):
@@ -172,7 +190,7 @@ def test_first_cell_says_that_nothing_can_be_written(monkeypatch, capsys):
 
     monkeypatch.setattr("os.access", lambda *_: False)
     lessons.start()
-    assert "read-only: your changes will be lost. Cure: cp -r" in capsys.readouterr().out
+    assert "read-only: your changes will be lost. Cure: cp -r . ~/" in capsys.readouterr().out
     monkeypatch.setattr("tempfile.TemporaryFile", refused)
     with pytest.raises(PermissionError, match="mkdir -p ~/tmp && export TMPDIR"):
         lessons.start()

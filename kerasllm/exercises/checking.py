@@ -118,7 +118,7 @@ def distance(ours, theirs):
 def _verdict(exercise, name, pairs):
     """Judge one output in all trials, and describe its first difference."""
     worst = max(distance(ours[name], theirs[name]) for _, ours, theirs in pairs)
-    digits = 16.0 if worst == 0 else float(np.clip(-np.log10(worst), 0, 16))
+    digits = 16.0 if worst == 0 else float(np.clip(-np.log10(worst), 0, 16)) + 0.0  # no -0.0
     if worst <= EXACT:
         return Verdict(name, "exact", digits)
     wrong = [p for p in pairs if distance(p[1][name], p[2][name]) > EXACT]

@@ -9,6 +9,7 @@ from kerasllm.plots.fonts import chinese_font
 from kerasllm.plots.gradients import gradient_flow
 from kerasllm.plots.heatmaps import attention_map, confusion_matrix, gate_heatmap
 from kerasllm.plots.lengths import length_histogram
+from kerasllm.plots.line_charts import lines
 from kerasllm.plots.payoffs import payoff
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "gradient_flow",
     "learning_curves",
     "length_histogram",
+    "lines",
     "payoff",
 ]

@@ -116,17 +116,23 @@ class TextTrace:
         rows = [(str(t), token, *body[t]) for t, token in enumerate(self.tokens)]
         return TokenTable(found.title, ("step", "token", *columns), tuple(rows))
 
-    def figure(self, layer=None, symbol=None):
-        """Draw a symbol as a heat map: units against tokens, or one panel a head."""
+    def figure(self, layer=None, symbol=None, title=None):
+        """Draw a symbol as a heat map: units against tokens, or one panel a head.
+
+        Args:
+            layer: name, or its end; the first recurrent or attention layer if left out.
+            symbol: name; "h" or "weights" if left out.
+            title: what the figure says; the names of layer and symbol if left out.
+        """
         from kerasllm import plots
 
         found = self._find(layer, symbol)
-        array = found.array
+        array, title = found.array, title or found.title
         if found.symbol == "weights" and array.shape[-2:] == (len(self.tokens),) * 2:
-            return plots.attention_map(self.tokens, array, title=found.title)
+            return plots.attention_map(self.tokens, array, title=title)
         flat = _flat(np.nan_to_num(array, neginf=0.0))  # masked scores
         signed = not (found.recurrent and found.symbol in GATES)
-        return plots.gate_heatmap(self.tokens, flat, title=found.title, signed=signed)
+        return plots.gate_heatmap(self.tokens, flat, title=title, signed=signed)
 
     def equations(self, layer=None, step=None, unit=0, digits=4):
         """Return the equations of a recurrent layer with the numbers in them.

@@ -20,7 +20,7 @@ lessons.start()
 import keras
 import numpy as np
 
-from kerasllm import exercises, layers, models, reference, text, verify
+from kerasllm import exercises, layers, models, plots, reference, text, verify
 from kerasllm.datasets import Dataset, Labelled
 from kerasllm.datasets.synthetic import grammar_language
 from kerasllm.plots.style import COLOURS, panels, tidy
@@ -34,8 +34,10 @@ from kerasllm.training import baselines
 #
 # $$p(\text{next word} \mid \text{words so far})$$
 #
-# That is all. How it does so is left open: by counting, with an LSTM, with a Transformer. It is
-# trained on bare text, because each text contains its own answers: the next word is right there.
+# That is all. How it does so is left open: by counting, with an LSTM, with a Transformer. (Document
+# 000 defines a large language model as one of these, the RNN. That is one way to build one, not
+# what it is.) It is trained on bare text, because each text contains its own answers: the next word
+# is right there.
 #
 # To see how good a model is, one has to know how good it could be. For English nobody knows that.
 # So we begin with a language that was made for this purpose: a small grammar (语法) draws
@@ -82,12 +84,25 @@ print(chinese.tokens("预测下一个词"), "->", chinese.encode("预测下一�
 # ## 3. Loss and perplexity
 #
 # The model is asked at every token. Its **loss** (损失) is the mean of $-\ln p$, where $p$ is the
-# probability that it gave to the word that did come. This is the cross-entropy (交叉熵), in *nats*
-# a token:
+# probability that it gave to the word that did come: 0 if it was certain and right, large if it
+# was surprised. Over the $N$ tokens $w_1, w_2, \dots$ of a text this is the cross-entropy (交叉熵),
+# in *nats* (the unit that goes with the natural logarithm) a token:
 #
 # $$L = -\frac{1}{N} \sum_{t=1}^{N} \ln p(w_t \mid w_1 \ldots w_{t-1})
 # \qquad\qquad \text{perplexity} = e^{L}$$
 #
+# Three tokens, by hand, and the library's function on the same probabilities:
+
+# %%
+given = np.array([0.5, 0.1, 0.25])  # what the model gave to the three words that came
+loss = -(np.log(0.5) + np.log(0.1) + np.log(0.25)) / 3
+by_library, _ = reference.cross_entropy(np.log([given, 1 - given]).T, np.zeros(3, int))
+print(f"loss ({-np.log(0.5):.2f} + {-np.log(0.1):.2f} + {-np.log(0.25):.2f}) / 3 = {loss:.2f} nats")
+print(f"perplexity {np.exp(loss):.2f}")
+assert np.isclose(loss, by_library)
+assert np.isclose(np.exp(-np.log(1 / 5)), 5)  # five equally likely words: perplexity 5
+
+# %% [markdown]
 # Perplexity is easier to picture: a model with perplexity 5 is as unsure as someone who has to
 # choose among 5 equally likely words. Know nothing, and it is the size of the vocabulary. Know
 # everything, and there is still chance: the least loss that anybody can expect is the **entropy**
@@ -111,13 +126,10 @@ assert abs(best / floor - 1) < 0.05
 # score for every word. The targets are the inputs, moved by one place.
 
 # %%
-model = models.CausalLM(
-    models.RecurrentBackbone(
-        models.RecurrentConfig(
-            tokenizer.vocabulary_size, hidden_dim=32, units=48, num_layers=1, cell="lstm"
-        )
-    )
+settings = models.RecurrentConfig(
+    tokenizer.vocabulary_size, hidden_dim=32, units=48, num_layers=1, cell="lstm"
 )
+model = models.CausalLM(models.RecurrentBackbone(settings))
 model.compile(keras.optimizers.Adam(0.005), models.TokenCrossEntropy(), jit_compile=False)
 
 
@@ -133,20 +145,15 @@ for epoch in range(1, 8):
     print(f"epoch {epoch}:   perplexity {curve[-1]:5.2f}")
 
 # %%
-figure, ((axes,),) = panels()
-axes.plot(curve, marker="o", color=COLOURS[0], label="LSTM, on texts it has not seen")
-axes.axhline(best, color="#6b6b6b", linestyle="--", label="the language itself: no model is better")
-axes.set(
+figure = plots.lines(
+    {"LSTM, on texts it has not seen": curve},
     xlabel="epochs (passes over the training texts)",
     ylabel="perplexity",
-    yscale="log",
-    yticks=[10, 20, 50, 100],
-    yticklabels=["10", "20", "50", "100"],
     title="The model learns nearly all that can be learned",
+    level=("the language itself: no model is better", best),
+    log="y",
 )
-axes.minorticks_off()
-axes.legend(frameon=False)
-tidy(axes)
+figure.axes[0].set_yticks([10, 20, 50, 100], ["10", "20", "50", "100"])
 figure
 
 # %% [markdown]
@@ -164,6 +171,7 @@ counted = np.array([after_every.count(word) / len(after_every) for word in likel
 learned = p[[tokenizer.token_to_id(word) for word in likely]]
 allowed = sum(p[tokenizer.token_to_id(word)] for word in set(after_every))
 
+# %%
 figure, ((axes,),) = panels(width=7.2, height=3.4)
 places = np.arange(len(likely))
 axes.bar(places - 0.2, counted, 0.4, color="#b0b0b0", label="counted")
@@ -203,9 +211,7 @@ assert possible > 0.5
 # words shuffled? (Now and then a shuffled one happens to be a sentence; that is noise in the
 # labels.) We have 100 labels.
 #
-# The task takes the pretrained *backbone* and puts a new head on it. Beside it stand the same
-# network from scratch, and a linear model that counts words and pairs of words: a network that
-# does not beat this baseline (基线) is not worth its electricity.
+# First the data:
 
 # %%
 rng = np.random.default_rng(7)
@@ -226,7 +232,12 @@ train, test = labelled(language.sample(300, seed=3), "train")[:100], labelled(te
 for row in train[:2]:
     print(f"{row.label:9} {row.text}")
 
+# %% [markdown]
+# All of the network below the head (here embedding and LSTM) is called its *backbone* (骨干). The
+# new task takes the pretrained backbone and puts a new head on it, with one score for each class:
 
+
+# %%
 def tuned(backbone):
     """Return a classifier on this backbone, trained with the labels, and its accuracy."""
     classifier = models.TextClassifier(backbone, num_classes=2, pooling="max")
@@ -237,7 +248,12 @@ def tuned(backbone):
     return classifier, classifier.evaluate(ids, test.label_ids, batch_size=len(ids), verbose=0)[1]
 
 
-_, scratch = tuned(models.RecurrentBackbone(model.backbone.settings))
+# %% [markdown]
+# Beside it stand the same network from scratch, and a linear model that counts words and pairs of
+# words: a network that does not beat this baseline (基线) is not worth its electricity.
+
+# %%
+_, scratch = tuned(models.RecurrentBackbone(settings))
 classifier, pretrained = tuned(model.backbone)
 linear = baselines.linear(train, test).metrics["accuracy"]
 print(f"right on {len(test)} new texts, with {len(train)} labels")

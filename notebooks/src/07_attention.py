@@ -23,7 +23,6 @@ import keras
 import numpy as np
 
 from kerasllm import datasets, exercises, models, plots, reference, text, verify
-from kerasllm.plots.style import COLOURS, panels, tidy
 
 # %% [markdown]
 # ## 1. A weighted average
@@ -33,10 +32,12 @@ from kerasllm.plots.style import COLOURS, panels, tidy
 # found here) and a **value** $v_s$ (what is read when it is found). A **query** $q$ says what is
 # wanted.
 #
-# How well a key answers a query is their dot product. A softmax turns these scores into weights
-# that sum to one, and the output is the average of the values with these weights:
+# How well a key answers a query is their dot product. A **softmax** makes these scores positive
+# and divides them by their sum, so that they become weights (权重) that sum to one. The output is
+# the average of the values with these weights:
 #
-# $$\text{score}_s = q \cdot k_s \qquad w = \text{softmax}(\text{score}) \qquad
+# $$\text{score}_s = q \cdot k_s \qquad
+# w_s = \frac{e^{\text{score}_s}}{\sum_r e^{\text{score}_r}} \qquad
 # \text{output} = \sum_s w_s v_s$$
 #
 # (Document 001 calls K a "dense vector" 密集向量. It is the *key*, 键.)
@@ -69,49 +70,74 @@ assert np.allclose([ours[0, 0], theirs[0, 0, 0]], by_hand[0], rtol=0, atol=1e-12
 
 # %% [markdown]
 # With many queries at once this is two matrix products, for all pairs of tokens at the same time.
-# The Transformer's version has one factor more:
+# Let the rows of $Q$ be the queries, and the rows of $K$ and $V$ the keys and values; the softmax
+# works along each row. The Transformer's version has one factor more, in which $d_k$ is the number
+# of entries of a key:
 #
 # $$\text{Attention}(Q, K, V) = \text{softmax}\left(\frac{Q K^\top}{\sqrt{d_k}}\right) V$$
-#
+
+# %%
+queries = np.array([query, [0.0, -1.0], [3.0, 0.0]])  # (T, d_k): three at once
+raw = queries @ keys.T / np.sqrt(2)  # (T, S): a score for each pair
+shares = np.exp(raw) / np.exp(raw).sum(axis=-1, keepdims=True)  # each row sums to one
+at_once = shares @ values  # (T, 1)
+by_library, _ = reference.scaled_dot_product_attention(queries, keys, values)
+print("one output for each query:", at_once[:, 0].round(2))
+assert np.allclose(at_once, by_library, atol=1e-14)
+
+# %% [markdown]
 # ## 2. Why the root of $d_k$?
 #
-# Let the $d_k$ entries of $q$ and $k$ be independent, with mean 0 and variance 1. Each product
-# $q_j k_j$ has mean 0 and variance 1, and variances of independent terms add up:
+# Let the $d_k$ entries of $q$ and $k$ be independent, with mean 0 and variance 1 (方差, the mean
+# square of the distance from the mean). Means of independent numbers multiply, so each product
+# $q_j k_j$ has mean $0 \cdot 0 = 0$ and variance $1 \cdot 1 = 1$; and variances of independent
+# terms add up:
 #
 # $$\text{Var}(q \cdot k) = \sum_{j=1}^{d_k} \text{Var}(q_j k_j) = d_k$$
 #
-# So a score grows like $\sqrt{d_k}$ only because the vectors are longer. Large scores make a
-# softmax almost one-hot, and a one-hot softmax has almost no slope: nothing more can be learned.
-# Dividing by $\sqrt{d_k}$ brings the variance back to 1.
+# So a score grows like $\sqrt{d_k}$ only because the vectors are longer. Dividing by $\sqrt{d_k}$
+# brings the variance back to 1.
 
 # %%
 rng = np.random.default_rng(7)
 sizes = [4, 16, 64, 256, 1024]
-variance, slope_raw, slope_scaled = [], [], []
-for size in sizes:
-    q, k = rng.normal(size=(2, 500, 8, size))  # 500 trials, 8 keys
-    products = np.einsum("nsk,nsk->ns", q, k)
-    variance.append(products.var())
-    for scores_of_trial, slopes in (
-        (products, slope_raw),
-        (products / np.sqrt(size), slope_scaled),
-    ):
-        p, _ = reference.softmax(scores_of_trial)
-        slopes.append((p * (1 - p)).mean())  # the slope of a weight in its own score
+drawn = [rng.normal(size=(2, 500, 8, size)) for size in sizes]
+products = [(q[:, :1] * k).sum(axis=-1) for q, k in drawn]  # 500 trials: a query on 8 keys
+variance = [scores.var() for scores in products]
+plots.lines(
+    {"measured": variance, "d_k": sizes},
+    sizes,
+    xlabel="d_k, entries of a key",
+    ylabel="variance of q·k",
+    title="Scores grow with the size of the key",
+    log="xy",
+)
 
-figure, ((left, right),) = panels(1, 2, width=10)
-left.loglog(sizes, variance, "o", color=COLOURS[0], label="measured")
-left.loglog(sizes, sizes, color=COLOURS[0], linewidth=1, label="d_k")
-left.set(xlabel="d_k", ylabel="variance of q·k", title="Scores grow with the key size")
-right.semilogx(sizes, slope_raw, "s-", color=COLOURS[1], label="q·k")
-right.semilogx(sizes, slope_scaled, "o-", color=COLOURS[0], label="q·k / √d_k")
-right.set(xlabel="d_k", ylabel="mean slope of the softmax", title="Scaling keeps the slope", ylim=0)
-for axes in (left, right):
-    axes.legend(frameon=False)
-    tidy(axes)
+# %% [markdown]
+# Why does it matter? When one score is far above the others its weight is nearly 1 and all others
+# are nearly 0. The slope of a weight in its own score is $w (1 - w)$ (section 6 derives it), and
+# that is 0 at both ends: no gradient, nothing more can be learned.
+
+# %%
+slopes = {"q·k": [], "q·k / √d_k": []}
+for size, scores_raw in zip(sizes, products, strict=True):
+    for name, scaled in zip(slopes, (scores_raw, scores_raw / np.sqrt(size)), strict=True):
+        p, _ = reference.softmax(scaled)
+        slopes[name].append((p * (1 - p)).mean())
+
+figure = plots.lines(
+    slopes,
+    sizes,
+    xlabel="d_k, entries of a key",
+    ylabel="mean slope of the softmax",
+    title="Without the root the softmax gets stuck",
+    log="x",
+)
+figure.axes[0].set_ylim(0)
 figure
 
 # %%
+slope_raw, slope_scaled = slopes.values()
 assert np.allclose(np.divide(variance, sizes), 1, atol=0.15)  # Var(q·k) = d_k
 assert slope_raw[-1] < 0.3 * slope_scaled[-1]  # without the root the softmax is stuck
 assert max(slope_scaled) < 1.3 * min(slope_scaled)  # with it the size of the key does not matter
@@ -119,8 +145,8 @@ assert max(slope_scaled) < 1.3 * min(slope_scaled)  # with it the size of the ke
 # %% [markdown]
 # ## 3. Masks: who may look at whom
 #
-# A mask is a table of yes and no: may query $t$ look at key $s$? A forbidden score is set so low
-# that its weight is 0. Two masks matter:
+# A mask is a table of yes and no: may query $t$ look at key $s$? A forbidden score is set to
+# $-\infty$ (or something very low), so that its weight $e^{-\infty}$ is 0. Two masks matter:
 #
 # - the **padding mask** (填充掩码): nobody looks at padding;
 # - the **causal mask** (因果掩码): no token looks at a later one. A language model that could see
@@ -307,6 +333,15 @@ assert proof.ok
 proof
 
 # %% [markdown]
+# One row has fewer digits, `key/bias`. A bias on the keys adds the same number, $q \cdot b$, to all
+# scores of a query, and a softmax does not see what is added to all: the true gradient is 0, and
+# both sides return the dust of their rounding. Such a row is a reason to look, not to worry:
+
+# %%
+shifted, _ = reference.scaled_dot_product_attention(q, k + np.array([5.0, -3.0, 1.0, 2.0]), v)
+assert np.allclose(shifted, output, atol=1e-12)
+
+# %% [markdown]
 # ## 7. A task that cannot be solved without looking
 #
 # A dictionary: eight pairs (letter, number) in random order, then one letter. Answer with its
@@ -326,6 +361,16 @@ def draw(count):
     return [letters, numbers, letters[rows, place][:, None]], numbers[rows, place], place
 
 
+(questions, answers, _), (new_questions, new_answers, place) = draw(4000), draw(500)
+letters, numbers, asked = (array[0] for array in new_questions)
+pairs = " ".join(f"{'ABCDEFGHIJKLMNOP'[a]}={n}" for a, n in zip(letters, numbers, strict=True))
+print(f"{pairs}   {'ABCDEFGHIJKLMNOP'[asked[0]]}=?   answer: {new_answers[0]}")
+
+# %% [markdown]
+# The question is the query, the letters are the keys, the numbers are the values:
+
+
+# %%
 def reader(with_attention):
     letters, numbers = (keras.Input((PAIRS,), dtype="int32") for _ in range(2))
     asked = keras.Input((1,), dtype="int32")
@@ -347,7 +392,7 @@ def reader(with_attention):
     return model
 
 
-(questions, answers, _), (new_questions, new_answers, place) = draw(4000), draw(500)
+# %%
 looking, averaging = reader(True), reader(False)
 accuracy = {}
 for name, model in {"attention": looking, "average": averaging}.items():
@@ -370,16 +415,14 @@ print(f"the largest weight lies on the letter that was asked for: {looked:.0%}")
 assert looked > 0.97
 
 rows = [f"find {'ABCDEFGHIJKLMNOP'[asked]}" for asked in new_questions[2][:6, 0]]
-figure, ((axes,),) = panels(width=7, height=3.6)
-axes.imshow(weights[:6], cmap="Blues", vmin=0, vmax=1)
+title = "The head looks where it is asked"
+figure = plots.attention_map(rows, weights[:6], list("12345678"), title=title)
+axes = figure.axes[0]
 for row, pairs in enumerate(new_questions[0][:6]):
     for column, letter in enumerate(pairs):
         ink = "white" if weights[row, column] > 0.5 else "black"
         axes.text(column, row, "ABCDEFGHIJKLMNOP"[letter], ha="center", va="center", color=ink)
-axes.set_yticks(range(6), rows)
-axes.set(
-    xlabel="pair (its letter is written in the cell)", title="The head looks where it is asked"
-)
+axes.set(xlabel="pair (its letter is written in the cell)", ylabel="question")
 figure
 
 # %% [markdown]

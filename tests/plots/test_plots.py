@@ -30,6 +30,7 @@ FIGURES = {
     "states": lambda: plots.gate_heatmap(["a", "b"], np.full((2, 11), -3.0), signed=True),
     "lengths": lambda: plots.length_histogram([1, 2, 3, 5, 8, 300], 4),
     "lengths, all equal": lambda: plots.length_histogram([4, 4, 4]),
+    "lines": lambda: plots.lines({"中": [1, 2]}, xlabel="x", ylabel="$y", title="t", log="y"),
     "payoff": lambda: plots.payoff(RUNS),
     "payoff, one run": lambda: plots.payoff(RUNS[:1]),
 }
@@ -111,6 +112,20 @@ def test_queries_are_rows_and_keys_columns_in_an_attention_map(rng):
     np.testing.assert_array_equal(axes.images[0].get_array(), values)
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["k", "l", "m"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["q", "r"]
+
+
+def test_lines_draw_each_curve_over_its_x_and_the_level_dashed():
+    figure = plots.lines(
+        {"a": [3, 1, 2], "b": [9, 8, 7]}, [5, 6, 11], xlabel="step", ylabel="nats", title="t",
+        level=("best", 0.5), log="y",
+    )  # fmt: skip
+    (axes,) = figure.axes
+    best, a, b = axes.lines
+    assert best.get_linestyle() == "--" and set(best.get_ydata()) == {0.5}
+    np.testing.assert_array_equal(a.get_xydata(), [[5, 3], [6, 1], [11, 2]])
+    np.testing.assert_array_equal(b.get_ydata(), [9, 8, 7])
+    assert (axes.get_xscale(), axes.get_yscale(), axes.get_ylabel()) == ("linear", "log", "nats")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["best", "a", "b"]
 
 
 def test_payoff_draws_mean_and_spread_and_dashes_the_baselines():
