@@ -115,6 +115,13 @@ def bidirectional_backward(d_output, trace, d_state=None):
 
     Returns:
         `BidirectionalGrads`.
+
+    Example:
+        >>> one = np.ones((1, 1))
+        >>> output, trace = bidirectional(np.ones((1, 3, 1)), one, one, one, one, layer=simple_rnn,
+        ...                               activation="linear", merge_mode="sum")
+        >>> bidirectional_backward(np.ones_like(output), trace).d_x.ravel()
+        array([2., 2., 2.])
     """
     d_forward, d_backward = _merge_backward(d_output, trace)
     if trace.backward.walk.return_sequences:

@@ -97,6 +97,13 @@ def span_contrast_backward(d_output, trace):
 
     Returns:
         `SpanContrastGrads`: d_pooled.
+
+    Example:
+        >>> pooled = np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 3.0]])
+        >>> _, trace = span_contrast(pooled)
+        >>> d_pooled = span_contrast_backward(1.0, trace).d_pooled
+        >>> (d_pooled * pooled).sum(-1).round(12) + 0.0  # no gradient along the span itself
+        array([0., 0., 0., 0.])
     """
     norm, z, _, log_p, partner, temperature = trace
     d_scores = np.exp(log_p)

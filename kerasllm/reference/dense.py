@@ -70,6 +70,12 @@ def dense_backward(d_output, trace):
 
     Returns:
         `DenseGrads`.
+
+    Example:
+        >>> _, trace = dense(np.array([[1.0, 2.0]]), np.array([[10.0], [1.0]]), np.zeros(1))
+        >>> grads = dense_backward(np.ones((1, 1)), trace)
+        >>> grads.d_x, grads.d_kernel.ravel(), grads.d_bias
+        (array([[10.,  1.]]), array([1., 2.]), array([1.]))
     """
     x, kernel, bias = trace
     d_rows = d_output.reshape(-1, kernel.shape[1])  # (…, H) -> (positions, H)

@@ -69,5 +69,11 @@ def dropout(x, keep, rate):
 
 
 def dropout_backward(d_output, trace):
-    """Send a gradient back through `dropout`: d_x = d_output · keep / (1 - rate)."""
+    """Send a gradient back through `dropout`: d_x = d_output · keep / (1 - rate).
+
+    Example:
+        >>> _, trace = dropout(np.array([1.0, 2.0]), np.array([True, False]), rate=0.5)
+        >>> dropout_backward(np.ones(2), trace).d_x
+        array([2., 0.])
+    """
     return DropoutGrads(d_output * trace.scale)

@@ -64,6 +64,13 @@ def embedding_backward(d_output, trace):
 
     Returns:
         `EmbeddingGrads`: d_table (V, D), zero in the rows of tokens that did not occur.
+
+    Example:
+        Token 1 occurs twice, and its row gets both gradients.
+
+        >>> _, trace = embedding(np.array([1, 0, 1]), np.zeros((3, 1)))
+        >>> embedding_backward(np.ones((3, 1)), trace).d_table.ravel()
+        array([1., 2., 0.])
     """
     ids, table = trace
     d_table = np.zeros(table.shape, d_output.dtype)

@@ -160,6 +160,13 @@ def gru_step_backward(d_output, trace):
 
     Returns:
         `GRUStepGrads`.
+
+    Example:
+        With all weights 0 half of the state is kept, and half of the gradient.
+
+        >>> _, trace = gru_step(np.zeros((1, 3)), np.array([[4.0]]), np.zeros((1, 3)))
+        >>> gru_step_backward(np.ones((1, 1)), trace).d_h_previous
+        array([[0.5]])
     """
     z, r, inner, candidate, _, h_previous, recurrent_kernel, reset_after = trace
     H = len(recurrent_kernel)
@@ -246,6 +253,13 @@ def gru_backward(d_output, trace, d_state=None):
 
     Returns:
         `GRUGrads`.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> x, kernel, recurrent = (rng.normal(size=s) for s in [(2, 5, 3), (3, 21), (7, 21)])
+        >>> output, trace = gru(x, kernel, recurrent, mask=[[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]])
+        >>> gru_backward(np.ones_like(output), trace).d_x[0, 3:].any()  # none reaches the padding
+        np.False_
     """
     walk, U, reset_after = trace.walk, trace.recurrent_kernel, trace.reset_after
     z, r, inner, candidate, h = (symbol.swapaxes(0, 1) for symbol in trace[6:11])  # (T, B, H)

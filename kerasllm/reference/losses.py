@@ -99,6 +99,11 @@ def cross_entropy_backward(d_output, trace):
 
     Returns:
         `LossGrads`: d_logits, zero where the mask is False.
+
+    Example:
+        >>> _, trace = cross_entropy(np.zeros((1, 4)), np.array([2]))
+        >>> cross_entropy_backward(1.0, trace).d_logits  # p - q
+        array([[ 0.25,  0.25, -0.75,  0.25]])
     """
     log_p, targets, weight, label_smoothing, _ = trace
     d_logits = np.exp(log_p) - label_smoothing / log_p.shape[-1]
@@ -156,7 +161,13 @@ def binary_cross_entropy(logits, targets, mask=None, label_smoothing=0.0):
 
 
 def binary_cross_entropy_backward(d_output, trace):
-    """Send a gradient back: d_logits = d_output · (σ(logits) - y) · mask / Σ mask."""
+    """Send a gradient back: d_logits = d_output · (σ(logits) - y) · mask / Σ mask.
+
+    Example:
+        >>> _, trace = binary_cross_entropy(np.zeros(1), np.ones(1))
+        >>> binary_cross_entropy_backward(1.0, trace).d_logits  # p - y
+        array([-0.5])
+    """
     logits, targets, weight, _ = trace
     return LossGrads(d_output * weight * (logistic(logits) - targets))
 
@@ -205,7 +216,13 @@ def mean_squared_error(predictions, targets, mask=None):
 
 
 def mean_squared_error_backward(d_output, trace):
-    """Send a gradient back: d_predictions = d_output · 2 · error · mask / Σ mask."""
+    """Send a gradient back: d_predictions = d_output · 2 · error · mask / Σ mask.
+
+    Example:
+        >>> _, trace = mean_squared_error(np.array([1.0, 4.0]), np.array([1.0, 2.0]))
+        >>> mean_squared_error_backward(1.0, trace).d_predictions
+        array([0., 2.])
+    """
     d_predictions = d_output * 2 * trace.error * trace.weight
     return MeanSquaredErrorGrads(d_predictions, -d_predictions)
 

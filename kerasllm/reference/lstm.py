@@ -150,6 +150,14 @@ def lstm_step_backward(d_output, trace):
 
     Returns:
         `LSTMStepGrads`.
+
+    Example:
+        With all weights 0 the forget gate is half open, and so is the way back.
+
+        >>> zero = np.zeros((1, 1))
+        >>> _, trace = lstm_step(np.zeros((1, 4)), zero, zero, np.zeros((1, 4)))
+        >>> lstm_step_backward((zero, zero + 1), trace).d_c_previous
+        array([[0.5]])
     """
     d_h, d_c = d_output
     i, f, g, o, c, _, c_previous, _, recurrent_kernel = trace
@@ -232,6 +240,14 @@ def lstm_backward(d_output, trace, d_state=None):
 
     Returns:
         `LSTMGrads`.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> x, kernel, recurrent = (rng.normal(size=s) for s in [(2, 5, 3), (3, 28), (7, 28)])
+        >>> output, trace = lstm(x, kernel, recurrent)
+        >>> grads = lstm_backward(np.ones_like(output), trace)
+        >>> grads.d_x.shape, grads.d_recurrent_kernel.shape, grads.d_bias
+        ((2, 5, 3), (7, 28), None)
     """
     walk, U = trace.walk, trace.recurrent_kernel
     i, f, g, o, c, h = (symbol.swapaxes(0, 1) for symbol in trace[6:12])  # (T, B, H)

@@ -91,6 +91,12 @@ def layer_norm_backward(d_output, trace):
 
     Returns:
         `LayerNormGrads`.
+
+    Example:
+        >>> _, trace = layer_norm(np.array([[1.0, 3.0, 8.0]]))
+        >>> d_x = layer_norm_backward(np.array([[1.0, 0.0, 0.0]]), trace).d_x
+        >>> abs(d_x.sum()) < 1e-12  # moving all features together changes nothing
+        np.True_
     """
     normalized = trace.normalized
     d_normalized = d_output if trace.gamma is None else d_output * trace.gamma
@@ -164,6 +170,13 @@ def rms_norm_backward(d_output, trace):
 
     Returns:
         `RMSNormGrads`.
+
+    Example:
+        >>> x = np.array([[1.0, 7.0]])
+        >>> _, trace = rms_norm(x, epsilon=0.0)
+        >>> d_x = rms_norm_backward(np.array([[1.0, 0.0]]), trace).d_x
+        >>> abs((d_x * x).sum()) < 1e-12  # making x longer changes nothing
+        np.True_
     """
     _, scale, rms, normalized = trace
     d_normalized = d_output if scale is None else d_output * scale

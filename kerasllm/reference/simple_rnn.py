@@ -119,6 +119,12 @@ def simple_rnn_step_backward(d_output, trace):
 
     Returns:
         `SimpleRNNStepGrads`.
+
+    Example:
+        >>> _, trace = simple_rnn_step(np.array([[3.0]]), np.array([[2.0]]), np.array([[0.5]]),
+        ...                            activation="linear")
+        >>> simple_rnn_step_backward(np.ones((1, 1)), trace).d_h_previous
+        array([[0.5]])
     """
     _, slope = ACTIVATIONS[trace.activation]
     d_projected = d_output * slope(trace.h)
@@ -188,6 +194,14 @@ def simple_rnn_backward(d_output, trace, d_state=None):
 
     Returns:
         `SimpleRNNGrads`.
+
+    Example:
+        The recurrent weight 0.5 halves the gradient at every step back.
+
+        >>> x, one = np.ones((1, 3, 1)), np.ones((1, 1))
+        >>> _, trace = simple_rnn(x, one, 0.5 * one, activation="linear")
+        >>> simple_rnn_backward(np.ones((1, 1)), trace).d_x.ravel()
+        array([0.25, 0.5 , 1.  ])
     """
     walk, U = trace.walk, trace.recurrent_kernel
     h = trace.h.swapaxes(0, 1)  # (T, B, H)

@@ -92,6 +92,15 @@ def stack_backward(d_output, trace, d_state=None):
 
     Returns:
         `StackGrads`.
+
+    Example:
+        >>> import numpy as np
+        >>> from kerasllm.reference import simple_rnn
+        >>> one = np.ones((1, 1))
+        >>> output, trace = stack(np.ones((1, 3, 1)), [(one, one), (one, one)], layer=simple_rnn,
+        ...                       activation="linear")
+        >>> stack_backward(np.ones_like(output), trace).d_x.ravel()  # a running sum of running sums
+        array([3., 2., 1.])
     """
     d_states = [None] * len(trace.layers) if d_state is None else d_state
     d_weights, d_first = [], []

@@ -309,3 +309,8 @@ def test_seeded_mistakes_show(rng, fault):
     arrays, mask = triple(rng), np.tri(T, S, k=1, dtype=bool)
     right = r.scaled_dot_product_attention(*arrays, mask)[0]
     assert np.abs(fault(*arrays, mask) - right).max() > 1e-2
+
+
+def test_a_padding_mask_hides_whatever_id_is_the_padding():
+    mask = r.padding_mask([[5, 0, 7], [7, 7, 0]], pad=7)
+    assert mask.tolist() == [[[True, True, False]], [[False, False, True]]]

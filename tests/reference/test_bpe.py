@@ -108,3 +108,7 @@ def test_bad_input_is_explained():
         r.bpe_train("one string", 300)
     with pytest.raises(ValueError, match=r"at least 262 .*received 261"):
         r.bpe_train(TEXTS, 261, special_tokens=SPECIAL)
+
+
+def test_words_end_where_digits_of_any_script_begin():
+    assert r.bpe_words("abc٣٤²é") == ["abc", "٣٤²", "é"]

@@ -172,3 +172,14 @@ def test_bad_input_is_explained():
     ):
         with pytest.raises(ValueError, match=message):
             r.sample(counting, [[1]], 4, rng, **options)
+
+
+def test_a_beam_that_has_ended_goes_on_with_the_padding():
+    counting = 9.0 * np.eye(7)
+
+    def step(tokens):
+        return counting[(tokens[:, -1] + 1) % 7]
+
+    tokens, trace = r.beam_search(step, [[2], [4]], steps=4, width=1, eos=6, pad=3)
+    assert tokens[:, 0].tolist() == [[2, 3, 4, 5, 6], [4, 5, 6, 3, 3]]
+    assert trace.lengths.ravel().tolist() == [4, 2]

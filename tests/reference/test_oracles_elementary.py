@@ -294,3 +294,9 @@ def test_bad_input_is_refused_with_what_to_do(call, error, words):
         call()
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_span_of_zeros_is_no_division_by_zero():
+    pooled = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+    loss, trace = ref.span_contrast(pooled)
+    assert np.isfinite(loss) and np.isfinite(ref.span_contrast_backward(1.0, trace).d_pooled).all()

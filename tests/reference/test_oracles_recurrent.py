@@ -189,6 +189,16 @@ X, KERNEL, RECURRENT = np.ones((2, 5, 3)), np.ones((3, 28)), np.ones((7, 28))
     ("call", "error", "words"),
     [
         (lambda: ref.lstm(X[0], KERNEL, RECURRENT), ValueError, ["(B, T, D)", "(5, 3)"]),
+        (
+            lambda: ref.lstm(X[..., None], KERNEL, RECURRENT),
+            ValueError,
+            ["(B, T, D) with 3 axes", "(2, 5, 3, 1)"],
+        ),
+        (
+            lambda: ref.lstm(X, KERNEL, RECURRENT.T),
+            ValueError,
+            ["recurrent_kernel of shape (7, 28)", "(28, 7)"],
+        ),
         (lambda: ref.lstm(X[:, :0], KERNEL, RECURRENT), ValueError, ["axis 1 (time) is empty"]),
         (
             lambda: ref.lstm(X, KERNEL[:2], RECURRENT),
@@ -294,3 +304,20 @@ def test_a_stack_hands_each_layer_the_gradient_of_its_own_state(rng):
     alone = ref.simple_rnn_backward(np.zeros((2, 5, 7)), trace.layers[0], below)
     np.testing.assert_allclose(grads.d_x, alone.d_x, rtol=1e-13)
     assert not any(d.any() for d in grads.d_weights[1])
+
+
+def test_each_direction_gets_the_gradient_of_its_own_first_state():
+    one, states = np.ones((1, 1)), [np.array([[2.0]]), np.array([[3.0]])]
+    _, trace = ref.bidirectional(
+        np.ones((1, 2, 1)), one, 0.5 * one, one, 0.25 * one, layer=ref.simple_rnn,
+        activation="linear", merge_mode="sum", initial_state=states,
+    )  # fmt: skip
+    grads = ref.bidirectional_backward(np.ones((1, 1)), trace)
+    assert [d.item() for d in grads.d_initial_state] == [0.5**2, 0.25**2]
+
+
+def test_a_layer_without_bias_has_a_gradient_for_each_weight_that_it_has():
+    one = np.ones((1, 1))
+    weights = [(one, one), (one, one, one[0])]
+    output, trace = ref.stack(np.ones((1, 2, 1)), weights, layer=ref.simple_rnn)
+    assert [len(d) for d in ref.stack_backward(np.ones_like(output), trace).d_weights] == [2, 3]
