@@ -212,8 +212,10 @@ def test_open_starts_jupyterlab_at_the_notebook(monkeypatch, browser):
     commands = []
     monkeypatch.setattr(lessons, "needed", lambda _name: None)
     monkeypatch.setattr(lessons.subprocess, "call", lambda command: commands.append(command) or 0)
+    monkeypatch.setattr(lessons.os, "geteuid", lambda: 0 if browser else 1000, raising=False)
     assert lessons.open(4, browser=browser) == 0
     (command,) = commands
+    assert ("--allow-root" in command) is browser  # root alone needs it, and is refused without
     assert command[1:3] == ["-m", "jupyterlab"] and ("--no-browser" in command) is not browser
     assert f"--ServerApp.root_dir={lessons.FOLDER}" in command
     assert "--LabApp.default_url=/lab/tree/04_lstm_and_gru_by_hand.ipynb" in command

@@ -43,9 +43,8 @@ import keras
 import numpy as np
 from tensorflow.keras.preprocessing.text import Tokenizer  # the documents' own, by now legacy
 
-from kerasllm import datasets, exercises, layers, models, reference, text, verify
+from kerasllm import datasets, exercises, layers, models, plots, reference, text, verify
 from kerasllm.datasets.synthetic import markov_language
-from kerasllm.plots.style import COLOURS, panels, tidy
 from kerasllm.training import baselines
 
 rng = np.random.default_rng(7)
@@ -57,6 +56,7 @@ def failure(kind, call):
         call()
     except kind as error:
         said = re.sub(r"\x1b\[\d*m|\{\{.*?\}\} ?", "", " ".join(str(error).split()))
+        said = re.sub(r"\[\[.*?\]\]", "[[…]]", said)  # arrays
         print(f"{type(error).__name__}: {said[:90]}{'…' * (len(said) > 90)}")
     else:
         raise AssertionError("this should have failed, and did not")
@@ -75,10 +75,11 @@ broken = splitter.texts_to_sequences(sentences)
 print(splitter.word_index)
 print("ids:", broken)
 assert [len(ids) for ids in broken] == [1, 1] and broken[0] != broken[1]
+assert splitter.texts_to_sequences(["语言模型。"]) == [[]]  # a new sentence: nothing is left of it
 
 # %% [markdown]
 # **Why.** Each sentence became one "word", so two sentences that share almost all characters
-# share no id, and every new sentence is unknown. No error, and nothing to learn. **Mended:** a
+# share no id, and of a new sentence nothing is left. No error, and nothing to learn. **Mended:** a
 # tokenizer that needs no spaces, by characters here, or byte-level BPE.
 
 # %%
@@ -132,10 +133,14 @@ names = [layer.name for layer in stack.layers]
 print(names)
 assert names[1:] == ["lstm", "lstm_1", "lstm_2"]
 failure(ValueError, lambda: stack.get_layer("lstm_3"))
+another = keras.layers.LSTM(5).name  # as when the cell is run once more
+print("the next LSTM that is made is called", another)
+assert another == "lstm_3"
 
 # %% [markdown]
 # **Why.** Keras counts from nothing: `lstm`, `lstm_1`, `lstm_2`; and in a notebook where a model
-# was built before, the numbers go on. A name that Keras makes up is no address. **Mended:** give
+# was built before, the numbers go on, so that `lstm_3` may be the *first* layer of the next one. A
+# name that Keras makes up is no address. **Mended:** give
 # the *object*. A task of this library takes a backbone, never a layer's name.
 
 # %%
@@ -374,14 +379,13 @@ def walk(new_each_time):
 
 fresh, kept = walk(True), walk(False)
 
-figure, ((axes,),) = panels()
-axes.axhline(3, color="#999999", linestyle="--", label="the mean")
-axes.plot(fresh, color=COLOURS[1], label="new optimizer for each batch")
-axes.plot(kept, color=COLOURS[0], label="one optimizer")
-axes.set(xlabel="step", ylabel="weight", title="Adam without memory misses what is rare")
-axes.legend(frameon=False)
-tidy(axes)
-figure
+plots.lines(
+    {"one optimizer": kept, "new optimizer for each batch": fresh},
+    xlabel="step",
+    ylabel="weight",
+    title="Adam without memory misses what is rare",
+    level=("the mean", 3),
+)
 
 # %%
 print(
@@ -555,13 +559,12 @@ for _ in range(8):
     sameness["bare"].append(alike(bare))
     sameness["whole"].append(alike(whole))
 
-figure, ((axes,),) = panels()
-axes.plot(sameness["bare"], "s-", color=COLOURS[1], label="attention alone")
-axes.plot(sameness["whole"], "o-", color=COLOURS[0], label="with residual and norm")
-axes.set(xlabel="layers", ylabel="cosine between tokens", title="Without residuals tokens merge")
-axes.legend(frameon=False)
-tidy(axes)
-figure
+plots.lines(
+    {"with residual and norm": sameness["whole"], "attention alone": sameness["bare"]},
+    xlabel="layers",
+    ylabel="cosine between tokens",
+    title="Without residuals tokens merge",
+)
 
 # %%
 print(
@@ -646,7 +649,7 @@ assert set().union(*map(set, pieces)) == set(long_ids)  # nothing is lost
 # accuracy will be perfect. What of other sentences?
 
 # %%
-train, test = datasets.load("spam_en"), datasets.load("spam_en", "test")
+train, test = datasets.load("spam_en"), datasets.load("spam_en", "test")  # notes, some unwanted
 by_words = text.train_tokenizer(train.texts, "word", 2000)
 
 
@@ -663,6 +666,7 @@ def small_classifier():
     return model
 
 
+# %%
 three = train[:3]
 model = small_classifier()
 model.fit(ids_of(three), three.label_ids, epochs=100, verbose=0)
