@@ -6,20 +6,15 @@
 - gpt2: the shape of GPT-2 small (124M weights), 16 given, 64 new, drawn among 10.
 - beam: width 4, 16 sources of 24 tokens, 32 new, an encoder-decoder of 3 + 3 layers x 256.
 
-Every system lives in a process of its own, because Keras has one backend a process. All are warmed
-up first; then they take turns, so that a busy moment of the machine meets all, and medians are
-compared. The environment decides about threads (OMP_NUM_THREADS and their like).
+All are warmed up first; then they take turns (see turns.py). The environment decides about threads
+(OMP_NUM_THREADS and their like).
 Needs: pip install torch transformers keras-hub "jax[cpu]".
 """
 
 import argparse
-import os
-import statistics
-import subprocess
-import sys
-import time
 
 import numpy as np
+from turns import print_ratios, take_turns, work
 
 SHAPES = {
     "character": {"vocabulary": 65, "layers": 4, "heads": 4, "dim": 128, "context": 256,
@@ -166,76 +161,26 @@ def systems(case):
     return SYSTEMS["beam" if case == "beam" else "text"]
 
 
-def work(case, system, batch):
-    """Answer each line of the input with the seconds that one run took."""
+def checked_run(case, system, batch):
+    """Return the function that decodes once, after a look at what it returns."""
     shape = SHAPES[case]
     run = systems(case)[system][1](shape, batch)
     answers = run()
     if np.shape(answers) != (batch, shape["new"]):
         raise RuntimeError(f"expected {(batch, shape['new'])} tokens, got {np.shape(answers)}")
-    run()
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        start = time.perf_counter()
-        run()
-        print("seconds", time.perf_counter() - start, flush=True)
-
-
-class Worker:
-    """A system in a process of its own."""
-
-    def __init__(self, case, system, batch):
-        environment = {**os.environ, "KERAS_BACKEND": systems(case)[system][0],
-                       "TF_CPP_MIN_LOG_LEVEL": "3"}  # fmt: skip
-        command = [sys.executable, __file__, case, "--worker", system, "--batch", str(batch)]
-        self.process = subprocess.Popen(
-            command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if not os.environ.get("SHOW_ERRORS") else None,
-        )  # fmt: skip
-        self.ready = self._answer("ready") is not None
-
-    def _answer(self, word):
-        for line in self.process.stdout:
-            if line.startswith(word):
-                return line.split()[1:]
-        return None
-
-    def seconds(self):
-        """Run once more."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return float(self._answer("seconds")[0])
-
-    def close(self):
-        """End the process."""
-        self.process.stdin.close()
-        self.process.wait()
+    return run
 
 
 def compare(case, batch, rounds):
     """Print the tokens a second of each system, and the ratios to this project's."""
-    workers = {name: Worker(case, name, batch) for name in systems(case)}
-    for name in [name for name, worker in workers.items() if not worker.ready]:
-        print(f"{name}: could not be had here")
-        del workers[name]
-    times = {name: [] for name in workers}
-    for _ in range(rounds):
-        for name, worker in workers.items():
-            times[name].append(worker.seconds())
-    for worker in workers.values():
-        worker.close()
-    speed = {
-        name: batch * SHAPES[case]["new"] / statistics.median(seconds)
-        for name, seconds in times.items()
-    }
+    backends = {name: backend for name, (backend, _) in systems(case).items()}
+    times = take_turns(__file__, case, backends, ["--batch", str(batch)], rounds)
+    tokens = batch * SHAPES[case]["new"]
+    speed = {name: tuple(tokens / seconds for seconds in both) for name, both in times.items()}
     print(f"\n{case}, batch {batch}, {SHAPES[case]['new']} new tokens, median of {rounds} rounds")
-    for name, tokens in speed.items():
-        print(f"  {name:22} {tokens:8.0f} tokens/s")
-    for peer, target in TARGETS[case].items():
-        best = max((s for name, s in speed.items() if name.startswith(peer)), default=None)
-        if best is not None:
-            ratio = speed["kerasllm"] / best
-            print(f"  kerasllm / {peer:12} {ratio:6.2f}   target {target}")
+    for name, (clock, _) in speed.items():
+        print(f"  {name:22} {clock:8.0f} tokens/s")
+    print_ratios(speed, TARGETS[case])
 
 
 def main():
@@ -249,7 +194,7 @@ def main():
     for case in args.cases or SHAPES:
         batch = args.batch or (16 if case == "beam" else 1)
         if args.worker:
-            work(case, args.worker, batch)
+            work(checked_run(case, args.worker, batch))
         else:
             compare(case, batch, max(args.rounds, 5))
 

@@ -7,6 +7,8 @@ from keras import ops
 from kerasllm.models import RecurrentBackbone
 from kerasllm.models.compiled import compiled
 
+TOKENS_AT_ONCE = 2048  # a window scores few tokens, a small batch of them keeps no processor busy
+
 
 def token_nats(model, tokens, length=128, batch_size=16):
     """Return -ln p(id_{t+1} | what the model sees before it) for each token but the first.
@@ -20,7 +22,7 @@ def token_nats(model, tokens, length=128, batch_size=16):
         model: a `CausalLM`.
         tokens: ids (n,), n ≥ 2.
         length: tokens a window.
-        batch_size: windows, or stretches, at once.
+        batch_size: windows, or stretches, at once; windows of at least 2,048 tokens are.
 
     Returns:
         float64 array (n - 1,).
@@ -55,6 +57,7 @@ def _carried(model, tokens, length, batch_size):
 
 def _windowed(model, tokens, length, batch_size):
     length = max(length, 2)
+    batch_size = max(batch_size, TOKENS_AT_ONCE // length)
     half = length // 2
     count = len(tokens) - 1
     starts = np.array([0, *range(half, max(count - half, 0) + half, half)])

@@ -59,7 +59,10 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         factors: {variable path: f}; 1 for those not named.
         **kwargs: of `keras.optimizers.AdamW`.
 
-    Differences from `keras.optimizers.AdamW`: the factors, which scale the weight decay too.
+    Differences from `keras.optimizers.AdamW`: the factors, which scale the weight decay too. On
+    TensorFlow one operation updates m, v and θ, where Keras reads and writes each of them several
+    times; and the square of an embedding's gradient is that of the sum over a row's uses, where
+    Keras there adds up the squares of the uses.
 
     Source: Howard and Ruder 2018, section 3.2 (discriminative fine-tuning).
     """
@@ -70,7 +73,27 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
 
     def update_step(self, gradient, variable, learning_rate):
         """Take one step for one variable, at its own rate."""
-        super().update_step(gradient, variable, learning_rate * self._factor(variable))
+        rate = learning_rate * self._factor(variable)
+        fused = keras.backend.backend() == "tensorflow" and not self.amsgrad
+        (self._fused_step if fused else super().update_step)(gradient, variable, rate)
+
+    def _fused_step(self, gradient, variable, rate):
+        import tensorflow as tf
+
+        index, dtype = self._get_variable_index(variable), variable.dtype
+        step = ops.cast(self.iterations + 1, dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=ops.power(ops.cast(self.beta_1, dtype), step),
+            beta2_power=ops.power(ops.cast(self.beta_2, dtype), step),
+            lr=ops.cast(rate, dtype),
+            beta1=tf.constant(self.beta_1, dtype),
+            beta2=tf.constant(self.beta_2, dtype),
+            epsilon=tf.constant(self.epsilon, dtype),
+            grad=tf.cast(tf.convert_to_tensor(gradient), dtype),  # rows of a table summed up
+        )
 
     def _factor(self, variable):
         # TensorFlow hands over its own variable, which has no path: look the Keras one up.
@@ -83,8 +106,7 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         for variable in variables:
             if self._use_weight_decay(variable):
                 rate = ops.cast(self.learning_rate, variable.dtype)
-                factor = self._factor(variable) * self.weight_decay
-                variable.assign(variable - variable * rate * factor)
+                variable.assign(variable * (1 - rate * self._factor(variable) * self.weight_decay))
 
     def get_config(self):
         """Return the settings that rebuild this optimizer."""
@@ -96,13 +118,12 @@ def make_optimizer(settings, steps, factors=None):
     schedule = WarmupCosine(
         settings.learning_rate, steps, int(settings.warmup * steps), settings.final_rate
     )
-    kind = LayerwiseAdamW if factors else keras.optimizers.AdamW
-    optimizer = kind(
+    optimizer = LayerwiseAdamW(
         schedule,
         beta_2=settings.beta_2,
         weight_decay=settings.weight_decay,
         global_clipnorm=settings.clip or None,
-        **({"factors": factors} if factors else {}),
+        factors=factors,
     )
     # As in GPT-2 and BERT: no decay on biases and norms.
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])

@@ -67,6 +67,8 @@ class TwinOptimizer:
         if keras.backend.backend() != "tensorflow":
             gradients = [dense(g) for g in gradients]
         gradients, rate = _clip(self.optimizer, gradients), self.learning_rate
+        if hasattr(self.optimizer, "factors"):  # it sums a row's uses before the square
+            gradients = [dense(g) for g in gradients]
         new = []
         rows = zip(weights, gradients, self.states, self.factors, self.decayed, strict=True)
         for number, (weight, gradient, state, factor, decayed) in enumerate(rows):

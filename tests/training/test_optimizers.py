@@ -58,6 +58,25 @@ def test_with_factors_of_1_it_is_adamw():
         np.testing.assert_allclose(layered[path], value, rtol=2e-6, atol=1e-6)
 
 
+def test_rows_of_a_table_are_summed_up_before_the_square():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("only TensorFlow has gradients of single rows")
+    import tensorflow as tf
+
+    rows = tf.IndexedSlices(tf.constant([[0.3, -2.0], [0.5, 1.0], [0.7, 3.0]]), [3, 1, 3], (5, 2))
+    tables = []
+    for gradient in (rows, tf.convert_to_tensor(rows)):
+        table = keras.Variable(np.arange(10.0).reshape(5, 2), dtype="float32")
+        optimizer = LayerwiseAdamW(0.1, weight_decay=0.2)
+        optimizer.build([table])
+        for _ in range(3):
+            optimizer.apply_gradients([(gradient, table)])
+        tables.append(keras.ops.convert_to_numpy(optimizer._velocities[0].value))
+    np.testing.assert_allclose(tables[0], tables[1], rtol=1e-6)
+    # v = g² (1 - β³) of the sums 1.0 and 1.0: those of single uses would give 0.58 and 13.
+    np.testing.assert_allclose(tables[0][3], [1 - 0.999**3] * 2, rtol=1e-4)
+
+
 def test_a_factor_scales_update_and_decay():
     rate, factor = 0.05, 0.2
     model = network()

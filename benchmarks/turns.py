@@ -1,0 +1,99 @@
+"""Systems that take turns, each in a process of its own, because Keras has one backend a process.
+
+A busy moment of the machine meets all of them, and medians are compared. The processor seconds
+that a round used are noted beside the wall clock's: on a machine that others use too they say more.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+
+def work(run):
+    """Answer each line of the input with the seconds and processor seconds that one run took."""
+    run()
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        start, cpu = time.perf_counter(), time.process_time()
+        run()
+        print("seconds", time.perf_counter() - start, time.process_time() - cpu, flush=True)
+
+
+class Worker:
+    """A system in a process of its own, which calls `work` when its file is run so."""
+
+    def __init__(self, file, arguments, backend):
+        environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self.process = subprocess.Popen(
+            [sys.executable, file, *arguments],
+            env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=None if os.environ.get("SHOW_ERRORS") else subprocess.DEVNULL,
+        )  # fmt: skip
+        self.ready = self._answer("ready") is not None
+
+    def _answer(self, word):
+        for line in self.process.stdout:
+            if line.startswith(word):
+                return line.split()[1:]
+        return None
+
+    def seconds(self):
+        """Run once more: (seconds, processor seconds)."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return tuple(map(float, self._answer("seconds")))
+
+    def close(self):
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def take_turns(file, case, backends, options, rounds):
+    """Return {system: (median seconds, median processor seconds)} of those that can be had here.
+
+    Args:
+        file: the benchmark; called as `file case --worker system *options`.
+        case: its case.
+        backends: {system: Keras backend}.
+        options: further arguments.
+        rounds: how often each system has its turn.
+    """
+    workers = {
+        name: Worker(file, [case, "--worker", name, *options], backend)
+        for name, backend in backends.items()
+    }
+    for name in [name for name, worker in workers.items() if not worker.ready]:
+        print(f"{name}: could not be had here")
+        del workers[name]
+    times = {name: [] for name in workers}
+    for _ in range(rounds):
+        for name, worker in workers.items():
+            times[name].append(worker.seconds())
+    for worker in workers.values():
+        worker.close()
+    return {
+        name: tuple(map(statistics.median, zip(*both, strict=True))) for name, both in times.items()
+    }
+
+
+def print_ratios(speed, targets):
+    """Print this project's ratio to the best of each peer: by the clock, by processor seconds.
+
+    Args:
+        speed: {system: (units a second, units a processor second)}.
+        targets: {first letters of a peer's name: ratio to reach}.
+    """
+    for peer, target in targets.items():
+        rivals = [numbers for name, numbers in speed.items() if name.startswith(peer)]
+        if rivals and "kerasllm" in speed:
+            clock, cpu = (
+                ours / max(theirs)
+                for ours, theirs in zip(speed["kerasllm"], zip(*rivals, strict=True), strict=True)
+            )
+            print(
+                f"  kerasllm / {peer:15} {clock:6.2f} (by processor time {cpu:.2f})   "
+                f"target {target}"
+            )
