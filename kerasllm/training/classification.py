@@ -156,7 +156,8 @@ def _note_moved(rows, distances, adapted, folder, report):
         write_history(folder.path / "history.csv", rows)
     if report:
         parts = (
-            f"{name} {f'{far:.1%}' if far else 'not at all'}" for name, far in distances.items()
+            f"{name} {f'{100 * far:.2g} %' if far else 'not at all'}"
+            for name, far in distances.items()
         )
         report.say(f"    weights moved so far: {', '.join(parts)}")
 
