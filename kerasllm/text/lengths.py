@@ -65,7 +65,7 @@ class LengthReport:
             )
         if self.truncated > 0.05:
             found.append(
-                f"{self.truncated:.1%} of the texts are cut: use a max_length of "
+                f"{self.truncated:.1%} of the texts are cut: use a length of "
                 f"{self.percentiles[95]}, or overlapping windows."
             )
         if self.empty:

@@ -13,7 +13,7 @@ from kerasllm.training.checkpoints import load_checkpoint
 from kerasllm.training.corpora import Reading
 from kerasllm.training.freezing import freeze_below, head_alone, stages, used_groups
 from kerasllm.training.labelled import class_names, has_several, label_targets
-from kerasllm.training.loop import Stage, run_stage
+from kerasllm.training.loop import Stage, run_stage, write_history
 from kerasllm.training.movement import moved, weights_by_layer
 from kerasllm.training.pretraining import compile_model, prepare, tensorboard
 from kerasllm.training.several_labels import binary_nats
@@ -62,7 +62,10 @@ def train_classifier(
     rows = []
     for number, (groups, epochs) in enumerate(stages(model, settings)):
         stage = _stage(model, adapted, batches, groups, epochs, number, settings, validate, folder)
-        rows = _run_or_skip(stage, number, folder, resume, rows, report)
+        if _was_finished(number, folder, resume):
+            continue
+        rows = run_stage(stage, folder, resume, history=rows, report=report)
+        _note_moved(rows, moved(before, model), adapted, folder, report)
     if adapted and folder:
         save_adapter(folder.path / "adapter.npz", adapted)
     model = adapted.merge() if adapted else model
@@ -136,14 +139,27 @@ def _loss(targets):
     return keras.losses.BinaryCrossentropy(from_logits=True)
 
 
-def _run_or_skip(stage, number, folder, resume, earlier, report):
-    """Run a stage; when resuming, jump over those that were finished before the cut."""
+def _was_finished(number, folder, resume):
+    """Return whether the run that is resumed was cut off in a later stage than this one."""
     last = folder.path / "checkpoint" / "last.npz" if folder else None
-    if resume and last.exists():
-        there = load_checkpoint(last)["stage"]
-        if int(there.split()[1].rstrip(":")) > number:
-            return earlier
-    return run_stage(stage, folder, resume, history=earlier, report=report)
+    if not (resume and last.exists()):
+        return False
+    return int(load_checkpoint(last)["stage"].split()[1].rstrip(":")) > number
+
+
+def _note_moved(rows, distances, adapted, folder, report):
+    """Say after a stage how far each group is from where it began; the next stage keeps it."""
+    if adapted:  # the corrections learn; nothing moves before they are merged
+        return
+    rows[-1] |= {f"moved_{name.replace(' ', '_')}": far for name, far in distances.items()}
+    if folder:
+        write_history(folder.path / "history.csv", rows)
+    if report:
+        parts = (
+            f"{name} {f'{100 * far:.2g} %' if far else 'not at all'}"
+            for name, far in distances.items()
+        )
+        report.say(f"    weights moved so far: {', '.join(parts)}")
 
 
 def _validator(model, tokenizer, train, validation, settings):

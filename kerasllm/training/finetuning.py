@@ -80,7 +80,7 @@ def finetune(
     folder = Run.create(output)
     folder.begin(config, run.tokenizer, resume)
     report.say(f"Fine-tuning ({settings.method}) on {train!r} into {folder.path}", style="bold")
-    report.say(lengths)
+    report.say(_of_windows(lengths) if settings.long_texts == "windows" else lengths)
     model, rows, distances = train_classifier(
         run.model, run.tokenizer, train, validation, settings, folder, resume, report
     )
@@ -92,12 +92,20 @@ def finetune(
     return folder
 
 
+def _of_windows(lengths):
+    longest = lengths.percentiles[100]
+    return (
+        f"  {len(lengths.lengths):,} texts of up to {longest:,} tokens, longer ones read in "
+        f"overlapping windows of {lengths.max_length}: nothing is cut"
+    )
+
+
 def inherit(settings, run, report):
     """Fill settings that are None from the pretraining run, and say which."""
     inherited = {
         f.name: run.settings[f.name]
         for f in dataclasses.fields(settings)
-        if getattr(settings, f.name) is None and f.name in run.settings
+        if getattr(settings, f.name) is None and run.settings.get(f.name) is not None
     }
     limit = getattr(run.backbone.settings, "max_length", None)
     if limit and settings.length and settings.length > limit:

@@ -125,6 +125,8 @@ def _interval(state, report):
         last = min(last, state.step + max(1, affordable))
     guard = _StopAtNaN()
     extra = [stage.tensorboard] if stage.tensorboard else []
+    for board in extra:
+        board.first = state.step
     fit = stage.model.fit(
         feed(stage.batches, state.step),
         shuffle=False,

@@ -122,11 +122,25 @@ def compile_model(
     )
 
 
+class _ContinuedTensorBoard(keras.callbacks.TensorBoard):
+    """Count the steps of the whole stage: Keras begins at 0 in each `fit`, and the loop has many.
+
+    Attributes:
+        first: steps done before the next `fit`; the loop sets it.
+    """
+
+    first = 0
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self._global_train_batch = self.first
+
+
 def tensorboard(settings, run):
     """Return the TensorBoard callback where it is asked for."""
     if not settings.tensorboard:
         return None
-    return keras.callbacks.TensorBoard(run.path / "tensorboard", update_freq="batch")
+    return _ContinuedTensorBoard(run.path / "tensorboard", update_freq="batch")
 
 
 def check_resumable(output, config):

@@ -1,3 +1,4 @@
+import csv
 import json
 
 import numpy as np
@@ -72,6 +73,19 @@ def test_frozen_leaves_the_backbone_bit_for_bit_and_moves_the_head(fitted):
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
     distances = moved(runs["frozen"])
     assert distances.pop("head") > 1e-3 and set(distances.values()) == {0.0}
+
+
+def test_gradual_notes_after_each_stage_which_groups_have_moved(fitted):
+    run = fitted[0]["gradual"]
+    with open(run.path / "history.csv", newline="") as file:
+        noted = [row for row in csv.DictReader(file) if row["moved_head"]]
+    groups = ["moved_head", "moved_group_1", "moved_group_0"]
+    far = [[float(row[name]) for name in groups] for row in noted]
+    assert [row["stage"].split(":")[0] for row in noted] == ["stage 0", "stage 1", "stage 2"]
+    assert [[f > 0 for f in row] for row in far] == [
+        [True] * n + [False] * (3 - n) for n in (1, 2, 3)
+    ]
+    assert far[-1] == [moved(run)[name] for name in ("head", "group 1", "group 0")]
 
 
 def test_scratch_does_not_begin_from_the_pretrained_weights(fitted):
