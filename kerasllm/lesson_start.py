@@ -18,8 +18,8 @@ def start(seed=7):
         ImportError: a package is missing or too old; the message has the line that cures it.
         PermissionError: there is no folder to write to; likewise.
 
-    Example:
-        >>> start()
+    Example, which prints a cure where no font has Chinese:
+        >>> start()  # doctest: +SKIP
     """
     for name, lowest in (("keras", (3, 8)), ("matplotlib", (3, 8))):
         _check_version(name, lowest)
