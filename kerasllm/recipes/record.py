@@ -118,7 +118,7 @@ def table(folders):
     if not rows:
         raise ValueError(
             f"none of {list(map(str, folders))} holds a {FILE}: run a recipe first, such as "
-            "`python -m kerasllm.recipes.topics --output runs/topics`."
+            "`python -m kerasllm.recipes.spam --output runs/spam`."
         )
     rows.sort(key=lambda row: row["title"])
     made = sorted({row["made"] for row in rows})
