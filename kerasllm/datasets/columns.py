@@ -1,7 +1,7 @@
 """Rows of named columns as examples: pairs, labelled texts or plain texts."""
 
 from kerasllm.datasets.examples import Labelled, Pair, Text
-from kerasllm.datasets.labels import clean_labels, is_missing
+from kerasllm.datasets.labels import clean_labels, is_missing, joined_labels
 from kerasllm.datasets.options import option_to_pass
 from kerasllm.text.errors import nearest
 
@@ -43,17 +43,22 @@ def _labelled(rows, path, found, options):
     _check_column(path, found, label, "label")
     if options["drop_unlabelled"]:
         rows = [(line, row) for line, row in rows if not is_missing(row.get(label))]
-    labels = clean_labels(
-        [(line, row.get(label)) for line, row in rows],
-        path,
-        labels_as_text=options["labels_as_text"],
-    )
+    given, as_text = [(line, row.get(label)) for line, row in rows], options["labels_as_text"]
+    lists = any(isinstance(own, list) for _, own in given)
+    separator = options["label_separator"] or ("|" if lists else None)
+    if separator:
+        labels = joined_labels(given, path, separator, labels_as_text=as_text)
+    else:
+        labels = clean_labels(given, path, labels_as_text=as_text)
     rows = [(line, {**row, label: name}) for (line, row), name in zip(rows, labels, strict=True)]
-    examples, facts = _texts(rows, path, found, (options["text"], label), Labelled)
+    may_be_empty = (label,) if separator else ()
+    names = (options["text"], label)
+    examples, facts = _texts(rows, path, found, names, Labelled, may_be_empty)
+    facts |= {"label_separator": separator} if separator else {}
     return "classification", examples, {**facts, "unlabelled_dropped": total - len(rows)}
 
 
-def _texts(rows, path, found, names, example_type):
+def _texts(rows, path, found, names, example_type, may_be_empty=()):
     """Return the examples of the rows whose columns all hold text, and how many did not."""
     for name in names:
         _check_column(path, found, name)
@@ -62,7 +67,7 @@ def _texts(rows, path, found, names, example_type):
         values = ["" if row.get(name) is None else row[name] for name in names]
         if wrong := [value for value in values if not isinstance(value, str)]:
             raise ValueError(f"{path}, line {line}: expected text, received {wrong[0]!r}.")
-        if all(value.strip() for value in values):
+        if all(v.strip() or name in may_be_empty for name, v in zip(names, values, strict=True)):
             examples.append(example_type(*values))
     return examples, {"empty_texts_dropped": len(rows) - len(examples)}
 

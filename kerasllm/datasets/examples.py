@@ -177,10 +177,12 @@ class Dataset(Sequence):
         """The labels of each example, as a list of tuples of str.
 
         In a set with several labels a text, `info["label_separator"]` stands between those of a
-        text: "grain|wheat" are two labels.
+        text: "grain|wheat" are two labels, "" is none.
         """
         separator = self.info.get("label_separator")
-        return [tuple(label.split(separator) if separator else [label]) for label in self.labels_of]
+        if not separator:
+            return [(label,) for label in self.labels_of]
+        return [tuple(label.split(separator)) if label else () for label in self.labels_of]
 
     @property
     def label_ids(self):

@@ -87,7 +87,8 @@ def read_file(path, *, split="all", name=None, format=None, encoding=None, **opt
         encoding: name of the encoding; left out: UTF-8.
         **options: `documents` ("line", "blank-line" or "auto") for txt; the names of the columns
             `text`, `label`, `source`, `target`, and `drop_unlabelled`, `labels_as_text` for csv,
-            tsv and jsonl; `drop_empty` for pairs; `delimiter` for csv; `token_column`,
+            tsv and jsonl; `label_separator`, such as "|", for texts with several labels (lists in
+            jsonl need none); `drop_empty` for pairs; `delimiter` for csv; `token_column`,
             `tag_column`, `scheme` (see `tag_schemes`) for conll; `unfound` ("error" or "drop") for
             answers that are not in their context; `language`.
 
@@ -187,7 +188,7 @@ _READERS = {"txt": _txt, "conll": _conll, "squad": _squad}
 _ROWS = {"csv": delimited, "tsv": delimited, "jsonl": json_rows}
 _COLUMNS = {
     "text": "text", "label": None, "source": None, "target": None,
-    "drop_unlabelled": False, "labels_as_text": False, "drop_empty": False,
+    "drop_unlabelled": False, "labels_as_text": False, "label_separator": None, "drop_empty": False,
 }  # fmt: skip
 _OPTIONS = {
     "txt": {"documents": "auto"},

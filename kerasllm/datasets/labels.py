@@ -48,7 +48,7 @@ def clean_labels(rows, path, *, labels_as_text=False):
         kinds[_kind(label)].append((line, label))
     if several := [kind for kind in kinds if kind in ("list", "object")]:
         line, label = kinds[several[0]][0]
-        raise ValueError(f"{path}, line {line}: expected one label a row, received {label!r}.")
+        raise ValueError(f"{path}, line {line}: expected a label, received {label!r}.")
     if len(kinds) > 1 and not labels_as_text:
         found = "; ".join(
             f"{kind} such as {seen[0][1]!r} in line {seen[0][0]} ({len(seen)} rows)"
@@ -67,6 +67,47 @@ def clean_labels(rows, path, *, labels_as_text=False):
             "at least two classes. Is it the right column?"
         )
     return names
+
+
+def joined_labels(rows, path, separator, *, labels_as_text=False):
+    """Return the labels of texts that may have several, or none, with a separator between them.
+
+    Args:
+        rows: list of (line number, labels) pairs; labels are text such as "grain|wheat", or a list.
+        path: the file, for the messages.
+        separator: what stands between two labels, such as "|".
+        labels_as_text: accept labels that differ only in capitals.
+
+    Returns:
+        A list of str, "" for a text without a label.
+
+    Raises:
+        ValueError: for an empty label beside others, a label that holds the separator, labels that
+            differ only in case, or no label at all.
+
+    Example:
+        >>> joined_labels([(1, "wheat | grain"), (2, ["gas"]), (3, "")], "news.csv", "|")
+        ['grain|wheat', 'gas', '']
+    """
+    joined = []
+    for line, own in rows:
+        if not isinstance(own, list):
+            own = [] if is_missing(own) else str(own).split(separator)
+        names = {"" if isinstance(one, list | dict | None) else str(one).strip() for one in own}
+        if wrong := [one for one in names if not one or separator in one]:
+            raise ValueError(
+                f"{path}, line {line}: expected labels such as 'grain{separator}wheat' or "
+                f'["grain", "wheat"], received {own!r}, with the label {wrong[0]!r}. Correct the '
+                f"row, or pass {option_to_pass(path, 'label_separator', ';')} if another sign "
+                "stands between them."
+            )
+        joined.append(separator.join(sorted(names)))
+    every = sorted({name for names in joined for name in names.split(separator) if name})
+    if not every:
+        raise ValueError(f"{path}: none of the {len(joined)} rows has a label.")
+    if not labels_as_text:
+        _refuse_same_but_for_case(every, path)
+    return joined
 
 
 def _refuse_missing(rows, path):

@@ -116,7 +116,7 @@ def _part_line(part):
         part.split, len(part), *quantiles
     )
     if part.task == "classification":
-        counts = Counter(part.labels_of).most_common()
+        counts = Counter(name for own in part.label_sets for name in own).most_common()
         line += "\n  " + ", ".join(f"{label} {count:,}" for label, count in counts)
     if part.task == "tagging":
         tokens = sum(len(example.tokens) for example in part)

@@ -29,7 +29,7 @@ def split(dataset, fractions=(0.8, 0.1, 0.1), seed=0, stratify=True, deduplicate
         dataset: a `Dataset`.
         fractions: two (train, validation) or three (train, validation, test) parts of 1.
         seed: int; the same seed gives the same split.
-        stratify: keep the class proportions, in a classification set.
+        stratify: keep the class proportions, in a classification set with one label a text.
         deduplicate: True drops repeated examples (same text, apart from white space at its ends)
             before the split; "near" also drops texts that differ only in case, white space and
             punctuation; False keeps all. Examples with the same text (the translations of one
@@ -147,7 +147,9 @@ def _inputs(example, clean):
 def _classes(dataset, rows, clean, stratify, groups):
     """Return for each class its groups of rows (by text if not given), which stay together."""
     classes = defaultdict(lambda: defaultdict(list))
-    stratify = stratify and dataset.task == "classification"
+    # Of a combination of labels that comes once, nothing would reach validation and test.
+    several = dataset.info.get("label_separator")
+    stratify = stratify and dataset.task == "classification" and not several
     for row in rows:
         label = dataset[row].label if stratify else ""
         key = groups[row] if groups else clean(main_text(dataset[row]))

@@ -5,7 +5,7 @@ import pytest
 
 from kerasllm.datasets import Labelled, Pair, Tagged, load
 from kerasllm.datasets.files import read_file
-from kerasllm.datasets.labels import clean_labels
+from kerasllm.datasets.labels import clean_labels, joined_labels
 
 MAIL = "text,label\nwin a prize,spam\nsee you at 8,ham\n"
 
@@ -259,10 +259,40 @@ def test_labels_of_mixed_types(labels):
 
 
 def test_labels_in_a_list_or_differing_in_case():
-    with pytest.raises(ValueError, match="line 3: expected one label a row"):
-        clean_labels([(2, "a"), (3, ["a", "b"])], "a.jsonl")
+    with pytest.raises(ValueError, match="line 3: expected a label, received"):
+        clean_labels([(2, "a"), (3, {"a": "b"})], "a.jsonl")
     with pytest.raises(ValueError, match=r"\['Spam', 'spam'\] differ only in capitals"):
         clean_labels([(2, "spam"), (3, "Spam"), (4, "ham")], "a.csv")
+
+
+def test_several_labels_a_text(write):
+    rows = "text,label\nwheat is up,wheat; grain\nfog,\nsteel,metal\n"
+    data = load(f"{write('a.csv', rows)}?label_separator=;", "all")
+    assert data.label_sets == [("grain", "wheat"), (), ("metal",)]
+    rows = [{"text": "wheat", "label": ["wheat", "grain"]}, {"text": "fog", "label": []}]
+    data = read_file(write("a.jsonl", "\n".join(map(json.dumps, rows))))
+    assert data.label_sets == [("grain", "wheat"), ()]
+    assert data.info["label_separator"] == "|"
+
+
+def test_a_rare_combination_of_labels_is_not_kept_from_the_test(write):
+    rows = [f"text {i},{i}|{i + 1}" for i in range(40)]
+    path = write("a.csv", "text,label\n" + "\n".join(rows))
+    sizes = [len(load(path, name, label_separator="|")) for name in ("train", "validation", "test")]
+    assert sizes == [32, 4, 4]
+
+
+@pytest.mark.parametrize("labels", ["a||b", ["a|b"], ["a", ""], ["a", ["b"]], ["a", None]])
+def test_several_labels_that_cannot_be_told_apart(labels):
+    with pytest.raises(ValueError, match=r"line 3: expected labels such as 'grain\|wheat'"):
+        joined_labels([(2, "a"), (3, labels)], "a.csv", "|")
+
+
+def test_several_labels_in_capitals_or_none_at_all():
+    with pytest.raises(ValueError, match="differ only in capitals"):
+        joined_labels([(2, "Spam|a"), (3, "spam")], "a.csv", "|")
+    with pytest.raises(ValueError, match="none of the 2 rows has a label"):
+        joined_labels([(2, ""), (3, [])], "a.csv", "|")
 
 
 def test_unknown_options_and_splits(write):

@@ -1,5 +1,7 @@
 """Several labels a text: scores against a third party, and the whole way from text to answer."""
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
@@ -69,6 +71,15 @@ def test_the_baseline_learns_them():
     targets = label_targets(train, class_names(train))
     said = linear_several(train, test.texts, targets)
     assert several_metrics(label_targets(test, class_names(train)), said)["f1_micro"] > 0.9
+
+
+def test_a_file_of_ones_own(pretrained, tmp_path):
+    file, rows = tmp_path / "own.jsonl", sample("train", 1, rows=80)
+    lines = [{"text": r.text, "label": r.label.split("|")} for r in rows]
+    file.write_text("\n".join(map(json.dumps, [*lines, {"text": "the", "label": []}])))
+    run = finetune(pretrained, file, tmp_path / "run", quiet=True, epochs=1)
+    assert run.config["labels"] == ["food", "money", "travel"] and run.config["several_labels"]
+    assert "f1_micro" in evaluate(run, file, quiet=True)["model"]
 
 
 def test_from_text_to_answer(pretrained, tmp_path):
