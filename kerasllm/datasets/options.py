@@ -7,7 +7,8 @@ columns, encoding or domain are meant.
 from pathlib import Path
 from urllib.parse import parse_qsl, quote
 
-_TEXT = {"text", "label", "source", "target", "delimiter", "label_separator"}  # columns may be called 1 or true
+# Taken as they are: columns may be called 1 or true.
+_TEXT = {"text", "label", "source", "target", "delimiter", "label_separator"}
 _RESERVED = set("%&+#'\t\n")
 _WORDS = {"true": True, "false": False}
 

@@ -14,7 +14,7 @@ from kerasllm.models.hub.settings import (
     read_config,
     to_ours,
 )
-from kerasllm.models.hub.tensors import Tensors
+from kerasllm.models.hub.tensors import FLOATS, Tensors
 from kerasllm.text.imported import original_ids
 
 # Constants that some checkpoints carry: positions 0, 1, 2 … and the causal mask.
@@ -143,6 +143,8 @@ def _check(folder, tensors, names, shapes):
     for name in sorted(set(names) & set(shapes)):
         if (found := tensors.shape(names[name])) != shapes[name]:
             faults.append(f"{name} has the shape {found}, expected {shapes[name]}")
+        if (kind := tensors.kind(names[name])) not in FLOATS:
+            faults.append(f"{name} is of the type {kind}, expected one of {', '.join(FLOATS)}")
     if faults:
         raise ValueError(
             f"the tensors in {folder} are not those that its config.json describes: "
@@ -152,6 +154,12 @@ def _check(folder, tensors, names, shapes):
 
 def _read(weight, tensors, names):
     parts = [tensors[names[name]] for name in weight.tensors]
+    for name, part in zip(weight.tensors, parts, strict=True):
+        if wrong := part.size - int(np.isfinite(part).sum()):
+            raise ValueError(
+                f"{name} holds {wrong:,} values of {part.size:,} that are NaN or infinite: the "
+                "model that was saved had diverged, or the file is damaged. Fetch it again."
+            )
     return np.concatenate([part.T if weight.turned else part for part in parts], axis=-1)
 
 

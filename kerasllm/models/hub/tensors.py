@@ -9,6 +9,7 @@ import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16, which many checkpoints 
 from kerasllm.text.files import whole_file
 
 ONE, MANY = "model.safetensors", "model.safetensors.index.json"
+FLOATS = ("F64", "F32", "F16", "BF16")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
 
 
@@ -39,6 +40,10 @@ class Tensors:
     def shape(self, name):
         """Return the shape of a tensor, without reading it."""
         return tuple(self._files[name].get_slice(name).get_shape())
+
+    def kind(self, name):
+        """Return the type of a tensor's values as safetensors calls it, without reading it."""
+        return self._files[name].get_slice(name).get_dtype()
 
     def __getitem__(self, name):
         return self._files[name].get_tensor(name).astype("float32")

@@ -232,6 +232,20 @@ def test_missing_extra_and_misshaped_tensors_are_all_named(checkpoint, rng):
     )  # fmt: skip
 
 
+def test_whole_numbers_are_no_weights(checkpoint):
+    name = "encoder.layer.1.output.dense.bias"
+    folder, _, _ = checkpoint("bert", extra={name: np.zeros(12, "int64")})
+    _refused(folder, ValueError, f"{name} is of the type I64, expected one of F64, F32, F16, BF16")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_counted(value, checkpoint):
+    name, bias = "encoder.layer.1.output.dense.bias", np.zeros(12, "float32")
+    bias[[3, 7]] = value
+    folder, _, _ = checkpoint("bert", extra={name: bias})
+    _refused(folder, ValueError, f"{name} holds 2 values of 12 that are NaN or infinite")
+
+
 @pytest.mark.parametrize(("field", "value"), [("num_hidden_layers", 1), ("intermediate_size", 21)])
 def test_a_config_of_another_model(field, value, checkpoint):
     folder, _, _ = checkpoint("bert", **{field: value})
