@@ -42,7 +42,7 @@ def main(
     steps = max(20, round(settings.steps * share))
     run = kerasllm.pretrain("tinyshakespeare", output, settings=settings, steps=steps, resume=True)
     result = kerasllm.evaluate(run, split="validation")
-    print(kerasllm.generate(run, "ROMEO:", max_new_tokens=50, temperature=0.8, top_k=40))
+    print(kerasllm.generate(run, "ROMEO:", max_new_tokens=200, temperature=0.8, top_k=40))
     title = "characters, GPT in five minutes" if five_minutes else "characters, nanoGPT's size"
     record(output, title, result, "loss", 1.60 if five_minutes else 1.80, lower=True)
 

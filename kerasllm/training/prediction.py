@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 
-from kerasllm.models import CausalLM, Sampling, TextClassifier, decode_ids, stream_ids
+from kerasllm.models import CausalLM, Sampling, TextClassifier, decode_ids
+from kerasllm.models.decoding_long import generate_long, stream_long
 from kerasllm.training import shapes
 from kerasllm.training.classification import classify
 from kerasllm.training.continuations import continuation, cut, pieces, stop_ids
@@ -102,7 +103,8 @@ def generate(
     Args:
         run: run folder or `Run` of `pretrain` with objective "causal".
         prompt: text, or list of texts; an empty one begins a new text.
-        max_new_tokens: at most so many tokens are added.
+        max_new_tokens: at most so many tokens are added. Where they do not fit into the model's
+            context, its second half is read again each time it is full (not with a beam search).
         temperature: 0 takes the likeliest token each time.
         top_k: draw among the k likeliest tokens only.
         top_p: draw among the likeliest tokens that together reach this probability.
@@ -117,8 +119,8 @@ def generate(
         The prompt with its continuation, or a list of them, or with `stream` the generator.
 
     Raises:
-        ValueError: the run is no causal language model, the prompt is too long for it, or several
-            prompts or beams are to be streamed.
+        ValueError: the run is no causal language model, a prompt fills its context (a beam search
+            needs room for the new tokens too), or several prompts or beams are to be streamed.
     """
     run = run if isinstance(run, Run) else load_run(run)
     if not isinstance(run.model, CausalLM):
@@ -143,11 +145,12 @@ def generate(
     }
     sampling = Sampling(temperature, top_k, top_p, repetition_penalty)
     if stream:
-        tokens = stream_ids(run.model, ids[0], sampling=sampling, seed=seed, **options)
+        tokens = stream_long(run.model, ids[0], sampling=sampling, seed=seed, **options)
         return itertools.chain([prompt], pieces(tokenizer, ids[0], tokens, stops))
-    new = decode_ids(
-        run.model, ids, width=width, sampling=None if width > 1 else sampling, seed=seed, **options
-    )
+    if width > 1:
+        new = decode_ids(run.model, ids, width=width, **options)
+    else:
+        new = generate_long(run.model, ids, sampling=sampling, seed=seed, **options)
     texts = [
         text + cut(continuation(tokenizer, *rows), stops)
         for text, *rows in zip(prompts, ids, new, strict=True)
