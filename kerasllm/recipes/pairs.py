@@ -23,8 +23,9 @@ SCAN = Seq2SeqSettings(
     learning_rate=3e-3, final_rate=0.02, batch_size=64, epochs=14.0, metric="exact_match",
     decode_every=2, decode_rows=600, beam=1,
 )  # fmt: skip
+# Names that are rare in training are read as <unk>, so that copying them is learned.
 GEO = Seq2SeqSettings(
-    tokenizer="word", word_splitter="space", min_frequency=1, copy=True, cell="lstm",
+    tokenizer="word", word_splitter="space", min_frequency=3, copy=True, cell="lstm",
     attention="general", hidden_dim=128, units=192, num_layers=1, dropout=0.4, label_smoothing=0.1,
     learning_rate=3e-3, batch_size=16, epochs=80.0, metric="exact_match", decode_every=10, beam=4,
     decode_rows=60,

@@ -365,7 +365,7 @@ print(data.texts[2])
 settings = models.RecurrentConfig(
     tokenizer.vocabulary_size, hidden_dim=16, units=24, num_layers=1, cell="lstm", dropout=0.0
 )
-keras.utils.set_random_seed(2)  # with 1, 3 and 7 another unit does the same
+keras.utils.set_random_seed(2)  # with 1 and 3 another unit does the same
 model = models.CausalLM(models.RecurrentBackbone(settings))
 model.compile(keras.optimizers.Adam(0.01), models.TokenCrossEntropy(), jit_compile=False)
 history = model.fit(ids[:, :-1], ids[:, 1:], batch_size=64, epochs=8, verbose=0).history
