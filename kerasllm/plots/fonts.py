@@ -3,10 +3,12 @@
 - Matplotlib's own font has no Chinese, and its list of installed fonts is as old as its cache: a
   font installed since is looked for among the files, too.
 - A character that no font holds is drawn as a box, after one warning that names the cure.
+- Such a font often has one weight only; that Matplotlib takes it for another is no news.
 - A dollar sign is escaped: Matplotlib would read what stands between two of them as mathematics.
 """
 
 import functools
+import logging
 import re
 import warnings
 
@@ -34,6 +36,22 @@ def chinese_font() -> str | None:
         >>> chinese_font() is None or isinstance(chinese_font(), str)
         True
     """
+    family = _installed()
+    if family:
+        ignore_weights(family)
+    return family
+
+
+def ignore_weights(family):
+    """Keep Matplotlib from logging that it draws with another weight of this font than asked."""
+
+    def news(record):
+        return not ("font weight" in str(record.msg) and family in (record.args or ()))
+
+    logging.getLogger("matplotlib.font_manager").addFilter(news)
+
+
+def _installed():
     from matplotlib import font_manager
 
     known = {font.name for font in font_manager.fontManager.ttflist}

@@ -1,4 +1,5 @@
 import io
+import logging
 import warnings
 from itertools import pairwise
 
@@ -174,6 +175,21 @@ def test_chinese_without_a_font_warns_once_and_names_the_cure(no_chinese_font):
     assert len(caught) == 1
     assert figure.axes[0].get_xticklabels()[0].get_text() == "□□"
     png(figure)  # warnings are errors: nothing more is said while drawing
+
+
+def test_a_font_of_one_weight_is_used_without_a_word(caplog):
+    family, logger = "DejaVu Sans Display", logging.getLogger("matplotlib.font_manager")
+    log = ("findfont: Failed to find font weight %s for %s, now using %s.", "bold", family, 400)
+    logger.warning(*log)
+    assert family in caplog.text  # as Matplotlib logs it
+    caplog.clear()
+    before = list(logger.filters)
+    fonts.ignore_weights(family)
+    logger.warning(*log)
+    assert not caplog.text
+    logger.warning("findfont: Font family %r not found.", family)
+    assert "not found" in caplog.text  # everything else is still said
+    logger.filters[:] = before
 
 
 def test_chinese_is_drawn_in_a_chinese_font():
