@@ -59,8 +59,8 @@ def finetune(
     settings = inherit(settings, run, report)
     train, validation = read_labelled(data)
     if settings.held_out:
-        shares = (settings.held_out, 1 - settings.held_out)
-        validation, train = datasets.split(train, shares, seed=settings.seed)
+        shares = (1 - settings.held_out, settings.held_out)
+        train, validation = datasets.split(train, shares, seed=settings.seed)
     config = {
         "kind": "finetune",
         "settings": dataclasses.asdict(settings),

@@ -278,6 +278,7 @@ def test_a_share_of_the_training_texts_validates(pretrained, tmp_path, monkeypat
     trained = finetuning.train_classifier
 
     def watch(model, tokenizer, train, validation, *rest):
+        assert (train.split, validation.split) == ("train", "validation")
         given.append((train.texts, validation.texts))
         return trained(model, tokenizer, train, validation, *rest)
 
