@@ -52,7 +52,7 @@ def sentences(shape):
     tokenizer = train_tokenizer(data.texts, kind="wordpiece", vocabulary_size=shape["vocabulary"])
     ids = [tokenizer.frame(row) for row in tokenizer.encode_batch(texts)]
     names = sorted(set(data.labels))
-    return ids, np.array([names.index(label) for label in data.labels[: shape["texts"]]])
+    return ids, np.array([names.index(name) for name in data.labels_of[: shape["texts"]]])
 
 
 # --- this project ---

@@ -8,6 +8,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 
@@ -26,12 +27,18 @@ class Worker:
 
     def __init__(self, file, arguments, backend):
         environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [sys.executable, file, *arguments],
             env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=None if os.environ.get("SHOW_ERRORS") else subprocess.DEVNULL,
+            stderr=self.errors,
         )  # fmt: skip
         self.ready = self._answer("ready") is not None
+
+    def why_not(self):
+        """Return the last line that the process wrote about its end."""
+        self.errors.seek(0)
+        return ([line.strip() for line in self.errors if line.strip()] or ["no reason given"])[-1]
 
     def _answer(self, word):
         for line in self.process.stdout:
@@ -66,7 +73,7 @@ def take_turns(file, case, backends, options, rounds):
         for name, backend in backends.items()
     }
     for name in [name for name, worker in workers.items() if not worker.ready]:
-        print(f"{name}: could not be had here")
+        print(f"{name}: could not be had here ({workers[name].why_not():.120})")
         del workers[name]
     times = {name: [] for name in workers}
     for _ in range(rounds):
