@@ -27,7 +27,7 @@ class Worker:
 
     def __init__(self, file, arguments, backend):
         environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open while the process is
         self.process = subprocess.Popen(
             [sys.executable, file, *arguments],
             env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
