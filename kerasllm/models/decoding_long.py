@@ -5,6 +5,8 @@ a context of tokens. nanoGPT reads the last full context again at each token: a 
 at many times the work.
 """
 
+from collections import defaultdict
+
 from kerasllm.models.decoding import decode_ids, stream_ids
 from kerasllm.models.decoding_steps import steps_of
 from kerasllm.text import EOS
@@ -29,17 +31,23 @@ def generate_long(model, prompts, max_new_tokens=64, *, stop=(EOS,), seed=0, **o
     Raises:
         ValueError: a prompt fills the context.
     """
-    windows, new = [list(prompt) for prompt in prompts], [[] for _ in prompts]
-    going, left = list(range(len(windows))), max_new_tokens
-    while going and left > 0:
-        texts = [windows[row] for row in going]
-        count = _room(model, max(map(len, texts)), left)
-        written = decode_ids(model, texts, count, stop=stop, seed=seed, **options)
-        for row, tokens in zip(going, written, strict=True):
-            new[row] += tokens
-            windows[row] = _second_half(model, windows[row] + tokens)
-        going = [row for row in going if new[row][-1] not in stop]
-        left, seed = left - count, seed + _NEXT
+    context, windows = steps_of(model).max_length, [list(prompt) or [EOS] for prompt in prompts]
+    if context is None or max(map(len, windows), default=0) + max_new_tokens <= context:
+        return decode_ids(model, prompts, max_new_tokens, stop=stop, seed=seed, **options)
+    new, going = [[] for _ in windows], range(len(windows))
+    while going:
+        # Only texts that fill their contexts together: no answer depends on the others.
+        groups = defaultdict(list)
+        for row in going:
+            groups[len(windows[row]), len(new[row])].append(row)
+        for (used, done), rows in groups.items():
+            count, texts = _room(model, used, max_new_tokens - done), [windows[r] for r in rows]
+            written = decode_ids(model, texts, count, stop=stop, seed=seed, **options)
+            for row, tokens in zip(rows, written, strict=True):
+                new[row] += tokens
+                windows[row] = _second_half(model, windows[row] + tokens)
+        going = [r for r in going if len(new[r]) < max_new_tokens and new[r][-1] not in stop]
+        seed += _NEXT
         options["prefix"] = ()
     return new
 

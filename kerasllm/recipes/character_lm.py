@@ -5,8 +5,8 @@
 
 The first has the size and the tokens of nanoGPT's recipe for a CPU (4 layers of 128, context 64,
 batch 12, 2,000 steps; its README gives 1.88 nats a character). The second is free to choose: rotary
-positions, a longer context and larger batches. The last tenth of the text is held out; learning
-rates were chosen on another part.
+positions, a longer context and larger batches. The last tenth of the text is held out; the
+learning rate of the first was chosen on a part of the rest.
 """
 
 import dataclasses

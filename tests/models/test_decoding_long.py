@@ -37,6 +37,8 @@ def test_each_of_several_ends_for_itself(make_lm):
     prompts = [[7, 8, 9], [12], [20, 6, 13, 9, 8]]
     whole = generate_long(model, prompts, 31, stop=())
     assert [len(new) for new in whole] == [31] * 3
+    alone = [generate_long(model, [prompt], 31, stop=())[0] for prompt in prompts]
+    assert whole == alone
     stop = whole[0][13]
     ended = generate_long(model, prompts, 31, stop=(stop,))
     for new, full in zip(ended, whole, strict=True):
