@@ -29,8 +29,8 @@ class MultiHeadAttention(keras.layers.Layer):
             when None.
         mask: real positions of x (B, T); hides keys of self-attention.
         source_mask: real positions of the source (B, S).
-        cache: (keys, values), each (B, N, S_max, K), of the positions before `start`: the new keys
-            are written at `start` and (y, cache) is returned.
+        cache: (keys, values), each (B N, S_max, K), of the positions before `start`, as
+            `initial_cache` makes it: the new keys are written at `start` and (y, cache) is returned.
         start: position of x[:, 0]; an int or a scalar tensor.
         return_weights: return (y, A), A (B, N, T, S).
 
@@ -111,22 +111,31 @@ class MultiHeadAttention(keras.layers.Layer):
         """Return y (B, T, D), with the cache or the weights A where asked for."""
         query, key, value = self._project(inputs, source, start)
         if cache is not None:
-            key = ops.slice_update(cache[0], (0, 0, start, 0), ops.cast(key, cache[0].dtype))
-            value = ops.slice_update(cache[1], (0, 0, start, 0), ops.cast(value, cache[1].dtype))
-            cache = (key, value)
+            key, value = cache = _written(cache, (key, value), start)
         key_mask = mask if source is None else source_mask
-        seen = self._seen(ops.shape(query)[2], ops.shape(key)[2], key_mask, cache, start)
-        # (B, N, T, K) x (B, N, S, K) -> (B, N, T, S)
-        scores = ops.einsum("bntk,bnsk->bnts", query * self.head_size**-0.5, key)
-        weights = masked_softmax(scores, seen)
-        mixed = ops.einsum("bnts,bnsk->bntk", self.dropout(weights, training=training), value)
+        seen = self._seen(ops.shape(query)[1], ops.shape(key)[1], key_mask, cache, start)
+        scores = _products(query * self.head_size**-0.5, key)  # (B N, T, S)
+        by_head = (-1, self.num_heads, *ops.shape(scores)[1:])
+        weights = masked_softmax(ops.reshape(scores, by_head), seen)
+        dropped = self.dropout(weights, training=training)
+        mixed = ops.matmul(ops.reshape(dropped, ops.shape(scores)), value)  # (B N, T, K)
         y = self._merge(mixed)
         if cache is not None:
             return y, cache
         return (y, weights) if return_weights else y
 
+    def initial_cache(self, batch_size, length):
+        """Return a cache for `length` positions that is still empty.
+
+        Heads stand beside the batch in one axis, as the matrix products want them: then XLA writes
+        a new key in its place, where it copies caches of four axes at every step.
+        """
+        shape = (batch_size * self.num_heads, length, self.head_size)
+        zeros = ops.zeros(shape, dtype=self.compute_dtype)
+        return zeros, zeros
+
     def _project(self, x, source, start):
-        """Return Q (B, N, T, K), K and V (B, N, S, K)."""
+        """Return Q (B N, T, K), K and V (B N, S, K)."""
         width = self.num_heads * self.head_size
         kernel = self.qkv_kernel
         bias = self.qkv_bias if self.use_bias else ops.zeros((3 * width,), self.compute_dtype)
@@ -138,7 +147,7 @@ class MultiHeadAttention(keras.layers.Layer):
         return query, *(source if isinstance(source, tuple) else self.project_source(source))
 
     def project_source(self, source):
-        """Return the keys and values (B, N, S, K) of a source, for a decoder's every step."""
+        """Return the keys and values (B N, S, K) of a source, for a decoder's every step."""
         width = self.num_heads * self.head_size
         rest = ops.matmul(source, ops.cast(self.qkv_kernel, self.compute_dtype)[:, width:])
         if self.use_bias:
@@ -146,16 +155,19 @@ class MultiHeadAttention(keras.layers.Layer):
         return tuple(self._heads(part) for part in ops.split(rest, 2, axis=-1))
 
     def _heads(self, x, start=None):
-        """Split features into heads, rotated from `start` on: (B, T, NK) -> (B, N, T, K)."""
-        x = ops.reshape(x, (*ops.shape(x)[:2], self.num_heads, self.head_size))
+        """Split features into heads, rotated from `start` on: (B, T, NK) -> (B N, T, K)."""
+        steps = ops.shape(x)[1]
+        x = ops.reshape(x, (-1, steps, self.num_heads, self.head_size))
         x = x if start is None else rotate(x, start)
-        return ops.transpose(x, (0, 2, 1, 3))  # a head's keys side by side: quick to read
+        x = ops.transpose(x, (0, 2, 1, 3))  # a head's keys side by side: quick to read
+        return ops.reshape(x, (-1, steps, self.head_size))
 
     def _merge(self, mixed):
-        """Concatenate the heads (B, N, T, K) and project them to (B, T, D)."""
-        mixed = ops.transpose(mixed, (0, 2, 1, 3))
-        shape = ops.shape(mixed)
-        y = ops.matmul(ops.reshape(mixed, (*shape[:2], shape[2] * shape[3])), self.output_kernel)
+        """Concatenate the heads (B N, T, K) and project them to (B, T, D)."""
+        steps, width = ops.shape(mixed)[1], self.num_heads * self.head_size
+        mixed = ops.reshape(mixed, (-1, self.num_heads, steps, self.head_size))
+        mixed = ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (-1, steps, width))
+        y = ops.matmul(mixed, self.output_kernel)
         return y + self.output_bias if self.use_bias else y
 
     def _seen(self, query_length, key_length, key_mask, cache, start):
@@ -199,3 +211,18 @@ class MultiHeadAttention(keras.layers.Layer):
             "dropout": self.dropout.rate,
             "use_bias": self.use_bias,
         }
+
+
+def _written(cache, new, start):
+    """Return a cache with new keys and values (B N, T, K) at `start`."""
+    return tuple(
+        ops.slice_update(old, (0, start, 0), ops.cast(x, old.dtype))
+        for old, x in zip(cache, new, strict=True)
+    )
+
+
+def _products(query, key):
+    """Return Q Kᵀ (B N, T, S) of Q (B N, T, K) and K (B N, S, K)."""
+    if query.shape[1] == 1:  # a step of decoding: K Qᵀ, for which no keys need to be transposed
+        return ops.swapaxes(ops.einsum("bsk,btk->bst", key, query), 1, 2)
+    return ops.einsum("btk,bsk->bts", query, key)

@@ -196,10 +196,8 @@ class TransformerBackbone(_Backbone):
 
     def initial_state(self, batch_size, max_length=None):
         """Return empty keys and values for `max_length` positions, a pair for each block."""
-        s = self.settings
-        shape = (batch_size, s.num_heads, max_length or s.max_length, s.hidden_dim // s.num_heads)
-        zeros = ops.zeros(shape, dtype=self.compute_dtype)
-        return [(zeros, zeros) for _ in range(s.num_layers)]
+        length = max_length or self.settings.max_length
+        return [block.attention.initial_cache(batch_size, length) for block in self.blocks]
 
     def step(self, ids, state, start=0):
         """Return features (B, T, D) of the tokens at `start` (B, T) and the new state."""

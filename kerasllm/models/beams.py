@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasllm.models.decoding_steps import NEVER, answer, steps_of
+from kerasllm.models.decoding_steps import NEVER, answer, rows_of, steps_of
 from kerasllm.text import EOS
 
 LOWEST = -1e30
@@ -176,7 +176,9 @@ def _follow(new, old, rows):
     What a step hands on as it was, such as an encoded source, is the same for all beams of a text.
     """
     return keras.tree.map_structure(
-        lambda after, before: after if after is before else ops.take(after, rows, axis=0), new, old
+        lambda after, before: after if after is before else rows_of(after, rows, rows.shape[0]),
+        new,
+        old,
     )
 
 

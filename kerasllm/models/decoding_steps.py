@@ -1,7 +1,8 @@
 """What decoding asks of a model, and lists of token ids as the arrays that its loops work on.
 
 A model is driven as `logits, state = steps(ids, state, start)`: ids (B, 1) at position `start` give
-the logits (B, V) of the token after them; the state is any nest of tensors with B rows each.
+the logits (B, V) of the token after them; the state is any nest of tensors with B rows each, or
+with as many for each text, such as the keys of its heads.
 """
 
 import functools
@@ -174,7 +175,15 @@ def checked(texts, vocabulary_size, what="prompts"):
 
 def _read(steps, size, width, source):
     state = steps.read(ops.convert_to_tensor(source), size)
-    return keras.tree.map_structure(lambda x: ops.repeat(x, width, axis=0), state)
+    batch = source.shape[0]
+    rows = np.repeat(np.arange(batch), width)
+    return keras.tree.map_structure(lambda x: rows_of(x, rows, batch), state)
+
+
+def rows_of(x, rows, batch):
+    """Return some rows of x (B n, …), of which n that follow each other belong to a text."""
+    by_text = ops.reshape(x, (batch, -1, *x.shape[1:]))
+    return ops.reshape(ops.take(by_text, rows, axis=0), (-1, *x.shape[1:]))
 
 
 def _prefixes(prefix, count, max_new_tokens, vocabulary_size):

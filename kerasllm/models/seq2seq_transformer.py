@@ -73,12 +73,10 @@ class TransformerSeq2Seq(Seq2Seq):
 
     def initial_state(self, memory, max_length=None):
         """Return empty keys and values for `max_length` target tokens, and the source's."""
-        c, blocks = self.settings, self._blocks()
-        batch = ops.shape(memory["source"])[0]
-        shape = (batch, c.num_heads, max_length or c.max_length, c.hidden_dim // c.num_heads)
-        zeros = ops.zeros(shape, dtype=self.compute_dtype)
+        batch, blocks = ops.shape(memory["source"])[0], self._blocks()
+        length = max_length or self.settings.max_length
         return {
-            "caches": [(zeros, zeros) for _ in blocks],
+            "caches": [block.attention.initial_cache(batch, length) for block in blocks],
             "memory": [block.project_source(memory["features"]) for block in blocks],
             "source": memory["source"],
         }

@@ -131,14 +131,14 @@ def test_fully_masked_keys_give_finite_numbers(rng, randomize, numpy):
 @pytest.mark.parametrize("rotary", [False, True], ids=["plain", "rotary"])
 def test_a_cache_gives_the_numbers_of_the_whole(rotary, pieces, rng, randomize, numpy):
     layer, x = _layer(rng, randomize, causal=True, rotary=rotary)
-    empty = keras.ops.convert_to_tensor(rng.normal(size=(B, N, S, K)).astype("float32"))
+    empty = keras.ops.convert_to_tensor(rng.normal(size=(B * N, S, K)).astype("float32"))
     cache, start, parts = (empty, empty), 0, []  # what stands behind `start` is never read
     for length in pieces:
         position = start if length > 1 else keras.ops.convert_to_tensor(start, dtype="int32")
         y, cache = layer(x[:, start : start + length], cache=cache, start=position)
         parts.append(numpy(y))
         start += length
-    assert tuple(cache[0].shape) == (B, N, S, K)
+    assert tuple(cache[0].shape) == (B * N, S, K)
     assert np.abs(np.concatenate(parts, axis=1) - numpy(layer(x))).max() < 1e-5
 
 

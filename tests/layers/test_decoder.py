@@ -67,8 +67,7 @@ def test_block(norm, masked, rng, randomize, numpy, precision):
 def test_caches_give_the_numbers_of_the_whole(norm, rotary, rng, randomize, numpy):
     block, x, source = _block(rng, randomize, norm=norm, rotary=rotary)
     projected = block.project_source(keras.ops.convert_to_tensor(source))
-    zeros = keras.ops.zeros((B, N, 6, D // N))
-    cache, parts, looks = (zeros, zeros), [], []
+    cache, parts, looks = block.attention.initial_cache(B, 6), [], []
     for t in range(T):
         y, cache, weights = block(
             x[:, t : t + 1], source=projected, source_mask=SOURCE_MASK, cache=cache, start=t,
@@ -97,7 +96,7 @@ def test_one_projection_of_the_source_is_that_of_the_whole_call(rng, randomize, 
     block, x, source = _block(rng, randomize)
     attention = block.cross_attention
     pair = attention.project_source(keras.ops.convert_to_tensor(source))
-    assert [tuple(part.shape) for part in pair] == [(B, N, S, D // N)] * 2
+    assert [tuple(part.shape) for part in pair] == [(B * N, S, D // N)] * 2
     a = numpy(attention(x, source=source, source_mask=SOURCE_MASK))
     b = numpy(attention(x, source=pair, source_mask=SOURCE_MASK))
     assert np.abs(a - b).max() < 1e-6

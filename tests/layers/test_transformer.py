@@ -97,8 +97,7 @@ def test_a_post_norm_block_gives_normalised_rows(rng, numpy):
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_a_cache_gives_the_numbers_of_the_whole(norm, rotary, rng, randomize, numpy):
     block, x = _block(rng, randomize, causal=True, norm=norm, rotary=rotary)
-    zeros = keras.ops.zeros((B, N, 7, D // N))
-    y, cache = block(x[:, :3], cache=(zeros, zeros))
+    y, cache = block(x[:, :3], cache=block.attention.initial_cache(B, 7))
     parts = [numpy(y)]
     for t in (3, 4):
         y, cache = block(x[:, t : t + 1], cache=cache, start=t)
