@@ -29,8 +29,8 @@ class MultiHeadAttention(keras.layers.Layer):
             when None.
         mask: real positions of x (B, T); hides keys of self-attention.
         source_mask: real positions of the source (B, S).
-        cache: (keys, values), each (B N, S_max, K), of the positions before `start`, as
-            `initial_cache` makes it: the new keys are written at `start` and (y, cache) is returned.
+        cache: (keys, values), each (B N, S_max, K), of the positions before `start`: the new keys
+            are written at `start` and (y, cache) is returned. `initial_cache` makes an empty one.
         start: position of x[:, 0]; an int or a scalar tensor.
         return_weights: return (y, A), A (B, N, T, S).
 
