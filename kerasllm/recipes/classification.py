@@ -4,8 +4,8 @@
     python -m kerasllm.recipes.classification ag_news --pretrained runs/minilm
 
 The LSTM reads in both directions; hidden words of the training texts teach it before the labels do.
-With `--pretrained`, an imported encoder is fine-tuned instead (`kerasllm import`). What chooses the
-epoch is a part of the training rows; the split that is scored took no part.
+With `--pretrained`, an imported encoder is fine-tuned instead (`kerasllm import`). The validation
+split chooses the epoch; where that is what is scored, 5 % of the training rows do.
 """
 
 import dataclasses
@@ -31,20 +31,19 @@ LSTM = PretrainSettings(
     steps=1500,
 )
 TUNE = FinetuneSettings(
-    pooling="max", dropout=0.5, word_dropout=0.1, batch_size=64, learning_rate=1e-3, epochs=4.0,
-    held_out=0.05,
+    pooling="max", dropout=0.5, word_dropout=0.1, batch_size=64, learning_rate=1e-3, epochs=4.0
 )  # fmt: skip
 ENCODER = FinetuneSettings(
-    pooling="mean", batch_size=32, learning_rate=7e-5, epochs=2.0, length=128, held_out=0.05,
-    discriminative=1.2,
+    pooling="mean", batch_size=32, learning_rate=7e-5, epochs=3.0, length=128, discriminative=1.2
 )  # fmt: skip
 
-# data: (the split that is scored, the target of the LSTM, of the encoder, changes to the settings)
+# data: (the split that is scored, the target of the LSTM, of the encoder,
+#        changes to how the LSTM is pretrained, to how either is fine-tuned)
 DATA = {
-    "sst2": ("validation", 82.0, 90.5, {}),
-    "ag_news": ("test", 88.0, 91.5, {"length": 96}),
-    "thucnews": ("test", 88.0, None, {"tokenizer": "character", "length": 40}),
-    "chnsenticorp_htl": ("test", 90.0, None, {"tokenizer": "character", "length": 200}),
+    "sst2": ("validation", 82.0, 90.5, {}, {"held_out": 0.05}),
+    "ag_news": ("test", 88.0, 91.5, {"length": 96}, {}),
+    "thucnews": ("test", 88.0, None, {"tokenizer": "character", "length": 40}, {}),
+    "chnsenticorp_htl": ("test", 90.0, None, {"tokenizer": "character", "length": 200}, {}),
 }
 
 
@@ -56,13 +55,14 @@ def main(
 ) -> None:
     """Train and score on one of the sets in `DATA`; `share` scales steps and epochs."""
     check_choice("data", data, DATA)
-    split, lstm, encoder, changes = DATA[data]
+    split, lstm, encoder, changes, tuning = DATA[data]
     if pretrained is None:
         settings = dataclasses.replace(LSTM, steps=round(LSTM.steps * share), **changes)
         run = kerasllm.pretrain(data, output / "pretrained", settings=settings, resume=True)
         tune, title, target = TUNE, "LSTM in two directions", lstm
     else:
         run, tune, title, target = pretrained, ENCODER, f"fine-tuned {pretrained.name}", encoder
+    tune = dataclasses.replace(tune, **tuning)
     tune = dataclasses.replace(tune, epochs=tune.epochs * share)
     tuned = kerasllm.finetune(run, data, output / "finetuned", settings=tune, resume=True)
     result = kerasllm.evaluate(tuned, split=split)
