@@ -110,9 +110,14 @@ def feed(batches, first):
         return tf.TensorSpec([None, *(None if ids else n for n in array.shape[1:])], array.dtype)
 
     signature = keras.tree.map_structure(spec, tuple(batches.batch(first)))
-    return tf.data.Dataset.from_generator(
+    # The thread that tunes a pipeline may sleep through its end, for as long as it has run so far,
+    # and `fit` would wait for it; here it has nothing to tune.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    dataset = tf.data.Dataset.from_generator(
         lambda: batches.stream(first), output_signature=signature
-    ).prefetch(2)
+    )
+    return dataset.prefetch(2).with_options(options)
 
 
 def _interval(state, report):
