@@ -236,3 +236,9 @@ def test_batches_of_equal_shape_do_not_fix_the_shape():
     growing = stage(steps=6, model=network(eager=False))
     growing.batches = Growing()
     assert run_stage(growing)[-1]["step"] == 6
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
+def test_no_thread_tunes_the_batches():
+    # In half of the runs it slept on at the end, and `fit` waited as long as it had trained.
+    assert loop.feed(Numbers(), 0).options().autotune.enabled is False
