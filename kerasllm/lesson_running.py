@@ -120,7 +120,8 @@ def machine_traces(outputs):
         for output in outputs
         for text in (output.get("text", ""), *map(str, _texts(output.get("data", {}))))
     )
-    places = {str(Path.home()), str(ROOT), sys.prefix, "/tmp/", "/home/", "/Users/"}
+    places = {f"/{folder}/" for folder in ("tmp", "home", "Users")}
+    places |= {str(Path.home()), str(ROOT), sys.prefix}
     return [place for place in sorted(places - {"/"}) if place in text] + re.findall(
         r"0x[0-9a-f]{8,}", text
     )
