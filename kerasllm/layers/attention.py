@@ -125,7 +125,7 @@ class MultiHeadAttention(keras.layers.Layer):
         return (y, weights) if return_weights else y
 
     def initial_cache(self, batch_size, length):
-        """Return a cache for `length` positions that is still empty.
+        """Return an empty cache: keys and values (B N, S_max, K) for `length` positions.
 
         Heads stand beside the batch in one axis, as the matrix products want them: then XLA writes
         a new key in its place, where it copies caches of four axes at every step.

@@ -110,8 +110,8 @@ def feed(batches, first):
         return tf.TensorSpec([None, *(None if ids else n for n in array.shape[1:])], array.dtype)
 
     signature = keras.tree.map_structure(spec, tuple(batches.batch(first)))
-    # The thread that tunes a pipeline may sleep through its end, for as long as it has run so far,
-    # and `fit` would wait for it; here it has nothing to tune.
+    # The thread that tunes a pipeline sleeps in doubling periods and may miss its end: `fit` would
+    # wait for up to as long as it has run. Here it has nothing to tune.
     options = tf.data.Options()
     options.autotune.enabled = False
     dataset = tf.data.Dataset.from_generator(

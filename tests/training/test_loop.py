@@ -240,5 +240,5 @@ def test_batches_of_equal_shape_do_not_fix_the_shape():
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is TensorFlow's")
 def test_no_thread_tunes_the_batches():
-    # In half of the runs it slept on at the end, and `fit` waited as long as it had trained.
+    # It may sleep through their end, and `fit` would wait for it.
     assert loop.feed(Numbers(), 0).options().autotune.enabled is False
