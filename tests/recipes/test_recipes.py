@@ -10,7 +10,7 @@ import pytest
 
 import kerasllm.recipes
 from kerasllm import datasets
-from kerasllm.recipes import entities
+from kerasllm.recipes import classification, entities
 from kerasllm.training.seq2seq_settings import Seq2SeqSettings, resolve_seq2seq
 from kerasllm.training.settings import OptimizerSettings, resolve
 
@@ -56,3 +56,14 @@ def test_a_recipe_from_its_data_to_its_row(tmp_path, monkeypatch, capsys):
 def test_an_unknown_set_is_answered_with_the_nearest():
     with pytest.raises(ValueError, match="conll2003"):
         entities.main("conll2033")
+
+
+@pytest.mark.parametrize("name", classification.DATA)
+def test_rows_that_are_scored_choose_nothing(name):
+    split, *_, tuning = classification.DATA[name]
+    chosen = [
+        dataclasses.replace(each, **tuning)
+        for each in (classification.TUNE, classification.ENCODER)
+    ]
+    # `finetune` looks at the validation split, unless rows are held out of training for it
+    assert all((each.held_out > 0) == (split == "validation") for each in chosen)
