@@ -60,9 +60,9 @@ def sentences(shape):
 
 def _stages(model, loss, batches, steps):
     """Return a function that trains for so many steps, as the commands do."""
-    from kerasllm.training.loop import Stage, run_stage
+    from kerasllm.training.engine.loop import Stage, run_stage
     from kerasllm.training.pretraining import compile_model
-    from kerasllm.training.settings import PretrainSettings
+    from kerasllm.training.settings.pretraining import PretrainSettings
 
     settings = PretrainSettings(learning_rate=RATE, weight_decay=DECAY)
     compile_model(model, loss, settings, 10**6, batches)
@@ -71,7 +71,7 @@ def _stages(model, loss, batches, steps):
 
 def _language(backbone, shape):
     from kerasllm.models import CausalLM, TokenCrossEntropy
-    from kerasllm.training.batches import StreamBatches
+    from kerasllm.text.batching import StreamBatches
 
     batches = StreamBatches(tokens(shape), shape["length"], shape["batch"])
     return _stages(CausalLM(backbone), TokenCrossEntropy(), batches, shape["steps"])
@@ -103,7 +103,7 @@ def kerasllm_minilm(shape):
     import keras
 
     from kerasllm.models import TextClassifier, TransformerBackbone, TransformerConfig
-    from kerasllm.training.batches import TextBatches
+    from kerasllm.text.batching import TextBatches
 
     config = TransformerConfig(
         shape["vocabulary"], shape["dim"], shape["layers"], shape["heads"], shape["inner"],

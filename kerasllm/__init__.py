@@ -34,7 +34,7 @@ _FUNCTIONS = {
     "train_span": "kerasllm.training",
     "load_run": "kerasllm.training",
     "quickstart": "kerasllm.recipes.quickstart",
-    "doctor": "kerasllm.diagnosis",
+    "doctor": "kerasllm.diagnosis.report",
 }
 
 __all__ = [*_PACKAGES, *_FUNCTIONS, "__version__"]

@@ -25,7 +25,7 @@ def verify(
 
     Example: kerasllm verify --model runs/finetuned
     """
-    from kerasllm.verify.proof_command import on_backend, verify_command
+    from kerasllm.verify.proofs.command import on_backend, verify_command
 
     if backend is not None and backend != os.environ.get("KERAS_BACKEND"):
         files = {
@@ -59,7 +59,7 @@ def trace(
     Example: kerasllm trace runs/pretrained "To be, or not" --layer lstm_0 --symbol f
     """
     flags.load_keras()
-    from kerasllm.verify.proof_command import show_trace
+    from kerasllm.verify.proofs.command import show_trace
 
     show_trace(run, text, layer=layer, symbol=symbol, step=step, unit=unit, top=top)
 
@@ -70,6 +70,6 @@ def doctor():
 
     Example: kerasllm doctor
     """
-    from kerasllm.diagnosis import doctor
+    from kerasllm.diagnosis.report import doctor
 
     raise typer.Exit(0 if doctor().ok else 1)

@@ -8,10 +8,11 @@ import typer
 from kerasllm.cli import flags
 from kerasllm.cli.command import TRAIN, app, group
 from kerasllm.cli.flags import Data, Quiet, Resume, RunFolder, settings_flags
-from kerasllm.training.seq2seq_settings import Seq2SeqSettings
-from kerasllm.training.settings import FinetuneSettings, PretrainSettings
-from kerasllm.training.span_settings import SpanSettings
-from kerasllm.training.tagging_settings import TaggerSettings
+from kerasllm.training.settings.classification import FinetuneSettings
+from kerasllm.training.settings.pretraining import PretrainSettings
+from kerasllm.training.settings.seq2seq import Seq2SeqSettings
+from kerasllm.training.settings.span import SpanSettings
+from kerasllm.training.settings.tagging import TaggerSettings
 
 train_app = group("train", "Train a tagger, an encoder-decoder or an answerer.", TRAIN)
 Pretrained = Annotated[

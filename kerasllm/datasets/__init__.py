@@ -1,10 +1,10 @@
 """Typed examples from your files, this project's sets, docstrings and public sets."""
 
-from kerasllm.datasets.download import DownloadError
 from kerasllm.datasets.examples import TASKS, Dataset, Labelled, Pair, Span, Tagged, Text
 from kerasllm.datasets.loading import get, info, load, names
 from kerasllm.datasets.options import with_options
-from kerasllm.datasets.registry import DatasetInfo, HashMismatchError, UnverifiedError
+from kerasllm.datasets.public.download import DownloadError
+from kerasllm.datasets.public.registry import DatasetInfo, HashMismatchError, UnverifiedError
 from kerasllm.datasets.splits import DuplicateReport, duplicates, split
 
 __all__ = [

@@ -4,11 +4,11 @@ import sys
 from functools import cache, partial
 from pathlib import Path
 
-from kerasllm.datasets.files import FORMATS, load_files
+from kerasllm.datasets.files.reading import FORMATS, load_files
 from kerasllm.datasets.options import with_options
-from kerasllm.datasets.public import get_public, load_public
-from kerasllm.datasets.registry import DatasetInfo
-from kerasllm.text.errors import nearest
+from kerasllm.datasets.public.loading import get_public, load_public
+from kerasllm.datasets.public.registry import DatasetInfo
+from kerasllm.utils.errors import nearest
 
 _OWN = "written for this project, Apache-2.0"
 _BUILTIN = {
@@ -41,7 +41,7 @@ def load(name_or_path, split="train", **options):
         split: "train", "validation" or "test". A set without official splits is split here, always
             in the same way: duplicates removed, then 80 / 10 / 10 %; "all" gives it whole.
         **options: what the reader of the set takes; for your own files see
-            `kerasllm.datasets.files.read_file`, such as `text="review", label="stars"`.
+            `kerasllm.datasets.files.reading.read_file`, such as `text="review", label="stars"`.
 
     Returns:
         A `Dataset`; `.info` says where it comes from and how it was split.
@@ -126,7 +126,7 @@ def _looks_like_path(name_or_path):
 
 @cache
 def _entries():
-    from kerasllm.datasets.catalogue import ENTRIES
+    from kerasllm.datasets.public.catalogue import ENTRIES
 
     entries = [*_local_entries(), *ENTRIES]
     return {entry.name: entry for entry in entries}
@@ -154,19 +154,19 @@ def _local_entries():
 
 
 def _docstrings(**options):
-    from kerasllm.datasets.docstrings import load_docstrings
+    from kerasllm.datasets.docstrings.loading import load_docstrings
 
     return load_docstrings(**options)
 
 
 def _generated(name, **options):
-    from kerasllm.datasets.synthetic import load_synthetic
+    from kerasllm.datasets.generated.loading import load_synthetic
 
     return load_synthetic(name, **options)
 
 
 def _made(name, **options):
-    from kerasllm.datasets.generated import load_generated
+    from kerasllm.datasets.generated.tasks import load_generated
 
     return load_generated(name, **options)
 

@@ -7,8 +7,8 @@ import numpy as np
 from kerasllm.datasets.examples import Span, Tagged
 from kerasllm.datasets.loading import info, load, names
 from kerasllm.datasets.options import with_options
-from kerasllm.datasets.public import is_here, reader_options
-from kerasllm.datasets.registry import folders
+from kerasllm.datasets.public.loading import is_here, reader_options
+from kerasllm.datasets.public.registry import folders
 from kerasllm.datasets.splits import duplicates
 
 _WIDTH = 90

@@ -157,7 +157,7 @@ def _difference(ours, theirs, axis, backward):
 
 def _matches(exercise, pairs):
     """Return the known mistakes that give the same numbers in all trials."""
-    from kerasllm.verify.faults import faults_of  # not above: its package loads Keras
+    from kerasllm.verify.mistakes.catalogue import faults_of  # not above: its package loads Keras
 
     own, parts = faults_of(exercise.name), faults_of(*exercise.parts)
     found = [fault for fault in own if _is(fault, exercise, pairs)]
@@ -165,7 +165,7 @@ def _matches(exercise, pairs):
 
 
 def _is(fault, exercise, pairs):
-    from kerasllm.verify.faults import seeded
+    from kerasllm.verify.mistakes.catalogue import seeded
 
     for trial, ours, _ in pairs:
         try:

@@ -1,6 +1,6 @@
 """What an exercise is, and the list of all of them.
 
-A topic is a module `tasks_<topic>.py` with a tuple `EXERCISES`. The solution is the function of
+A topic is a module of `tasks/` with a tuple `EXERCISES`. The solution is the function of
 `kerasllm.reference` with the exercise's name; the mistakes are those of the catalogue.
 """
 
@@ -107,7 +107,7 @@ class Table:
 @cache
 def exercises():
     """Return all exercises by name, easy ones first."""
-    modules = [importlib.import_module(f"kerasllm.exercises.tasks_{topic}") for topic in TOPICS]
+    modules = [importlib.import_module(f"kerasllm.exercises.tasks.{topic}") for topic in TOPICS]
     found = [exercise for module in modules for exercise in module.EXERCISES]
     found.sort(key=lambda exercise: LEVELS.index(exercise.level))
     return {exercise.name: exercise for exercise in found}

@@ -26,7 +26,7 @@ class Result:
         verdicts: one `Verdict` an output; empty if nothing could be compared.
         trials: whether each trial was right, by its label.
         problem: why the function could not be run or compared, "" if it could.
-        matches: the known mistakes that give these very numbers (`kerasllm.verify.faults.Fault`).
+        matches: the known mistakes that give these very numbers (`kerasllm.verify.Fault`).
         notes: further observations.
         printed: what the function printed in its first trial.
     """

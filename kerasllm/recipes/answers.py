@@ -14,7 +14,7 @@ import typer
 
 import kerasllm
 from kerasllm.recipes.record import record
-from kerasllm.training.span_settings import SpanSettings
+from kerasllm.training.settings.span import SpanSettings
 
 SETTINGS = SpanSettings(
     learning_rate=1.5e-4, epochs=2.0, length=224, batch_size=24, validation_rows=300

@@ -16,7 +16,7 @@ import typer
 import kerasllm
 from kerasllm.recipes.record import record
 from kerasllm.training import FinetuneSettings, PretrainSettings
-from kerasllm.training.settings import check_choice
+from kerasllm.utils.errors import check_choice
 
 LSTM = PretrainSettings(
     objective="masked",

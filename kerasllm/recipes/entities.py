@@ -16,7 +16,7 @@ import typer
 import kerasllm
 from kerasllm.recipes.record import record
 from kerasllm.training import TaggerSettings
-from kerasllm.training.settings import check_choice
+from kerasllm.utils.errors import check_choice
 
 SCRATCH = TaggerSettings()
 ENCODER = TaggerSettings(learning_rate=1e-4, epochs=3.0, units=128)

@@ -15,7 +15,7 @@ import typer
 import kerasllm
 from kerasllm.recipes.record import record
 from kerasllm.training import Seq2SeqSettings
-from kerasllm.training.settings import check_choice
+from kerasllm.utils.errors import check_choice
 
 SCAN = Seq2SeqSettings(
     tokenizer="word", word_splitter="space", min_frequency=1, shared=False, cell="gru",

@@ -16,7 +16,7 @@ import typer
 import kerasllm
 from kerasllm.recipes.quickstart import FULL, PRETRAINING, SCRATCH
 from kerasllm.recipes.record import record
-from kerasllm.training.settings import check_choice
+from kerasllm.utils.errors import check_choice
 
 COUNTS = (100, 1000)
 DATA = ("ag_news", "sst2")

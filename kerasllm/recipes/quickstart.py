@@ -22,9 +22,9 @@ from kerasllm.training import (
     payoff,
     pretrain,
 )
-from kerasllm.training.payoffs import draw, summary
-from kerasllm.training.progress import Progress
-from kerasllm.training.report import Code, Picture, Table, write_report
+from kerasllm.training.engine.progress import Progress
+from kerasllm.training.experiments.label_efficiency import draw, summary
+from kerasllm.utils.report import Code, Picture, Table, write_report
 
 LABELS = (100, 300)
 DRAWS = 5

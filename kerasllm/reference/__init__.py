@@ -20,31 +20,31 @@ Masks are boolean and True where a token is real, or may be seen. Padding is on 
 """
 # ruff: noqa: F403
 
-from .activations import *
-from .additive_attention import *
-from .attention import *
-from .bidirectional import *
-from .bpe import *
-from .contrast import *
-from .crf import *
-from .decoding import *
-from .dense import *
-from .dropout import *
-from .embedding import *
-from .feed_forward import *
-from .gru import *
-from .losses import *
-from .lstm import *
-from .multi_head_attention import *
-from .multiplicative_attention import *
-from .ngram import *
-from .normalization import *
-from .optimizers import *
-from .positions import *
-from .schedules import *
-from .simple_rnn import *
-from .stack import *
-from .transformer import *
+from kerasllm.reference.attention.additive_attention import *
+from kerasllm.reference.attention.multi_head_attention import *
+from kerasllm.reference.attention.multiplicative_attention import *
+from kerasllm.reference.attention.positions import *
+from kerasllm.reference.attention.scaled_dot_product import *
+from kerasllm.reference.attention.transformer import *
+from kerasllm.reference.elementary.activations import *
+from kerasllm.reference.elementary.dense import *
+from kerasllm.reference.elementary.dropout import *
+from kerasllm.reference.elementary.embedding import *
+from kerasllm.reference.elementary.feed_forward import *
+from kerasllm.reference.elementary.normalization import *
+from kerasllm.reference.recurrent.bidirectional import *
+from kerasllm.reference.recurrent.gru import *
+from kerasllm.reference.recurrent.lstm import *
+from kerasllm.reference.recurrent.simple_rnn import *
+from kerasllm.reference.recurrent.stack import *
+from kerasllm.reference.sequence.bpe import *
+from kerasllm.reference.sequence.crf import *
+from kerasllm.reference.sequence.decoding import *
+from kerasllm.reference.sequence.ngram import *
+from kerasllm.reference.training.contrast import *
+from kerasllm.reference.training.losses import *
+from kerasllm.reference.training.optimizers import *
+from kerasllm.reference.training.schedules import *
 
 # Functions and traces, not the modules beside them.
 __all__ = [name for name in dir() if not name.startswith("_") and callable(globals()[name])]

@@ -1,17 +1,17 @@
 """From raw text to token ids, without Keras: cleaning, tokenizers, lengths, windows."""
 
-from kerasllm.text.base import Tokenizer
 from kerasllm.text.cleaning import Cleaner, CleaningReport
-from kerasllm.text.corpus import TokenCorpus
-from kerasllm.text.errors import nearest
+from kerasllm.text.corpora.corpus import TokenCorpus
+from kerasllm.text.corpora.streaming import read_pieces, sample_texts
 from kerasllm.text.lengths import LengthReport, length_report
 from kerasllm.text.padding import pad_sequences
 from kerasllm.text.privacy import Masked, mask_personal_data
-from kerasllm.text.special import BOS, EOS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK
-from kerasllm.text.splitters import join_words, split_words
-from kerasllm.text.streaming import read_pieces, sample_texts
-from kerasllm.text.tokenizers import KINDS, load_tokenizer, train_tokenizer
+from kerasllm.text.tokenizers.base import Tokenizer
+from kerasllm.text.tokenizers.special import BOS, EOS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK
+from kerasllm.text.tokenizers.splitters import join_words, split_words
+from kerasllm.text.tokenizers.training import KINDS, load_tokenizer, train_tokenizer
 from kerasllm.text.windows import pool_windows, truncate, window_batch, windows
+from kerasllm.utils.errors import nearest
 
 __all__ = [
     "BOS",

@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from kerasllm.text.special import check_texts
+from kerasllm.text.tokenizers.special import check_texts
 
 # U+200D joins emoji and U+200C separates Persian letters: these two stay.
 _INVISIBLE = re.compile(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasllm.text.base import Tokenizer
-from kerasllm.text.special import check_texts
+from kerasllm.text.tokenizers.base import Tokenizer
+from kerasllm.text.tokenizers.special import check_texts
 
 PERCENTILES = (50, 75, 90, 95, 99, 100)
 EXAMPLES = 3

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kerasllm.text.special import PAD
+from kerasllm.text.tokenizers.special import PAD
 
 
 def pad_sequences(

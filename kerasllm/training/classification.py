@@ -5,18 +5,18 @@ from functools import partial
 import keras
 import numpy as np
 
+from kerasllm.metrics.multilabel import binary_nats
 from kerasllm.models import LoRA, TextClassifier
+from kerasllm.models.classification.preprocessor import class_names, has_several, label_targets
 from kerasllm.text import Tokenizer, pool_windows
-from kerasllm.training.adapters import save_adapter
-from kerasllm.training.batches import TextBatches, pad_bucketed
-from kerasllm.training.checkpoints import load_checkpoint
-from kerasllm.training.corpora import Reading
-from kerasllm.training.freezing import freeze_below, head_alone, stages, used_groups
-from kerasllm.training.labelled import class_names, has_several, label_targets
-from kerasllm.training.loop import Stage, run_stage, write_history
-from kerasllm.training.movement import moved, weights_by_layer
+from kerasllm.text.batching import TextBatches, pad_bucketed
+from kerasllm.training.data import Reading
+from kerasllm.training.engine.adapters import save_adapter
+from kerasllm.training.engine.checkpoints import load_checkpoint
+from kerasllm.training.engine.freezing import freeze_below, head_alone, stages, used_groups
+from kerasllm.training.engine.loop import Stage, run_stage, write_history
+from kerasllm.training.engine.weight_changes import moved, weights_by_layer
 from kerasllm.training.pretraining import compile_model, prepare, tensorboard
-from kerasllm.training.several_labels import binary_nats
 
 
 def train_classifier(

@@ -6,11 +6,23 @@ from pathlib import Path
 import numpy as np
 
 from kerasllm import datasets
+from kerasllm.baselines import classification as baselines
+from kerasllm.baselines.classification import linear_several
+from kerasllm.baselines.language import kneser_ney
+from kerasllm.metrics.bootstrap import bootstrap_interval
+from kerasllm.metrics.classification import (
+    classification_intervals,
+    classification_metrics,
+    confusion_matrix,
+)
+from kerasllm.metrics.language import language_metrics
+from kerasllm.metrics.multilabel import several_intervals, several_metrics
 from kerasllm.models import TextEncoder
-from kerasllm.training import baselines, shapes
-from kerasllm.training.bootstrap import bootstrap_interval
+from kerasllm.models.classification.preprocessor import label_ids, label_targets
+from kerasllm.models.language.scoring import token_nats
+from kerasllm.training import shapes
 from kerasllm.training.classification import classify
-from kerasllm.training.corpora import (
+from kerasllm.training.data import (
     Reading,
     Source,
     document_rows,
@@ -18,19 +30,10 @@ from kerasllm.training.corpora import (
     read_source,
     token_rows,
 )
-from kerasllm.training.labelled import label_ids, label_targets
-from kerasllm.training.language import token_nats
-from kerasllm.training.metrics import (
-    classification_intervals,
-    classification_metrics,
-    confusion_matrix,
-    language_metrics,
-)
+from kerasllm.training.engine.progress import Progress
 from kerasllm.training.objectives import masked_nats
-from kerasllm.training.progress import Progress
 from kerasllm.training.run import Run, load_run
-from kerasllm.training.settings import PretrainSettings
-from kerasllm.training.several_labels import linear_several, several_intervals, several_metrics
+from kerasllm.training.settings.pretraining import PretrainSettings
 
 BLOCK = 256  # tokens that are drawn together for the interval of a language model's loss
 FEWEST_BLOCKS = 20  # of one block alone the interval would have no width
@@ -148,7 +151,7 @@ def _language(run, data, split, with_baselines):
     result = _language_result(data, split, metrics, nats)
     if with_baselines and source.train is not source.validation:
         vocabulary = run.tokenizer.vocabulary_size
-        ngram = baselines.kneser_ney(np.asarray(train), np.asarray(tokens), vocabulary, **size)
+        ngram = kneser_ney(np.asarray(train), np.asarray(tokens), vocabulary, **size)
         result["baselines"]["kneser_ney"] = ngram.metrics
     return result
 

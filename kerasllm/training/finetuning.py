@@ -17,14 +17,21 @@ from pathlib import Path
 
 from kerasllm import datasets
 from kerasllm.layers.pooling import MODES
+from kerasllm.models.classification.preprocessor import (
+    check_known,
+    class_names,
+    has_several,
+    read_labelled,
+)
 from kerasllm.training.classification import train_classifier
-from kerasllm.training.corpora import found_again
-from kerasllm.training.freezing import METHODS
-from kerasllm.training.labelled import check_known, class_names, has_several, read_labelled
+from kerasllm.training.data import found_again
+from kerasllm.training.engine.freezing import METHODS
+from kerasllm.training.engine.progress import Progress
 from kerasllm.training.pretraining import check_resumable
-from kerasllm.training.progress import Progress
 from kerasllm.training.run import Run, load_run, weights_hash
-from kerasllm.training.settings import FinetuneSettings, check_choice, resolve
+from kerasllm.training.settings.base import resolve
+from kerasllm.training.settings.classification import FinetuneSettings
+from kerasllm.utils.errors import check_choice
 
 
 def finetune(

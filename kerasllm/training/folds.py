@@ -3,16 +3,18 @@
 import json
 
 from kerasllm import datasets
-from kerasllm.training import baselines
+from kerasllm.baselines import classification as baselines
+from kerasllm.metrics.classification import classification_metrics
 from kerasllm.training.classification import classify, train_classifier
-from kerasllm.training.corpora import Reading
-from kerasllm.training.crossvalidation import cross_validate
+from kerasllm.training.data import Reading
+from kerasllm.training.engine.freezing import METHODS
+from kerasllm.training.engine.progress import Progress
+from kerasllm.training.experiments.crossvalidation import cross_validate
 from kerasllm.training.finetuning import inherit
-from kerasllm.training.freezing import METHODS
-from kerasllm.training.metrics import classification_metrics
-from kerasllm.training.progress import Progress
 from kerasllm.training.run import Run, load_run, write_text
-from kerasllm.training.settings import FinetuneSettings, check_choice, resolve
+from kerasllm.training.settings.base import resolve
+from kerasllm.training.settings.classification import FinetuneSettings
+from kerasllm.utils.errors import check_choice
 
 SCORES = ("accuracy", "f1_macro", "matthews")
 

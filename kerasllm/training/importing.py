@@ -2,7 +2,7 @@
 
 from kerasllm.models import CausalLM, TextEncoder
 from kerasllm.models.hub import load_checkpoint, save_checkpoint
-from kerasllm.training.progress import Progress
+from kerasllm.training.engine.progress import Progress
 from kerasllm.training.run import Run, load_run, weights_hash
 
 

@@ -16,10 +16,11 @@ from kerasllm.models import (
     TransformerConfig,
     mask_tokens,
 )
-from kerasllm.training.batches import SpanBatches, StreamBatches, TextBatches
-from kerasllm.training.corpora import document_rows, token_rows
-from kerasllm.training.language import token_nats
-from kerasllm.training.settings import check_choice
+from kerasllm.models.language.preprocessor import SpanBatches
+from kerasllm.models.language.scoring import token_nats
+from kerasllm.text.batching import StreamBatches, TextBatches
+from kerasllm.training.data import document_rows, token_rows
+from kerasllm.utils.errors import check_choice
 
 VALIDATION_TOKENS = 50_000  # a validation during training reads so many at most
 SHORTEST = 8  # tokens of a text that is cut in two spans at least

@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 
 from kerasllm.models import CausalLM, Sampling, TextClassifier, decode_ids
-from kerasllm.models.decoding_long import generate_long, stream_long
+from kerasllm.models.decoding.long_texts import generate_long, stream_long
+from kerasllm.models.language.continuations import continuation, cut, pieces, stop_ids
 from kerasllm.training import shapes
 from kerasllm.training.classification import classify
-from kerasllm.training.continuations import continuation, cut, pieces, stop_ids
-from kerasllm.training.corpora import Reading
+from kerasllm.training.data import Reading
 from kerasllm.training.run import Run, load_run
 
 

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import keras
 
-from kerasllm.training.batches import StreamBatches
-from kerasllm.training.corpora import cleaned, found_again, make_tokenizer, read_source
-from kerasllm.training.loop import Stage, run_stage
+from kerasllm.text.batching import StreamBatches
+from kerasllm.training.data import cleaned, found_again, make_tokenizer, read_source
+from kerasllm.training.engine.loop import Stage, run_stage
+from kerasllm.training.engine.optimizers import make_optimizer
+from kerasllm.training.engine.progress import Progress
 from kerasllm.training.objectives import make_objective
-from kerasllm.training.optimizers import make_optimizer
-from kerasllm.training.progress import Progress
 from kerasllm.training.run import Run, load_run
-from kerasllm.training.settings import PretrainSettings, resolve
+from kerasllm.training.settings.base import resolve
+from kerasllm.training.settings.pretraining import PretrainSettings
 
 
 def pretrain(

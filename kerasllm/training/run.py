@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasllm import __version__
-from kerasllm.text.files import whole_file
+from kerasllm.utils.files import whole_file
 
 RESULTS = ("model.keras", "metrics.json", "history.csv", "moved.json")
 

@@ -2,13 +2,9 @@
 
 import dataclasses
 
+from kerasllm.metrics import generation as translation
 from kerasllm.models import TokenCrossEntropy
-from kerasllm.models.seq2seq import RecurrentSeq2Seq
-from kerasllm.models.seq2seq_transformer import TransformerSeq2Seq
-from kerasllm.training import translation
-from kerasllm.training.corpora import found_again
-from kerasllm.training.loop import Stage, run_stage
-from kerasllm.training.pairs import (
+from kerasllm.models.seq2seq.preprocessor import (
     TARGET_TOKENIZER,
     PairBatches,
     pair_ids,
@@ -17,8 +13,12 @@ from kerasllm.training.pairs import (
     targets_of,
     train_tokenizers,
 )
+from kerasllm.models.seq2seq.recurrent import RecurrentSeq2Seq
+from kerasllm.models.seq2seq.transformer import TransformerSeq2Seq
+from kerasllm.training.data import found_again
+from kerasllm.training.engine.loop import Stage, run_stage
+from kerasllm.training.engine.progress import Progress
 from kerasllm.training.pretraining import check_resumable, compile_model, prepare, tensorboard
-from kerasllm.training.progress import Progress
 from kerasllm.training.run import Run, load_run
 from kerasllm.training.seq2seq_answers import (
     attention_of,
@@ -27,7 +27,7 @@ from kerasllm.training.seq2seq_answers import (
     predict_seq2seq,
     write_answers,
 )
-from kerasllm.training.seq2seq_settings import resolve_seq2seq
+from kerasllm.training.settings.seq2seq import resolve_seq2seq
 
 __all__ = ["evaluate_seq2seq", "make_model", "predict_seq2seq", "train_seq2seq"]
 

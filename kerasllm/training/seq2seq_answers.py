@@ -8,13 +8,12 @@ import numpy as np
 from keras import ops
 
 from kerasllm import datasets
+from kerasllm.baselines.generation import BASELINES
+from kerasllm.metrics import generation as translation
+from kerasllm.metrics.language import language_metrics
 from kerasllm.models import decode_ids
-from kerasllm.models.compiled import compiled
-from kerasllm.text import EOS, SPECIAL_TOKENS, UNK
-from kerasllm.training import translation
-from kerasllm.training.batches import pad_bucketed
-from kerasllm.training.metrics import language_metrics
-from kerasllm.training.pairs import (
+from kerasllm.models.decoding.compiled import compiled
+from kerasllm.models.seq2seq.preprocessor import (
     check_pairs,
     pair_ids,
     run_tokenizers,
@@ -22,8 +21,10 @@ from kerasllm.training.pairs import (
     source_ids,
     targets_of,
 )
+from kerasllm.text import EOS, SPECIAL_TOKENS, UNK
+from kerasllm.text.batching import pad_bucketed
 from kerasllm.training.run import Run, load_run
-from kerasllm.training.seq2seq_settings import Seq2SeqSettings
+from kerasllm.training.settings.seq2seq import Seq2SeqSettings
 
 BUCKET = 16  # fewer shapes than in training: each is compiled apart
 
@@ -183,7 +184,7 @@ def evaluate_seq2seq(run, data=None, split="test", with_baselines=True):
     source = data if isinstance(data, str | Path) else run.config["data"]["source"]
     if with_baselines and source is not None:
         train = datasets.load(source, split="train")
-        for name, baseline in translation.BASELINES.items():
+        for name, baseline in BASELINES.items():
             result["baselines"][name] = translation.scores(baseline(train, test.texts), references)
     return result
 

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 
 from kerasllm import datasets
-from kerasllm.models.spans import best_spans
-from kerasllm.training.batches import pad_bucketed
+from kerasllm.baselines.spans import BASELINES
+from kerasllm.metrics.spans import span_intervals, span_metrics
+from kerasllm.models.span.preprocessor import SpanReader
+from kerasllm.models.span.span_extractor import best_spans
+from kerasllm.text.batching import pad_bucketed
 from kerasllm.training.run import Run, load_run
-from kerasllm.training.span_baselines import BASELINES
-from kerasllm.training.span_scores import span_intervals, span_metrics
-from kerasllm.training.span_windows import SpanReader
 
 AT_ONCE = 8192  # tokens in a batch of prediction
 

@@ -7,14 +7,17 @@ import keras
 import numpy as np
 
 from kerasllm import datasets
-from kerasllm.models.spans import SpanExtractor, check_reads_all
-from kerasllm.training.corpora import found_again
+from kerasllm.metrics.spans import span_metrics
+from kerasllm.models.span.preprocessor import SpanReader, window_batches, window_targets
+from kerasllm.models.span.span_extractor import SpanExtractor, check_reads_all
+from kerasllm.training.data import found_again
+from kerasllm.training.engine.loop import Stage, run_stage
+from kerasllm.training.engine.progress import Progress
 from kerasllm.training.finetuning import check_output
-from kerasllm.training.loop import Stage, run_stage
 from kerasllm.training.pretraining import check_resumable, compile_model, prepare, tensorboard
-from kerasllm.training.progress import Progress
 from kerasllm.training.run import Run, load_run, weights_hash
-from kerasllm.training.settings import check_choice, resolve
+from kerasllm.training.settings.base import resolve
+from kerasllm.training.settings.span import METHODS, SpanSettings
 from kerasllm.training.span_answers import (
     answer_texts,
     answer_windows,
@@ -24,9 +27,7 @@ from kerasllm.training.span_answers import (
     threshold_of,
     window_logits,
 )
-from kerasllm.training.span_scores import span_metrics
-from kerasllm.training.span_settings import METHODS, SpanSettings
-from kerasllm.training.span_windows import SpanReader, window_batches, window_targets
+from kerasllm.utils.errors import check_choice
 
 __all__ = ["evaluate_span", "predict_span", "train_span"]
 

@@ -9,15 +9,19 @@ Two ways to begin:
 import dataclasses
 import math
 
-from kerasllm.datasets.tag_schemes import scheme_of
-from kerasllm.models.tagging import HEADS, EmbeddingBackbone, EmbeddingConfig, TokenTagger
-from kerasllm.training.corpora import found_again
+from kerasllm.models.backbones.embedding import EmbeddingBackbone, EmbeddingConfig
+from kerasllm.models.tagging.preprocessor import SentenceReader, TaggedBatches, word_tokenizer
+from kerasllm.models.tagging.token_tagger import HEADS, TokenTagger
+from kerasllm.text.entities import convert_tags, forbidden_pairs
+from kerasllm.text.tag_schemes import scheme_of
+from kerasllm.training.data import found_again
+from kerasllm.training.engine.loop import Stage, run_stage
+from kerasllm.training.engine.progress import Progress
 from kerasllm.training.finetuning import check_output
-from kerasllm.training.loop import Stage, run_stage
 from kerasllm.training.pretraining import check_resumable, compile_model, prepare, tensorboard
-from kerasllm.training.progress import Progress
 from kerasllm.training.run import Run, load_run, weights_hash
-from kerasllm.training.settings import check_choice, resolve
+from kerasllm.training.settings.base import resolve
+from kerasllm.training.settings.tagging import TaggerSettings
 from kerasllm.training.tagging_answers import (
     evaluate_tagger,
     predict_tagger,
@@ -25,9 +29,7 @@ from kerasllm.training.tagging_answers import (
     tag_sentences,
 )
 from kerasllm.training.tagging_data import by_character, model_tags, read_tagged
-from kerasllm.training.tagging_settings import TaggerSettings
-from kerasllm.training.tagging_text import SentenceReader, TaggedBatches, word_tokenizer
-from kerasllm.training.tags import convert_tags, forbidden_pairs
+from kerasllm.utils.errors import check_choice
 
 __all__ = ["evaluate_tagger", "predict_tagger", "train_tagger"]
 

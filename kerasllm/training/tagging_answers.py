@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from kerasllm import datasets
-from kerasllm.training.bootstrap import bootstrap_interval
-from kerasllm.training.entities import count_entities, entity_scores, ratios
+from kerasllm.baselines.tagging import frequent_tags, linear_tags
+from kerasllm.metrics.bootstrap import bootstrap_interval
+from kerasllm.metrics.entities import count_entities, entity_scores, ratios
+from kerasllm.models.tagging.preprocessor import SentenceReader, collate, typed_words
+from kerasllm.text.entities import convert_tags, find_spans
 from kerasllm.training.run import Run, load_run
-from kerasllm.training.tagging_baselines import frequent_tags, linear_tags
-from kerasllm.training.tagging_text import SentenceReader, collate, typed_words
-from kerasllm.training.tags import convert_tags, find_spans
 
 AT_ONCE = 4096  # tokens in a batch of prediction
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from kerasllm import datasets
-from kerasllm.datasets.tag_schemes import scheme_of
-from kerasllm.training.tags import check_tags, convert_tags
+from kerasllm.text.entities import check_tags, convert_tags
+from kerasllm.text.tag_schemes import scheme_of
 
 
 def read_tagged(data):

@@ -21,10 +21,10 @@ import keras
 import numpy as np
 
 from kerasllm import exercises, layers, models, plots, reference, text, verify
+from kerasllm.baselines import classification as baselines
 from kerasllm.datasets import Dataset, Labelled
-from kerasllm.datasets.synthetic import grammar_language
+from kerasllm.datasets.generated.loading import grammar_language
 from kerasllm.plots.style import COLOURS, panels, tidy
-from kerasllm.training import baselines
 
 # %% [markdown]
 # ## 1. What a language model is

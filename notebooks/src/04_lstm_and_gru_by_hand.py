@@ -780,5 +780,5 @@ assert drift < 1e-9  # NumPy trains as Keras does
 #
 # - [07 Attention](07_attention.ipynb): do not carry a fact from step to step, look back at it.
 # - [21 The errata](21_the_errata.ipynb): what the documents get wrong about LSTMs (S6, S12).
-# - In the code: `kerasllm/reference/lstm.py` is these equations and their backward pass,
+# - In the code: `kerasllm/reference/recurrent/lstm.py` is these equations and their backward pass,
 #   `kerasllm/layers/recurrent.py` the Keras stack that trains with them.

@@ -551,6 +551,6 @@ assert on_subject > 2 / (LAST + 1)  # a head finds the subject
 #
 # - [04 LSTM and GRU by hand](04_lstm_and_gru_by_hand.ipynb): the same sentences, carried in a cell.
 # - [21 The errata](21_the_errata.ipynb): what the documents get wrong about attention (S13).
-# - In the code: `kerasllm/reference/multi_head_attention.py` is these equations and their backward
-#   pass, `kerasllm/layers/attention.py` the Keras layer of the Transformers, with a cache for
-#   generating text.
+# - In the code: `kerasllm/reference/attention/multi_head_attention.py` is these equations and
+#   their backward pass, `kerasllm/layers/attention.py` the Keras layer of the Transformers, with a
+#   cache for generating text.

@@ -27,11 +27,11 @@ import numpy as np
 
 import kerasllm
 from kerasllm import exercises, models, plots, reference, text
+from kerasllm.baselines import classification as baselines
 from kerasllm.datasets import Dataset, Labelled
-from kerasllm.datasets.synthetic import grammar_language
+from kerasllm.datasets.generated.loading import grammar_language
 from kerasllm.plots.style import COLOURS, panels, tidy
-from kerasllm.training import baselines
-from kerasllm.training.payoffs import draw
+from kerasllm.training.experiments.label_efficiency import draw
 
 runs = Path(tempfile.mkdtemp())  # where the runs of this lesson go
 
@@ -458,5 +458,6 @@ assert np.mean(dropped == 0) > 0.3  # and the fourth
 #
 # - [21 The errata](21_the_errata.ipynb): S3, S4, S11 and S15 are about fine-tuning.
 # - [04 LSTM and GRU by hand](04_lstm_and_gru_by_hand.ipynb): what moved, seen from inside.
-# - In the code: `kerasllm/training/finetuning.py` is section 3, `kerasllm/training/payoffs.py`
-#   section 4. At a terminal: `kerasllm finetune --help`, `kerasllm payoff --help`.
+# - In the code: `kerasllm/training/finetuning.py` is section 3,
+#   `kerasllm/training/experiments/label_efficiency.py` section 4. At a terminal:
+#   `kerasllm finetune --help`, `kerasllm payoff --help`.

@@ -44,8 +44,8 @@ import numpy as np
 from tensorflow.keras.preprocessing.text import Tokenizer  # the documents' own, by now legacy
 
 from kerasllm import datasets, exercises, layers, models, plots, reference, text, verify
-from kerasllm.datasets.synthetic import markov_language
-from kerasllm.training import baselines
+from kerasllm.baselines import classification as baselines
+from kerasllm.datasets.generated.loading import markov_language
 
 rng = np.random.default_rng(7)
 

@@ -3,7 +3,7 @@ import pytest
 from kerasllm import datasets
 from kerasllm.datasets.options import option_to_pass, with_options
 from kerasllm.datasets.show import describe
-from kerasllm.training.corpora import found_again, read_source
+from kerasllm.training.data import found_again, read_source
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from kerasllm.datasets import names
-from kerasllm.datasets.registry import cache_folder
+from kerasllm.datasets.public.registry import cache_folder
 from kerasllm.datasets.show import describe, list_table
 
 

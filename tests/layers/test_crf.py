@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from kerasllm.layers.crf import CRF
-from kerasllm.reference.crf import crf, crf_backward, crf_viterbi
+from kerasllm.reference.sequence.crf import crf, crf_backward, crf_viterbi
 
 B, T, C = 3, 5, 7
 LENGTHS = np.array([5, 2, 1])

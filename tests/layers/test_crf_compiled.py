@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasllm.layers.crf import CRF
-from kerasllm.reference.crf import crf, crf_backward
+from kerasllm.reference.sequence.crf import crf, crf_backward
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tests tf.function")
 

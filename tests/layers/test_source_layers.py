@@ -7,12 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasllm.layers import (
-    AttentionDecoder,
-    BahdanauAttention,
-    LuongAttention,
-    TransformerDecoder,
-)
+from kerasllm.layers import AttentionDecoder, BahdanauAttention, LuongAttention, TransformerDecoder
 
 V, D = 11, 12
 LAYERS = {

@@ -10,8 +10,8 @@ from kerasllm.models import (
     RecurrentConfig,
     TransformerBackbone,
     TransformerConfig,
-    decoding_steps,
 )
+from kerasllm.models.decoding import steps as decoding_steps
 from kerasllm.text import BOS, MASK, PAD, SEP, UNK
 
 V = 23

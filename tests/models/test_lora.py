@@ -6,7 +6,7 @@ import pytest
 
 from kerasllm.models import CausalLM, RecurrentBackbone, TextClassifier, TransformerBackbone
 from kerasllm.models.lora import LoRA, fingerprint
-from kerasllm.training.adapters import load_adapter, save_adapter
+from kerasllm.training.engine.adapters import load_adapter, save_adapter
 
 pytestmark = pytest.mark.backends
 V, C = 31, 3

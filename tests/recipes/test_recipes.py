@@ -11,8 +11,8 @@ import pytest
 import kerasllm.recipes
 from kerasllm import datasets
 from kerasllm.recipes import classification, entities
-from kerasllm.training.seq2seq_settings import Seq2SeqSettings, resolve_seq2seq
-from kerasllm.training.settings import OptimizerSettings, resolve
+from kerasllm.training.settings.base import OptimizerSettings, resolve
+from kerasllm.training.settings.seq2seq import Seq2SeqSettings, resolve_seq2seq
 
 NAMES = sorted(m.name for m in pkgutil.iter_modules(kerasllm.recipes.__path__))
 SCRIPTS = [name for name in NAMES if name not in ("quickstart", "record")]

@@ -48,14 +48,16 @@ MUTATIONS = (
     Mutation("additive_attention", "v * (1 - hidden**2)", "v * (1 - hidden)"),
     Mutation("additive_attention", "d_sum.sum(axis=-2), d_sum.sum(axis=-3)",
              "d_sum.sum(axis=-2), d_sum.mean(axis=-3)"),
-    Mutation("attention", "1 / math.sqrt(key.shape[-1])", "1 / math.sqrt(query.shape[-2])"),
-    Mutation("attention", "np.tri(T, T if S is None else S, dtype=bool)",
+    Mutation("scaled_dot_product", "1 / math.sqrt(key.shape[-1])",
+             "1 / math.sqrt(query.shape[-2])"),
+    Mutation("scaled_dot_product", "np.tri(T, T if S is None else S, dtype=bool)",
              "np.tri(T, T if S is None else S, -1, dtype=bool)"),
-    Mutation("attention", "d_scores if mask is None else d_scores * mask", "d_scores"),
-    Mutation("attention", "d_product = scale * d_scores", "d_product = d_scores"),
-    Mutation("attention", "weights *= mask", "weights *= 1"),
+    Mutation("scaled_dot_product", "d_scores if mask is None else d_scores * mask", "d_scores"),
+    Mutation("scaled_dot_product", "d_product = scale * d_scores", "d_product = d_scores"),
+    Mutation("scaled_dot_product", "weights *= mask", "weights *= 1"),
     Mutation("bidirectional", "        y_backward = y_backward[:, ::-1]\n", "        pass\n"),
-    Mutation("attention", "return (np.asarray(ids) != pad)", "return (np.asarray(ids) != 0)"),
+    Mutation("scaled_dot_product", "return (np.asarray(ids) != pad)",
+             "return (np.asarray(ids) != 0)"),
     Mutation("bidirectional", "*a.d_initial_state, *b.d_initial_state",
              "*b.d_initial_state, *a.d_initial_state"),
     Mutation("bidirectional", "return d_output * trace.y_backward, d_output * trace.y_forward",
@@ -162,19 +164,24 @@ RUNGS = {
     "simple_rnn": "simple_rnn or rnn",
 }
 ORACLES = {
-    "bpe": "test_bpe.py",
-    "crf": "test_crf.py",
-    "decoding": "test_decoding.py",
-    "ngram": "test_ngram.py",
-    "positions": "test_attention_positions.py",
-    "transformer": "test_attention_transformer.py",
+    "bpe": "sequence/test_bpe.py",
+    "crf": "sequence/test_crf.py",
+    "decoding": "sequence/test_decoding.py",
+    "ngram": "sequence/test_ngram.py",
+    "positions": "attention/test_positions.py",
+    "transformer": "attention/test_transformer.py",
     **dict.fromkeys(
         ("bidirectional", "gru", "lstm", "recurrence", "simple_rnn", "stack"),
-        "test_oracles_recurrent.py",
+        "recurrent/test_oracles.py",
     ),
     **dict.fromkeys(
-        ("additive_attention", "attention", "multi_head_attention", "multiplicative_attention"),
-        "test_attention.py",
+        (
+            "additive_attention",
+            "scaled_dot_product",
+            "multi_head_attention",
+            "multiplicative_attention",
+        ),
+        "attention/test_attention.py",
     ),
 }
 
@@ -212,23 +219,29 @@ def noticed_by(mutation):
     with planted(mutation):
         return (
             run("test_rungs.py", "-k", f"rung_1 and ({rungs})")
-            or run(ORACLES.get(mutation.file, "test_oracles_elementary.py"))
+            or run(ORACLES.get(mutation.file, "elementary/test_oracles.py"))
             or run("test_rungs.py", "-k", f"({rungs}) and not rung_1")
             or (None if mutation.equal else run("."))
         )
 
 
+def where(name):
+    """Return the path of a file of the reference."""
+    (path,) = REFERENCE.glob(f"*/{name}.py")
+    return path
+
+
 @contextlib.contextmanager
 def planted(mutation):
     """Exchange the code of the functions that a mutation changes, while the block lasts."""
-    path = REFERENCE / f"{mutation.file}.py"
+    path = where(mutation.file)
     source = path.read_text(encoding="utf-8")
     if source.count(mutation.old) != 1:
         raise ValueError(
             f"expected {mutation.old!r} once in {path.name}, found it {source.count(mutation.old)} "
             "times: mend the entry of MUTATIONS."
         )
-    module = importlib.import_module(f"kerasllm.reference.{mutation.file}")
+    module = importlib.import_module(f"kerasllm.reference.{path.parent.name}.{path.stem}")
     changed = {"__name__": module.__name__, "__package__": module.__package__}
     exec(compile(source.replace(mutation.old, mutation.new), str(path), "exec"), changed)
     kept = dict(vars(module))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasllm.verify import equations
+from kerasllm.verify.proofs import equations
 
 # The first case of each function; schedules have no arrays.
 CASES = {case.covers[0]: case for case in reversed(equations.CASES) if case.backward}

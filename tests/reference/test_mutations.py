@@ -9,12 +9,12 @@ import pytest
 from kerasllm import reference as ref
 
 TOOL = runpy.run_path(str(Path(__file__).with_name("mutations.py")))
-MUTATIONS, REFERENCE, planted = TOOL["MUTATIONS"], TOOL["REFERENCE"], TOOL["planted"]
+MUTATIONS, where, planted = TOOL["MUTATIONS"], TOOL["where"], TOOL["planted"]
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: f"{m.file}: {m.old}")
 def test_a_mutation_changes_one_place(mutation):
-    source = (REFERENCE / f"{mutation.file}.py").read_text(encoding="utf-8")
+    source = where(mutation.file).read_text(encoding="utf-8")
     assert source.count(mutation.old) == 1 and mutation.new != mutation.old
     compile(source.replace(mutation.old, mutation.new), mutation.file, "exec")
 

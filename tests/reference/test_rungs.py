@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from kerasllm import reference
-from kerasllm.verify import equations
-from kerasllm.verify.rungs import hand_gradients, rung1, rung2, rung3
-from kerasllm.verify.trajectories import TRAJECTORIES, rung4
+from kerasllm.verify.proofs import equations
+from kerasllm.verify.proofs.checks import hand_gradients, rung1, rung2, rung3
+from kerasllm.verify.proofs.training import TRAJECTORIES, rung4
 
 pytestmark = [
     pytest.mark.backends,

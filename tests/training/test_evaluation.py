@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from kerasllm import datasets
+from kerasllm.baselines.classification import linear, majority
+from kerasllm.baselines.language import kneser_ney
 from kerasllm.datasets.examples import Dataset, Labelled
+from kerasllm.models.language.scoring import token_nats
 from kerasllm.training import evaluate, pretrain
-from kerasllm.training.baselines import kneser_ney, linear, majority
 from kerasllm.training.classification import classify
 from kerasllm.training.evaluation import _language_result
-from kerasllm.training.language import token_nats
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ import pytest
 
 from kerasllm import datasets
 from kerasllm.datasets.examples import Dataset, Labelled
+from kerasllm.models.classification.preprocessor import label_ids, read_labelled
 from kerasllm.text import EOS, UNK
 from kerasllm.training import classification, finetune, finetuning, load_run, pretrain
-from kerasllm.training.adapters import load_adapter
 from kerasllm.training.classification import classify, train_classifier
-from kerasllm.training.freezing import stages
-from kerasllm.training.labelled import label_ids, read_labelled
-from kerasllm.training.optimizers import LayerwiseAdamW
+from kerasllm.training.engine.adapters import load_adapter
+from kerasllm.training.engine.freezing import stages
+from kerasllm.training.engine.optimizers import LayerwiseAdamW
 
 OPTIONS = {"epochs": 1, "learning_rate": 0.02, "quiet": True}
 
@@ -110,7 +110,7 @@ def test_gradual_unfreezes_from_the_top(fitted):
 
 
 def test_each_stage_trains_what_it_says_and_nothing_else(pretrained, monkeypatch):
-    from kerasllm.training.movement import weights_by_layer
+    from kerasllm.training.engine.weight_changes import weights_by_layer
 
     changes, models, run_stage = [], [], classification.run_stage
     make = classification.TextClassifier
@@ -139,9 +139,10 @@ def test_each_stage_trains_what_it_says_and_nothing_else(pretrained, monkeypatch
 
 
 def load_settings(run, **options):
+    from kerasllm.training.engine.progress import Progress
     from kerasllm.training.finetuning import inherit
-    from kerasllm.training.progress import Progress
-    from kerasllm.training.settings import FinetuneSettings, resolve
+    from kerasllm.training.settings.base import resolve
+    from kerasllm.training.settings.classification import FinetuneSettings
 
     options = {"epochs": 3, "learning_rate": 0.02, **options}
     return inherit(resolve(FinetuneSettings, **options), run, Progress(quiet=True))

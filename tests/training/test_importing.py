@@ -8,17 +8,12 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from kerasllm.datasets import Dataset, Labelled
-from kerasllm.models import (
-    CausalLM,
-    TextEncoder,
-    TransformerBackbone,
-    TransformerConfig,
-    decoding_steps,
-)
-from kerasllm.models.compiled import compiled
+from kerasllm.models import CausalLM, TextEncoder, TransformerBackbone, TransformerConfig
+from kerasllm.models.decoding import steps as decoding_steps
+from kerasllm.models.decoding.compiled import compiled
 from kerasllm.models.hub import load_checkpoint, save_checkpoint
 from kerasllm.text import train_tokenizer
-from kerasllm.text.imported import import_tokenizer
+from kerasllm.text.tokenizers.imported import import_tokenizer
 from kerasllm.training import evaluate, finetune, predict
 from kerasllm.training.importing import export_checkpoint, import_checkpoint
 from kerasllm.training.prediction import generate
@@ -99,7 +94,7 @@ def test_it_is_fine_tuned_and_predicts(bert, tmp_path):
 
 
 def test_what_the_model_reads_is_framed(bert, tmp_path):
-    from kerasllm.training.corpora import Reading
+    from kerasllm.training.data import Reading
 
     tokenizer = import_checkpoint(bert, tmp_path / "run", quiet=True).tokenizer
     rows, owners = Reading(5).rows(["good film", "the film a film the"], tokenizer)
@@ -113,7 +108,7 @@ def test_what_the_model_reads_is_framed(bert, tmp_path):
 
 def test_masks_are_those_of_the_tokenizer(bert, tmp_path, rng):
     from kerasllm.training.objectives import _hider
-    from kerasllm.training.settings import PretrainSettings
+    from kerasllm.training.settings.pretraining import PretrainSettings
 
     tokenizer = import_checkpoint(bert, tmp_path / "run", quiet=True).tokenizer
     ids = np.array([tokenizer.frame(tokenizer.encode("the good films a film"))] * 200)

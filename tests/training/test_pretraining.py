@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from kerasllm.training import TrainingDivergedError, load_run, pretrain
-from kerasllm.training.corpora import make_tokenizer, read_source
+from kerasllm.training.data import make_tokenizer, read_source
 from kerasllm.training.objectives import make_objective
-from kerasllm.training.settings import FinetuneSettings, PretrainSettings, resolve
+from kerasllm.training.settings.base import resolve
+from kerasllm.training.settings.classification import FinetuneSettings
+from kerasllm.training.settings.pretraining import PretrainSettings
 
 TINY = {
     "preset": "tiny", "units": 11, "hidden_dim": 11, "length": 20, "batch_size": 8,

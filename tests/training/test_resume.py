@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kerasllm.training import finetune, load_run, pretrain
-from kerasllm.training.checkpoints import load_checkpoint
+from kerasllm.training.engine.checkpoints import load_checkpoint
 
 PRETRAIN = {
     "preset": "tiny", "units": 13, "hidden_dim": 13, "tokenizer": "word", "length": 16,

@@ -6,18 +6,14 @@ import numpy as np
 import pytest
 
 from kerasllm.datasets.examples import Dataset, Pair
-from kerasllm.models import RecurrentSeq2Seq, TransformerSeq2Seq, decoding_steps
-from kerasllm.models.compiled import compiled
+from kerasllm.models import RecurrentSeq2Seq, TransformerSeq2Seq
+from kerasllm.models.decoding import steps as decoding_steps
+from kerasllm.models.decoding.compiled import compiled
+from kerasllm.models.seq2seq.preprocessor import run_tokenizers
 from kerasllm.training import load_run
-from kerasllm.training.pairs import run_tokenizers
-from kerasllm.training.seq2seq import (
-    evaluate_seq2seq,
-    make_model,
-    predict_seq2seq,
-    train_seq2seq,
-)
+from kerasllm.training.seq2seq import evaluate_seq2seq, make_model, predict_seq2seq, train_seq2seq
 from kerasllm.training.seq2seq_answers import pair_nats, write_answers
-from kerasllm.training.seq2seq_settings import Seq2SeqSettings
+from kerasllm.training.settings.seq2seq import Seq2SeqSettings
 
 WORDS = ["red", "blue", "green", "one", "two", "three", "four"]
 OPTIONS = {

@@ -6,15 +6,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
+from kerasllm.baselines.classification import linear_several
 from kerasllm.datasets.examples import Dataset, Labelled
+from kerasllm.metrics.multilabel import binary_nats, several_intervals, several_metrics
+from kerasllm.models.classification.preprocessor import class_names, label_targets
 from kerasllm.training import evaluate, finetune, load_run, predict
-from kerasllm.training.labelled import class_names, label_targets
-from kerasllm.training.several_labels import (
-    binary_nats,
-    linear_several,
-    several_intervals,
-    several_metrics,
-)
 
 FRUIT = {"bread": "food", "cake": "food", "train": "travel", "ship": "travel", "bank": "money"}
 

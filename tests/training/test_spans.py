@@ -8,13 +8,13 @@ import pytest
 
 from kerasllm.datasets.examples import Dataset, Span
 from kerasllm.models import CausalLM, MaskedLM, TransformerBackbone
+from kerasllm.models.span.preprocessor import SpanReader
 from kerasllm.text import train_tokenizer
 from kerasllm.training import load_run, shapes, span_answers, spans
 from kerasllm.training.run import Run
-from kerasllm.training.settings import resolve
+from kerasllm.training.settings.base import resolve
+from kerasllm.training.settings.span import SpanSettings
 from kerasllm.training.span_answers import answer_pairs, answer_texts, threshold_of
-from kerasllm.training.span_settings import SpanSettings
-from kerasllm.training.span_windows import SpanReader
 
 COLOURS = ("red", "blue", "green", "pink")
 ANIMALS = ("cat", "dog", "fox", "hen")

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from kerasllm.datasets.examples import Dataset, Labelled, Tagged
-from kerasllm.models.tagging import EmbeddingBackbone, TokenTagger
+from kerasllm.models.backbones.embedding import EmbeddingBackbone
+from kerasllm.models.tagging.preprocessor import SentenceReader
+from kerasllm.models.tagging.token_tagger import TokenTagger
 from kerasllm.training import load_run, pretrain
+from kerasllm.training.settings.tagging import TaggerSettings
 from kerasllm.training.tagging import evaluate_tagger, predict_tagger, read_tagged, train_tagger
-from kerasllm.training.tagging_settings import TaggerSettings
-from kerasllm.training.tagging_text import SentenceReader
 
 SMALL = {"units": 11, "word_dim": 13, "filters": 7, "batch_size": 8, "learning_rate": 0.02}
 PLAIN = {**SMALL, "units": 0, "characters": False, "head": "softmax"}  # nothing with a loop

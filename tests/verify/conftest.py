@@ -17,7 +17,8 @@ from kerasllm.models import (
 )
 from kerasllm.text import train_tokenizer
 from kerasllm.training.run import Run
-from kerasllm.training.settings import FinetuneSettings, PretrainSettings
+from kerasllm.training.settings.classification import FinetuneSettings
+from kerasllm.training.settings.pretraining import PretrainSettings
 
 TEXTS = [
     "The cat sat on the mat.",

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from kerasllm.text import SPECIAL_TOKENS, load_tokenizer
-from kerasllm.text.files import whole_file
-from kerasllm.text.imported import FRAMES, ROLES, import_tokenizer
+from kerasllm.text.tokenizers.imported import FRAMES, ROLES, import_tokenizer
+from kerasllm.utils.files import whole_file
 
 # role: names that tokenizer_config.json has for it, the first one given counts
 _NAMES = {

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasllm.models.backbones import TransformerBackbone
+from kerasllm.models.backbones.transformer import TransformerBackbone
 from kerasllm.models.hub.architectures import ARCHITECTURES
 from kerasllm.models.hub.files import write_tokenizer
 from kerasllm.models.hub.settings import fitting, pad_rows, to_theirs
 from kerasllm.models.hub.tensors import ONE, write_tensors
-from kerasllm.text.files import whole_file
-from kerasllm.text.imported import original_ids
+from kerasllm.text.tokenizers.imported import original_ids
+from kerasllm.utils.files import whole_file
 
 
 def save_checkpoint(backbone, tokenizer, folder, model_type=None):

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from kerasllm.models.config import TransformerConfig
+from kerasllm.models.backbones.config import TransformerConfig
 from kerasllm.models.hub.architectures import ARCHITECTURES
-from kerasllm.text.errors import nearest
+from kerasllm.utils.errors import nearest
 
 # theirs: ours
 ACTIVATIONS = {

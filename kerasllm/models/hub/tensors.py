@@ -6,7 +6,7 @@ from pathlib import Path
 
 import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16, which many checkpoints are kept in
 
-from kerasllm.text.files import whole_file
+from kerasllm.utils.files import whole_file
 
 ONE, MANY = "model.safetensors", "model.safetensors.index.json"
 FLOATS = ("F64", "F32", "F16", "BF16")

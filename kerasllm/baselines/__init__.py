@@ -1,0 +1,1 @@
+"""What a network must beat, on the same rows."""

@@ -1,0 +1,99 @@
+"""Rows of named columns as examples: pairs, labelled texts or plain texts."""
+
+from kerasllm.datasets.examples import Labelled, Pair, Text
+from kerasllm.datasets.files.labels import clean_labels, is_missing, joined_labels
+from kerasllm.datasets.options import option_to_pass
+from kerasllm.utils.errors import nearest
+
+
+def examples_of_table(path, encoding, read_rows, options):
+    """Turn rows of named columns into pairs, labelled texts or plain texts.
+
+    Args:
+        path: the file.
+        encoding: of the file.
+        read_rows: `delimited` or `json_rows`.
+        options: dict of the names of the columns and of what to do with empty ones.
+
+    Returns:
+        A triple: the task, the list of examples, and a dict of facts about them.
+    """
+    delimiter = {"delimiter": options["delimiter"]} if "delimiter" in options else {}
+    rows = read_rows(path, encoding=encoding, **delimiter)
+    if not rows:
+        raise ValueError(f"{path} is empty apart from its header; expected rows of data.")
+    found = list(dict.fromkeys(name for _, row in rows for name in row))
+    text, label = options["text"], options["label"]
+    is_pair = {"source", "target"} <= set(found) and "label" not in found and not label
+    if options["source"] or options["target"] or is_pair:
+        names = options["source"] or "source", options["target"] or "target"
+        if not options["drop_empty"]:
+            _refuse_empty(rows, path, found, names)
+        return "seq2seq", *_texts(rows, path, found, names, Pair)
+    if label or "label" in found:
+        return _labelled(rows, path, found, options)
+    others = [name for name in found if name != text]
+    hint = {"hint": f"Name the column of the labels: label={others[0]!r}."} if others else {}
+    examples, facts = _texts(rows, path, found, (text,), Text)
+    return "language_model", examples, {**facts, "columns": found, **hint}
+
+
+def _labelled(rows, path, found, options):
+    label, total = options["label"] or "label", len(rows)
+    _check_column(path, found, label, "label")
+    if options["drop_unlabelled"]:
+        rows = [(line, row) for line, row in rows if not is_missing(row.get(label))]
+    given, as_text = [(line, row.get(label)) for line, row in rows], options["labels_as_text"]
+    lists = any(isinstance(own, list) for _, own in given)
+    separator = options["label_separator"] or ("|" if lists else None)
+    if separator:
+        labels = joined_labels(given, path, separator, labels_as_text=as_text)
+    else:
+        labels = clean_labels(given, path, labels_as_text=as_text)
+    rows = [(line, {**row, label: name}) for (line, row), name in zip(rows, labels, strict=True)]
+    may_be_empty = (label,) if separator else ()
+    names = (options["text"], label)
+    examples, facts = _texts(rows, path, found, names, Labelled, may_be_empty)
+    facts |= {"label_separator": separator} if separator else {}
+    return "classification", examples, {**facts, "unlabelled_dropped": total - len(rows)}
+
+
+def _texts(rows, path, found, names, example_type, may_be_empty=()):
+    """Return the examples of the rows whose columns all hold text, and how many did not."""
+    for name in names:
+        _check_column(path, found, name)
+    examples = []
+    for line, row in rows:
+        values = ["" if row.get(name) is None else row[name] for name in names]
+        if wrong := [value for value in values if not isinstance(value, str)]:
+            raise ValueError(f"{path}, line {line}: expected text, received {wrong[0]!r}.")
+        if all(v.strip() or name in may_be_empty for name, v in zip(names, values, strict=True)):
+            examples.append(example_type(*values))
+    return examples, {"empty_texts_dropped": len(rows) - len(examples)}
+
+
+def _refuse_empty(rows, path, found, names):
+    """Refuse a pair without a source or a target: it would train a model to say nothing."""
+    for name in names:
+        texts = [(line, row.get(name)) for line, row in rows if name in found]
+        empty = [line for line, text in texts if text is None or not str(text).strip()]
+        if empty:
+            where = ", ".join(map(str, empty[:5])) + (", …" if len(empty) > 5 else "")
+            raise ValueError(
+                f"{path}: the column {name!r} is empty in {len(empty)} of {len(rows)} rows, in "
+                f"line {where}. Fill them in, delete them, or pass "
+                f"{option_to_pass(path, 'drop_empty', True)}."
+            )
+
+
+def _check_column(path, found, name, kind="text"):
+    if name in found:
+        return
+    advice = f"Pass its name, such as {option_to_pass(path, kind, found[0])}."
+    for delimiter in ";\t|":
+        if len(found) == 1 and delimiter in found[0]:
+            how = option_to_pass(path, "delimiter", delimiter)
+            advice = f"Fields seem to be separated otherwise: pass {how}."
+    raise ValueError(
+        f"{path} has no column {name!r}; it has {found}.{nearest(name, found)} {advice}"
+    )

@@ -1,0 +1,1 @@
+"""Sets that are made, not read: their answers and entropies are known."""

@@ -1,0 +1,1 @@
+"""Scores of the field, from labels, tags and texts."""

@@ -1,0 +1,1 @@
+"""Backbones: token ids to features."""

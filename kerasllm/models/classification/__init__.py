@@ -1,0 +1,1 @@
+"""Classification: labels of texts."""

@@ -1,0 +1,1 @@
+"""Decoding: tokens from a model, step by step."""

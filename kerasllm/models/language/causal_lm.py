@@ -1,0 +1,96 @@
+"""Language models that predict the next token."""
+
+import keras
+
+from kerasllm.layers import MaskedPooling
+from kerasllm.models.task import _Task
+
+
+def _head(backbone, features, tied=True):
+    """Return logits (B, T, V): by the embedding's own table where it is tied and widths agree."""
+    if tied and features.shape[-1] == backbone.embedding.hidden_dim:
+        return backbone.embedding(features, reverse=True)
+    return keras.layers.Dense(backbone.settings.vocabulary_size, name="head")(features)
+
+
+def check_causal(backbone):
+    """Raise unless the backbone sees the past only."""
+    if not backbone.causal:
+        raise ValueError(
+            "a causal language model needs a backbone that sees the past only, received one "
+            "that reads the whole text: build it with causal=True (Transformer) or "
+            "bidirectional=False (recurrent), or train a MaskedLM."
+        )
+
+
+@keras.saving.register_keras_serializable("kerasllm")
+class CausalLM(_Task):
+    """Predict each token from those before it.
+
+        p(id_{t+1} | id_1 … id_t) = softmax(features_t Eᵀ)
+
+    Targets are the ids shifted by one. The head is the embedding table itself where the features
+    have its width (tied weights).
+
+    Args:
+        backbone: a causal backbone.
+        dropout: on the features, before the head.
+
+    Inputs: ids (B, T). Outputs: logits (B, T, V).
+
+    Source: Bengio et al. 2003; Press and Wolf 2017.
+    """
+
+    def __init__(self, backbone, dropout=0.0, **kwargs):
+        check_causal(backbone)
+        features = keras.layers.Dropout(dropout, name="dropout")(backbone.output)
+        super().__init__(backbone.input, _head(backbone, features), **kwargs)
+        self.backbone = backbone
+        self.task_config = {"dropout": dropout}
+
+    def logits(self, features):
+        """Return logits (B, T, V) of features (B, T, D), for decoding step by step."""
+        if any(layer.name == "head" for layer in self.layers):
+            return self.get_layer("head")(features)
+        return self.backbone.embedding(features, reverse=True)
+
+
+@keras.saving.register_keras_serializable("kerasllm")
+class ContrastiveLM(CausalLM):
+    """A causal language model whose pooled features also tell texts apart.
+
+        L = L_next token(ids) + λ L_contrast(pool(features(spans)))
+
+    The next token alone teaches grammar first and topics late. The second term asks the pooled
+    features, which a classifier will read, for what the two spans of one text have in common.
+    The head has a table of its own: the contrast pulls the embeddings where no tied head can use
+    them.
+
+    Args:
+        backbone: a causal backbone.
+        pooling: as in `TextClassifier`; the pooling's own weights are pretrained with it.
+        layer: whose features are pooled: 0 the embeddings, -1 the top.
+        dropout: on the features, before the head.
+
+    Inputs: {"ids": (B, T), "spans": (2R, S)}: rows 2k and 2k + 1 of the spans belong to one text.
+    Outputs: {"logits": (B, T, V), "pooled": (2R, D)}; their losses are `TokenCrossEntropy` and
+    `SpanContrast`.
+
+    Source: Giorgi et al. 2021 (masked language model and contrastive loss together).
+    """
+
+    def __init__(self, backbone, pooling="mean", layer=-1, dropout=0.0, **kwargs):
+        check_causal(backbone)
+        spans = keras.Input((None,), dtype="int32", name="spans")
+        features = keras.layers.Dropout(dropout, name="dropout")(backbone.output)
+        chosen = keras.Model(backbone.input, backbone.features(layer), name="chosen")(spans)
+        super(CausalLM, self).__init__(
+            {"ids": backbone.input, "spans": spans},
+            {
+                "logits": _head(backbone, features, tied=False),
+                "pooled": MaskedPooling(pooling, name="pooling")(chosen),
+            },
+            **kwargs,
+        )
+        self.backbone = backbone
+        self.task_config = {"pooling": pooling, "layer": layer, "dropout": dropout}

@@ -1,0 +1,1 @@
+"""Span extraction: answers found in a text."""

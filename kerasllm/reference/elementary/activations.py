@@ -1,0 +1,296 @@
+"""Activations: the functions between two matrix products, and their derivatives.
+
+All are numerically stable: no argument overflows, and a small result keeps its relative accuracy.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from kerasllm.reference import checks
+
+__all__ = [
+    "ActivationGrads",
+    "ActivationTrace",
+    "GELUTrace",
+    "gelu",
+    "gelu_backward",
+    "log_softmax",
+    "log_softmax_backward",
+    "relu",
+    "relu_backward",
+    "sigmoid",
+    "sigmoid_backward",
+    "softmax",
+    "softmax_backward",
+    "tanh",
+    "tanh_backward",
+]
+
+
+class ActivationTrace(NamedTuple):
+    """What an activation was given and what it returned; `axis` for softmax, else None."""
+
+    x: np.ndarray
+    output: np.ndarray
+    axis: int | None = None
+
+
+class ActivationGrads(NamedTuple):
+    """Gradient of an activation."""
+
+    d_x: np.ndarray
+
+
+def sigmoid(x):
+    """Squash every entry into (0, 1): how far a gate is open.
+
+        σ(x) = 1 / (1 + exp(-x))
+
+    Args:
+        x: any shape.
+
+    Returns:
+        output, trace: the output has the shape of x.
+
+    Example:
+        >>> sigmoid(np.array([0.0, 2.0]))[0].round(4)
+        array([0.5   , 0.8808])
+    """
+    x = checks.floats(x=x)
+    output = logistic(x)
+    return output, ActivationTrace(x, output)
+
+
+def sigmoid_backward(d_output, trace):
+    """Send a gradient back through `sigmoid`: d_x = d_output · σ · (1 - σ).
+
+    Example:
+        >>> _, trace = sigmoid(np.zeros(1))
+        >>> sigmoid_backward(np.ones(1), trace).d_x  # steepest at 0
+        array([0.25])
+    """
+    return ActivationGrads(d_output * trace.output * (1 - trace.output))
+
+
+def tanh(x):
+    """Squash every entry into (-1, 1).
+
+        tanh(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x))
+
+    Args:
+        x: any shape.
+
+    Returns:
+        output, trace: the output has the shape of x.
+
+    Example:
+        >>> tanh(np.array([0.0, 1.0]))[0].round(4)
+        array([0.    , 0.7616])
+    """
+    x = checks.floats(x=x)
+    output = np.tanh(x)
+    return output, ActivationTrace(x, output)
+
+
+def tanh_backward(d_output, trace):
+    """Send a gradient back through `tanh`: d_x = d_output · (1 - tanh²).
+
+    Example:
+        >>> _, trace = tanh(np.zeros(1))
+        >>> tanh_backward(np.ones(1), trace).d_x  # steepest at 0
+        array([1.])
+    """
+    return ActivationGrads(d_output * (1 - trace.output**2))
+
+
+def relu(x):
+    """Keep what is positive.
+
+        relu(x) = max(x, 0)
+
+    Args:
+        x: any shape.
+
+    Returns:
+        output, trace: the output has the shape of x.
+
+    Example:
+        >>> relu(np.array([-3.0, 3.0]))[0]
+        array([0., 3.])
+    """
+    x = checks.floats(x=x)
+    output = np.maximum(x, 0)
+    return output, ActivationTrace(x, output)
+
+
+def relu_backward(d_output, trace):
+    """Send a gradient back through `relu`: only where x > 0 (at 0, like Keras, nothing).
+
+    Example:
+        >>> _, trace = relu(np.array([-3.0, 0.0, 3.0]))
+        >>> relu_backward(np.ones(3), trace).d_x
+        array([0., 0., 1.])
+    """
+    return ActivationGrads(d_output * (trace.x > 0))
+
+
+def gelu(x, approximate=False):
+    """Weigh every entry by the probability that a normal variable lies below it.
+
+        gelu(x) = x · Φ(x),  Φ(x) = (1 + erf(x / √2)) / 2
+        approximate:  Φ(x) ≈ (1 + tanh(√(2/π) · (x + 0.044715 x³))) / 2
+
+    Args:
+        x: any shape.
+        approximate: the tanh form, which BERT's and GPT-2's first code used.
+
+    Returns:
+        output, trace: the output has the shape of x.
+
+    Example:
+        >>> gelu(np.array([-1.0, 0.0, 1.0]))[0].round(4)
+        array([-0.1587,  0.    ,  0.8413])
+
+    Source:
+        Hendrycks and Gimpel, Gaussian Error Linear Units (2016), section 2.
+    """
+    x = checks.floats(x=x)
+    phi = (1 + np.tanh(_GELU_SLOPE * (x + 0.044715 * x**3))) / 2 if approximate else _normal_cdf(x)
+    return x * phi, GELUTrace(x, phi, approximate)
+
+
+class GELUTrace(NamedTuple):
+    """What `gelu` was given, and Φ(x)."""
+
+    x: np.ndarray
+    phi: np.ndarray
+    approximate: bool
+
+
+def gelu_backward(d_output, trace):
+    """Send a gradient back through `gelu`: d_x = d_output · (Φ + x Φ').
+
+    Example:
+        >>> _, trace = gelu(np.array([-9.0, 0.0, 9.0]))
+        >>> gelu_backward(np.ones(3), trace).d_x.round(6) + 0.0
+        array([0. , 0.5, 1. ])
+    """
+    x, phi, approximate = trace
+    if approximate:
+        # Φ = (1 + t) / 2 with t = tanh(u), so Φ' = (1 - t²) u' / 2 = 2 Φ (1 - Φ) u'.
+        d_phi = 2 * phi * (1 - phi) * _GELU_SLOPE * (1 + 3 * 0.044715 * x**2)
+    else:
+        d_phi = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    return ActivationGrads(d_output * (phi + x * d_phi))
+
+
+def softmax(x, axis=-1):
+    """Turn scores into probabilities along one axis.
+
+        softmax(x)ᵢ = exp(xᵢ - max x) / Σⱼ exp(xⱼ - max x)
+
+    Args:
+        x: any shape.
+        axis: the axis that sums to 1.
+
+    Returns:
+        output, trace: the output has the shape of x.
+
+    Example:
+        >>> softmax(np.log([1.0, 2.0, 5.0]))[0]
+        array([0.125, 0.25 , 0.625])
+    """
+    x = checks.floats(x=x)
+    # The largest score may be subtracted: the quotient does not change, and exp cannot overflow.
+    weights = np.exp(x - x.max(axis, keepdims=True))
+    output = weights / weights.sum(axis, keepdims=True)
+    return output, ActivationTrace(x, output, axis)
+
+
+def softmax_backward(d_output, trace):
+    """Send a gradient back through `softmax`: d_x = p · (d_output - Σ d_output · p).
+
+    Example:
+        >>> _, trace = softmax(np.zeros(2))
+        >>> softmax_backward(np.array([1.0, 0.0]), trace).d_x  # what one gains the other loses
+        array([ 0.25, -0.25])
+    """
+    p = trace.output
+    return ActivationGrads(p * (d_output - (d_output * p).sum(trace.axis, keepdims=True)))
+
+
+def log_softmax(x, axis=-1):
+    """Turn scores into logarithms of probabilities along one axis.
+
+        log_softmax(x)ᵢ = xᵢ - max x - log Σⱼ exp(xⱼ - max x)
+
+    Args:
+        x: any shape.
+        axis: the axis whose exponentials sum to 1.
+
+    Returns:
+        output, trace: the output has the shape of x.
+
+    Example:
+        >>> np.exp(log_softmax(np.array([1000.0, 1000.0]))[0])
+        array([0.5, 0.5])
+    """
+    x = checks.floats(x=x)
+    shifted = x - x.max(axis, keepdims=True)
+    output = shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
+    return output, ActivationTrace(x, output, axis)
+
+
+def log_softmax_backward(d_output, trace):
+    """Send a gradient back through `log_softmax`: d_x = d_output - softmax(x) · Σ d_output.
+
+    Example:
+        >>> _, trace = log_softmax(np.zeros(2))
+        >>> log_softmax_backward(np.array([1.0, 0.0]), trace).d_x
+        array([ 0.5, -0.5])
+    """
+    total = d_output.sum(trace.axis, keepdims=True)
+    return ActivationGrads(d_output - np.exp(trace.output) * total)
+
+
+def logistic(x):
+    """Return σ(x) alone, without trace or check: what the gates of a recurrent step use."""
+    tail = np.exp(-np.abs(x))  # in (0, 1], so that nothing overflows
+    return np.where(x >= 0, 1, tail) / (1 + tail)
+
+
+def erf(x):
+    """Return the error function 2/√π ∫₀ˣ exp(-t²) dt, which NumPy lacks, to rounding accuracy.
+
+    The Taylor series around the nearest node of a grid; beyond 6 the function is ±1 to 17 digits.
+    """
+    distance = np.minimum(np.abs(x), 6)
+    node = np.rint(distance / _ERF_STEP).astype(int)
+    offset = distance - (node * _ERF_STEP).astype(x.dtype)
+    table = _ERF_TAYLOR.astype(x.dtype)
+    value = table[-1][node]
+    for coefficient in table[-2::-1]:
+        value = value * offset + coefficient[node]
+    return np.copysign(value, x)
+
+
+def _normal_cdf(x):
+    return (1 + erf(x * math.sqrt(0.5))) / 2
+
+
+def _erf_taylor(order=8):
+    nodes = np.arange(6 / _ERF_STEP + 1) * _ERF_STEP
+    series = [np.array([math.erf(node) for node in nodes])]
+    slope, before = 2 / math.sqrt(math.pi) * np.exp(-(nodes**2)), np.zeros_like(nodes)
+    for k in range(1, order + 1):
+        series.append(slope / math.factorial(k))
+        # The derivatives of exp(-t²) follow from one another: g⁽ᵏ⁾ = -2 t g⁽ᵏ⁻¹⁾ - 2 (k-1) g⁽ᵏ⁻²⁾.
+        slope, before = -2 * nodes * slope - 2 * (k - 1) * before, slope
+    return np.stack(series)
+
+
+_GELU_SLOPE = math.sqrt(2 / math.pi)
+_ERF_STEP = 1 / 32
+_ERF_TAYLOR = _erf_taylor()

@@ -1,0 +1,1 @@
+"""Sequences: CRF, n-grams, byte pairs, decoding."""

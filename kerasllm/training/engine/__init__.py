@@ -1,0 +1,1 @@
+"""How training runs: loop, stages, checkpoints, optimizers."""

@@ -1,0 +1,1 @@
+"""Experiments: cross-validation, label efficiency."""

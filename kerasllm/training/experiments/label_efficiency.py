@@ -1,0 +1,254 @@
+"""The pay-off meter: what pretraining is worth, at several numbers of labels, with its spread."""
+
+import dataclasses
+import itertools
+import json
+from functools import partial
+
+import numpy as np
+
+from kerasllm import datasets
+from kerasllm.baselines import classification as baselines
+from kerasllm.baselines.features import semantic_space
+from kerasllm.models.classification.preprocessor import label_ids, read_labelled
+from kerasllm.training.classification import classify, train_classifier
+from kerasllm.training.data import Reading
+from kerasllm.training.engine.freezing import METHODS
+from kerasllm.training.engine.progress import Progress
+from kerasllm.training.finetuning import inherit
+from kerasllm.training.run import Run, load_run, weights_hash
+from kerasllm.training.settings.base import resolve
+from kerasllm.training.settings.classification import FinetuneSettings
+from kerasllm.utils.errors import check_choice
+
+
+def payoff(
+    run,
+    data,
+    output=None,
+    *,
+    label_counts=(100, 1000),
+    methods=("scratch", "frozen", "full", "gradual"),
+    seeds=5,
+    settings=None,
+    unlabelled=None,
+    resume=False,
+    quiet=False,
+    **overrides,
+):
+    """Compare fine-tuning methods and baselines at several numbers of labels, over several draws.
+
+    For each number of labels and each seed, rows are drawn from the training split; every method
+    and every baseline is trained on exactly these, and scored on the whole test split. Weights
+    are chosen on validation rows, of which there are as many as training rows at most.
+
+    Args:
+        run: run folder or `Run` of `pretrain`.
+        data: name of a data set or path of a file, or (train, validation, test). Where the test
+            labels of a set are not published, its validation split is the test, and a tenth of
+            its training rows the validation.
+        output: folder for payoff.json and figures; the run folder's `payoff` when None.
+        label_counts: numbers of labelled training rows.
+        methods: of "scratch", "frozen", "full", "gradual".
+        seeds: number of draws.
+        settings: `FinetuneSettings`, or {method: `FinetuneSettings`}; the defaults when None.
+        unlabelled: texts for latent semantic analysis; the training texts when None.
+        resume: keep the scores that an earlier call left in payoff.json, and go on after them.
+        quiet: print nothing.
+        **overrides: single settings.
+
+    Returns:
+        dict: `rows` (method, labels, seed, accuracy, matthews), `summary` (mean, sd) and `made_of`
+        (what a later call must share to resume).
+
+    Raises:
+        ValueError: a setting or the data cannot be used, or what was left is of other data,
+            weights or settings.
+    """
+    for method in methods:
+        check_choice("method", method, METHODS)
+    run = run if isinstance(run, Run) else load_run(run)
+    report = Progress(quiet)
+    settings = _settings_by_method(settings, methods, overrides, run, report)
+    train, validation, test = _splits(data)
+    if max(label_counts) > len(train):
+        raise ValueError(
+            f"expected at most {len(train)} labels, the training rows of {train.name}, received "
+            f"label_counts={tuple(label_counts)}: ask for fewer."
+        )
+    cells = _Cells(output or run.path / "payoff", run, train, test, settings, resume)
+    space = semantic_space(unlabelled or train.texts)
+    for count, seed in itertools.product(label_counts, range(seeds)):
+        drawn = draw(train, count, seed)
+        held = draw(validation, min(count, len(validation)), seed)
+        for method, score in _scorers(run, drawn, held, test, space, settings, seed).items():
+            cells.fill(method, count, seed, score)
+        report.say(f"  {count} labels, draw {seed + 1}: {cells.line(count, seed)}")
+    _draw(cells.folder, cells.rows)
+    report.result(table_of(cells.result))
+    return cells.result
+
+
+def _scorers(run, drawn, held, test, space, settings, seed):
+    """Return {method: () -> scores on the test rows}, the baselines first."""
+
+    def network(chosen):
+        model, _, _ = train_classifier(run.model, run.tokenizer, drawn, held, chosen)
+        logits = classify(model, run.tokenizer, test.texts, Reading.of(chosen))
+        ids = label_ids(test, drawn.labels)
+        return baselines.classification_metrics(ids, logits.argmax(axis=1), drawn.labels)
+
+    return {
+        "majority": lambda: baselines.majority(drawn, test).metrics,
+        "linear": lambda: baselines.linear(drawn, test).metrics,
+        "latent_semantic": lambda: baselines.latent_semantic(drawn, test, space).metrics,
+    } | {
+        method: partial(network, dataclasses.replace(chosen, method=method, seed=seed))
+        for method, chosen in settings.items()
+    }
+
+
+class _Cells:
+    """The scores of each method, number of labels and draw; kept in payoff.json one by one."""
+
+    def __init__(self, folder, run, train, test, settings, resume):
+        self.folder = Run(folder)
+        (self.folder.path / "figures").mkdir(parents=True, exist_ok=True)
+        self.about = {"data": train.name, "test_rows": len(test)}
+        self.made_of = {
+            "data": [train.fingerprint, test.fingerprint],
+            "pretrained_weights": weights_hash(run.model),
+            "settings": {m: dataclasses.asdict(s) for m, s in settings.items()},
+        }
+        self.rows = self._kept() if resume else []
+
+    @property
+    def result(self):
+        """Return what payoff.json holds."""
+        return {
+            **self.about, "rows": self.rows, "summary": summary(self.rows), "made_of": self.made_of
+        }  # fmt: skip
+
+    def fill(self, method, count, seed, score):
+        """Score a cell and write it down, unless it was before."""
+        if method not in self._scores(count, seed):
+            scores = score()
+            found = {name: float(scores[name]) for name in ("accuracy", "matthews")}
+            self.rows.append({"method": method, "labels": count, "seed": seed, **found})
+            self.folder.write_json("payoff.json", self.result)
+
+    def line(self, count, seed):
+        """Return the accuracies of a draw on one line."""
+        found = self._scores(count, seed)
+        return "  ".join(f"{method} {row['accuracy']:.3f}" for method, row in found.items())
+
+    def _scores(self, count, seed):
+        rows = [row for row in self.rows if (row["labels"], row["seed"]) == (count, seed)]
+        return {row["method"]: row for row in rows}
+
+    def _kept(self):
+        """Return the rows that an earlier call left, after making sure that they belong here."""
+        path = self.folder.path / "payoff.json"
+        if not path.exists():
+            return []
+        before = self.folder.read_json("payoff.json")
+        if changed := _changed(before.get("made_of", {}), json.loads(json.dumps(self.made_of))):
+            raise ValueError(
+                f"cannot resume {path}: other {', '.join(changed)} than those that it was made "
+                "with. Give the same ones, or another --output."
+            )
+        return before["rows"]
+
+
+def _changed(before, now):
+    """Return the names of what differs; methods of one side only may be added."""
+    changed = [name for name in ("data", "pretrained_weights") if before.get(name) != now[name]]
+    old, new = before.get("settings", {}), now["settings"]
+    return changed + [f"settings of {m}" for m in new if m in old and old[m] != new[m]]
+
+
+def _settings_by_method(settings, methods, overrides, run, report):
+    if not isinstance(settings, dict):
+        settings = dict.fromkeys(
+            methods, inherit(resolve(FinetuneSettings, settings, **overrides), run, report)
+        )
+        return settings
+    return {
+        m: inherit(resolve(FinetuneSettings, settings[m], **overrides), run, report)
+        for m in methods
+    }
+
+
+def draw(dataset, count, seed):
+    """Draw `count` rows with the same share of each class as in the whole, every class present.
+
+    Draws of one seed are nested: a larger one holds the smaller ones.
+    """
+    if count >= len(dataset):
+        return dataset
+    rng, ids = np.random.default_rng(seed), dataset.label_ids
+    classes = np.unique(ids)
+    if count < len(classes):
+        raise ValueError(f"expected at least a label a class ({len(classes)}), received {count}.")
+    rank = np.empty(len(ids))  # a class of n rows: 1/2n, 3/2n, ...; its first row before all others
+    for label in classes:
+        rows = rng.permutation(np.flatnonzero(ids == label))
+        rank[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+        rank[rows[0]] = -1
+    chosen = np.argsort(rank, kind="stable")[:count]
+    return dataset.select(rng.permutation(chosen))
+
+
+def summary(rows):
+    """Return mean and standard deviation over the seeds for each method and number of labels."""
+    groups = {}
+    for row in rows:
+        groups.setdefault((row["method"], row["labels"]), []).append(row["accuracy"])
+    return [
+        {
+            "method": method,
+            "labels": labels,
+            "accuracy": float(np.mean(values)),
+            "sd": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
+        }
+        for (method, labels), values in groups.items()
+    ]
+
+
+def table_of(result):
+    """Return a rich table: one row a method, one column a number of labels."""
+    from rich.table import Table
+
+    counts = sorted({row["labels"] for row in result["summary"]})
+    table = Table(title=f"{result['data']}: accuracy on {result['test_rows']:,} test rows")
+    table.add_column("method")
+    for count in counts:
+        table.add_column(f"{count} labels", justify="right")
+    cells = {(r["method"], r["labels"]): r for r in result["summary"]}
+    for method in dict.fromkeys(r["method"] for r in result["summary"]):
+        found = [cells[method, count] for count in counts]
+        table.add_row(method, *(f"{r['accuracy']:.3f} ± {r['sd']:.3f}" for r in found))
+    return table
+
+
+def _splits(data):
+    """Return (train, validation, test).
+
+    A set whose test labels are not published is scored on its validation split; a tenth of its
+    training rows, which repeats no text of the rest, takes the place of that.
+    """
+    if isinstance(data, tuple | list):
+        train, validation, test = data
+    elif data in datasets.names() and "test" in datasets.info(data).missing:
+        test = datasets.load(data, "validation")
+        validation, train = datasets.split(datasets.load(data, "train"), (0.1, 0.9))
+    else:
+        train, validation, test = (datasets.load(data, s) for s in ("train", "validation", "test"))
+    return *read_labelled((train, validation)), test
+
+
+def _draw(folder, rows):
+    from kerasllm import plots
+
+    points = [{**row, "score": row["accuracy"]} for row in rows]
+    folder.write_figure("payoff", plots.payoff(points))

@@ -1,0 +1,1 @@
+"""Whether padding changes what a model says."""

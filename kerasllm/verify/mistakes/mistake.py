@@ -1,0 +1,138 @@
+"""What a known mistake is, and how to plant one in the library.
+
+    @mistake("softmax")
+    def softmax_over_the_first_axis(x, axis=-1):
+        '''The probabilities sum to 1 over the first axis instead of the last.'''
+        return reference.softmax(x, axis=0)
+
+The name of the function names the mistake, and its docstring ends the sentence "This is what you
+get when …". The function takes and returns what the right one does; most call the right one with
+other arguments, or change what it returns.
+"""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasllm import reference
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A known mistake: `wrong` stands in for `reference.<function>`.
+
+    Example:
+        >>> from kerasllm.verify.mistakes.catalogue import find_fault
+        >>> print(find_fault("lstm_step_input_and_forget_swapped"))
+        This is what you get when the input gate and the forget gate are swapped.
+    """
+
+    name: str
+    function: str
+    explanation: str
+    wrong: Callable
+
+    def __str__(self):
+        return f"This is what you get when {self.explanation}."
+
+
+def mistake(function):
+    """Turn a wrong version of `reference.<function>` into a `Fault`.
+
+    Args:
+        function: name of the function that it is a wrong version of.
+
+    Returns:
+        A decorator.
+
+    Raises:
+        ValueError: `kerasllm.reference` has no function of that name.
+    """
+    if function not in reference.__all__:
+        raise ValueError(f"expected a function of kerasllm.reference, received {function!r}")
+
+    def decorate(wrong):
+        sentence = " ".join(wrong.__doc__.split()).rstrip(".")
+        explanation = sentence[0].lower() + sentence[1:]
+        return Fault(wrong.__name__, function, explanation, wrong)
+
+    return decorate
+
+
+@contextmanager
+def seeded(fault):
+    """Plant a mistake in the library, for as long as the `with` block lasts.
+
+    The function object stays and only its code is exchanged, so that everybody who holds it is
+    affected: other modules, tables, partial functions.
+
+    Args:
+        fault: a `Fault`.
+
+    Example:
+        >>> import numpy as np
+        >>> from kerasllm.verify.mistakes.catalogue import find_fault
+        >>> with seeded(find_fault("causal_mask_of_the_future")):
+        ...     print(reference.causal_mask(2).astype(int))
+        [[1 1]
+         [0 1]]
+        >>> reference.causal_mask(2).astype(int)
+        array([[1, 0],
+               [1, 1]])
+    """
+    function = getattr(reference, fault.function)
+    right = (function.__code__, function.__kwdefaults__)
+
+    def wrong(*args, **kwargs):
+        _exchange(function, right)  # a mistake may call the right function
+        try:
+            return fault.wrong(*args, **kwargs)
+        finally:
+            _exchange(function, planted)
+
+    planted = (_stand_in.__code__, {"_wrong": wrong})
+    _exchange(function, planted)
+    try:
+        yield
+    finally:
+        _exchange(function, right)
+
+
+def gates(array, order):
+    """Return the blocks of the last axis, one a gate, in another order."""
+    blocks = np.split(np.asarray(array), len(order), axis=-1)
+    return np.concatenate([blocks[k] for k in order], axis=-1)
+
+
+def with_part(function, part, wrong, *args, **kwargs):
+    """Call `function` while `wrong` stands in for `reference.<part>`."""
+    with seeded(Fault(wrong.__name__, part, "", wrong)):
+        return function(*args, **kwargs)
+
+
+def overwritten(name, d_output, trace, d_state):
+    """Return the gradients of a layer whose weights keep what the step visited last gave them."""
+    right, steps = getattr(reference, f"{name}_step_backward"), []
+
+    def record(d_step, step):
+        steps.append((step, right(d_step, step)))
+        return steps[-1][1]
+
+    backward = getattr(reference, f"{name}_backward")
+    grads = with_part(backward, f"{name}_step_backward", record, d_output, trace, d_state)
+    step, last = steps[-1]  # visited last is the first step in time
+    x = trace.x[:, -1 if trace.walk.go_backwards else 0]
+    return grads._replace(
+        d_kernel=x.T @ last.d_projected,
+        d_recurrent_kernel=step.h_previous.T @ getattr(last, "d_recurrent", last.d_projected),
+    )
+
+
+def _stand_in(*args, _wrong, **kwargs):
+    return _wrong(*args, **kwargs)
+
+
+def _exchange(function, parts):
+    function.__code__, function.__kwdefaults__ = parts

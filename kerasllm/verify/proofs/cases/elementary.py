@@ -1,0 +1,126 @@
+"""Cases of the equations without time: activations, dense, embedding, dropout, normalisation."""
+
+import math
+from functools import partial
+
+import keras
+import numpy as np
+
+from kerasllm import reference as ref
+from kerasllm.verify.comparison.backend import call_layer
+from kerasllm.verify.proofs.checks import Case, random_arguments
+
+EXEMPT = {}
+ops = keras.ops
+GELU = "in float64 from ops.erf and ops.tanh: TensorFlow's gelu has float32 constants in it"
+IDS = np.array([[1, 4, 1, 0, 6], [6, 1, 2, 2, 1]])  # repeated ids, and rows that nobody uses
+KEEP = np.random.default_rng(5).random((2, 5, 3)) < 0.7
+
+
+def _activation(name, keras_function, label="", scale=3.0, note="", **options):
+    label = f"{name}{label}"
+    return Case(
+        name=label,
+        covers=(name,),
+        arguments=random_arguments(label, x=(2, 5, 3), scale=scale),
+        forward=partial(getattr(ref, name), **options),
+        backward=getattr(ref, f"{name}_backward"),
+        keras=partial(keras_function, **options),
+        note=note,
+    )
+
+
+def _gelu(x, approximate):
+    if keras.backend.standardize_dtype(x.dtype) == "float32":
+        return ops.gelu(x, approximate=approximate)
+    bend = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    return x * (1 + (ops.tanh(bend) if approximate else ops.erf(x * math.sqrt(0.5)))) / 2
+
+
+def _layer(build, *names):
+    """Return a Keras function that calls `build(dtype)` with the weights called `names`."""
+
+    def function(x, **weights):
+        layer = build(keras.backend.standardize_dtype(x.dtype))
+        return call_layer(layer, [weights[name] for name in names], x)
+
+    return function
+
+
+def _norm(name, label, build, weights, **options):
+    arguments = random_arguments(label, x=(2, 5, 11), **{f"{weight}_": (11,) for weight in weights})
+    return Case(
+        name=label,
+        covers=(name,),
+        # One weight is called "scale", and so is an option of random_arguments.
+        arguments={key.rstrip("_"): array for key, array in arguments.items()},
+        forward=partial(getattr(ref, name), **options),
+        backward=getattr(ref, f"{name}_backward"),
+        keras=_layer(build, *weights),
+    )
+
+
+LayerNormalization = keras.layers.LayerNormalization
+
+CASES = (
+    _activation("sigmoid", lambda x: ops.sigmoid(x)),
+    _activation("tanh", lambda x: ops.tanh(x), scale=1.0),
+    _activation("relu", lambda x: ops.relu(x)),
+    _activation("gelu", _gelu, ", exact", note=GELU, approximate=False),
+    _activation("gelu", _gelu, ", tanh", note=GELU, approximate=True),
+    _activation("softmax", ops.softmax, axis=-1),
+    _activation("softmax", ops.softmax, ", axis 1", axis=1),
+    _activation("log_softmax", ops.log_softmax, axis=-1),
+    _activation("log_softmax", ops.log_softmax, ", axis 1", axis=1),
+    Case(
+        name="dense, bias",
+        covers=("dense",),
+        arguments=random_arguments("dense, bias", x=(2, 5, 3), kernel=(3, 11), bias=(11,)),
+        forward=ref.dense,
+        backward=ref.dense_backward,
+        keras=_layer(lambda dtype: keras.layers.Dense(11, dtype=dtype), "kernel", "bias"),
+    ),
+    Case(
+        name="dense, no bias",
+        covers=("dense",),
+        arguments=random_arguments("dense, no bias", x=(2, 3), kernel=(3, 11)),
+        forward=ref.dense,
+        backward=ref.dense_backward,
+        keras=_layer(lambda dtype: keras.layers.Dense(11, use_bias=False, dtype=dtype), "kernel"),
+    ),
+    Case(
+        name="embedding, repeated ids",
+        covers=("embedding",),
+        arguments=random_arguments("embedding", table=(7, 3)),
+        forward=partial(ref.embedding, IDS),
+        backward=ref.embedding_backward,
+        keras=lambda table: ops.take(table, IDS, axis=0),
+    ),
+    Case(
+        name="dropout",
+        covers=("dropout",),
+        arguments=random_arguments("dropout", x=(2, 5, 3)),
+        forward=partial(ref.dropout, keep=KEEP, rate=0.3),
+        backward=ref.dropout_backward,
+        keras=lambda x: ops.where(KEEP, x / 0.7, ops.zeros_like(x)),
+    ),
+    _norm(
+        "layer_norm",
+        "layer norm, gamma and beta",
+        lambda dtype: LayerNormalization(dtype=dtype),
+        ("gamma", "beta"),
+    ),
+    _norm(
+        "layer_norm",
+        "layer norm, plain, epsilon 1e-12",
+        lambda dtype: LayerNormalization(epsilon=1e-12, center=False, scale=False, dtype=dtype),
+        (),
+        epsilon=1e-12,
+    ),
+    _norm(
+        "rms_norm",
+        "RMS norm",
+        lambda dtype: keras.layers.RMSNormalization(dtype=dtype),
+        ("scale",),
+    ),
+)

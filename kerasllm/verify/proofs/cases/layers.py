@@ -1,0 +1,178 @@
+"""Cases of this project's own layers: what is trained with, beside the equation that it computes.
+
+The other tables compare the equations with Keras. Here the same equations stand beside
+`kerasllm.layers`, whose weights are fused or split in another way: each case says how.
+"""
+
+from functools import partial
+from itertools import product
+
+import numpy as np
+from keras import ops
+
+from kerasllm import layers, reference
+from kerasllm.layers.crf import CRF
+from kerasllm.verify.comparison.backend import call_layer
+from kerasllm.verify.proofs.cases.attention import dtype_of
+from kerasllm.verify.proofs.cases.sequence import MASKS, TAGS
+from kerasllm.verify.proofs.checks import Case, random_arguments
+
+B, T, S, D, M, H, N, K = 2, 5, 7, 6, 3, 11, 2, 3
+WIDE = 13  # of the feed-forward network
+EPSILON = 1e-2
+REAL = np.arange(T) < np.array([T, 3])[:, None]  # (B, T)
+SOURCE = np.arange(S) < np.array([4, S])[:, None]  # (B, S)
+EXEMPT = {}
+_ATTENTION = {
+    "qkv_kernel": (D, 3 * N * K), "output_kernel": (N * K, D),
+    "qkv_bias": (3 * N * K,), "output_bias": (D,),
+}  # fmt: skip
+_NETWORK = {"w_1": (D, WIDE), "b_1": (WIDE,), "w_2": (WIDE, D), "b_2": (D,)}
+
+
+def _scored_cases():
+    memory = {"memory": (B, S, M)}
+    weights = {
+        "additive": {"w_q": (D, H), "w_k": (M, H), "v": (H,)},
+        "dot": {},
+        "general": {"w": (D, M)},
+        "concat": {"w": (D + M, H), "v": (H,)},
+    }
+    for (score, shapes), mask in product(weights.items(), (None, SOURCE)):
+        title = f"layer of {score} attention, {'no mask' if mask is None else 'ragged sources'}"
+        query = {"query": (B, T, M if score == "dot" else D)}
+        yield Case(
+            name=title,
+            covers=(f"{score}_attention",),
+            arguments=random_arguments(title, **query, **memory, **shapes),
+            forward=partial(_scored, getattr(reference, f"{score}_attention"), mask),
+            backward=partial(_scored_backward, getattr(reference, f"{score}_attention_backward")),
+            keras=partial(_scored_layer, score, mask),
+        )
+
+
+def _scored(function, mask, query, memory, **weights):
+    mask = None if mask is None else mask[:, None, :]
+    return function(query, memory, memory, *weights.values(), mask=mask)
+
+
+def _scored_backward(function, d_output, trace):
+    grads = function(d_output, trace)._asdict()
+    grads["d_memory"] = grads.pop("d_key") + grads.pop("d_value")
+    return grads
+
+
+def _scored_layer(score, mask, query, memory, **weights):
+    options = {"units": H, "dtype": dtype_of(query)}
+    if score == "additive":
+        layer = layers.BahdanauAttention(**options)
+    else:
+        layer = layers.LuongAttention(score, **options)
+    mask = None if mask is None else ops.convert_to_tensor(mask)
+    return call_layer(layer, list(weights.values()), query, memory, source_mask=mask)
+
+
+def _crf_cases():
+    for name in ("no mask", "padding"):
+        title, mask = f"layer of the CRF, {name}", MASKS[name]
+        B, T, L = *TAGS.shape, TAGS.max() + 1
+        shapes = {"emissions": (B, T, L), "transitions": (L, L), "start": (L,), "end": (L,)}
+
+        def forward(emissions, transitions, start, end, mask=mask):
+            return reference.crf(emissions, TAGS, transitions, start, end, mask)
+
+        yield Case(
+            name=title,
+            covers=("crf",),
+            arguments=random_arguments(title, **shapes),
+            forward=forward,
+            backward=reference.crf_backward,
+            keras=partial(_crf_layer, mask),
+        )
+
+
+def _crf_layer(mask, emissions, transitions, start, end):
+    layer = CRF(TAGS.max() + 1, dtype=dtype_of(emissions))
+    mask = None if mask is None else ops.convert_to_tensor(mask)
+    tags = ops.convert_to_tensor(TAGS)
+    return call_layer(layer, [transitions, start, end], emissions, tags=tags, mask=mask)
+
+
+def _block_cases():
+    cross = {f"cross_{name}": shape for name, shape in _ATTENTION.items()}
+    norms = {f"{part}_{k}": (D,) for k in (1, 2, 3) for part in ("gamma", "beta")}
+    two = {name: shape for name, shape in norms.items() if "3" not in name}
+    tables = {
+        "encoder": ({"x": (B, T, D)}, _ATTENTION | _NETWORK | two),
+        "decoder": ({"x": (B, T, D), "memory": (B, S, D)}, _ATTENTION | cross | _NETWORK | norms),
+    }
+    for name, norm in product(tables, ("pre", "post")):
+        inputs, shapes = tables[name]
+        title = f"layer of the Transformer {name}, {norm}-norm"
+        yield Case(
+            name=title,
+            covers=(f"transformer_{name}",),
+            arguments=random_arguments(title, scale=0.7, **inputs, **shapes),
+            forward=partial(_block, name, norm),
+            backward=partial(_block_backward, name),
+            keras=partial(_block_layer, name, norm),
+        )
+
+
+def _block(name, norm, x, memory=None, **arrays):
+    """Call the reference with the fused weights cut into those of heads."""
+    named = _network_and_norms(arrays) | _heads(arrays, "")
+    if name == "encoder":
+        weights = [named[key] for key in reference.ENCODER_WEIGHTS]
+        return reference.transformer_encoder(
+            x, *weights, mask=REAL[:, None], norm=norm, epsilon=EPSILON
+        )
+    named |= _heads(arrays, "cross_")
+    weights = [named[key] for key in reference.DECODER_WEIGHTS]
+    return reference.transformer_decoder(
+        x, memory, *weights, mask=REAL[:, None], memory_mask=SOURCE[:, None], norm=norm,
+        epsilon=EPSILON,
+    )  # fmt: skip
+
+
+def _network_and_norms(arrays):
+    return {name: array for name, array in arrays.items() if "_kernel" not in name}
+
+
+def _heads(arrays, prefix):
+    """Cut qkv_kernel (D, 3NK) into w_q, w_k, w_v (D, N, K), and the biases alike."""
+    kernels = np.split(arrays[f"{prefix}qkv_kernel"].reshape(D, 3 * N, K), 3, axis=1)
+    biases = np.split(arrays[f"{prefix}qkv_bias"].reshape(3 * N, K), 3)
+    named = {}
+    for sign, kernel, bias in zip("qkv", kernels, biases, strict=True):
+        named |= {f"{prefix}w_{sign}": kernel, f"{prefix}b_{sign}": bias}
+    named[f"{prefix}w_o"] = arrays[f"{prefix}output_kernel"].reshape(N, K, D)
+    return named | {f"{prefix}b_o": arrays[f"{prefix}output_bias"]}
+
+
+def _block_backward(name, d_output, trace):
+    grads = getattr(reference, f"transformer_{name}_backward")(d_output, trace)._asdict()
+    for prefix in ("", "cross_") if name == "decoder" else ("",):
+        kernels = [grads.pop(f"d_{prefix}w_{sign}").reshape(D, N * K) for sign in "qkv"]
+        biases = [grads.pop(f"d_{prefix}b_{sign}").reshape(N * K) for sign in "qkv"]
+        grads[f"d_{prefix}qkv_kernel"] = np.concatenate(kernels, axis=1)
+        grads[f"d_{prefix}qkv_bias"] = np.concatenate(biases)
+        grads[f"d_{prefix}output_kernel"] = grads.pop(f"d_{prefix}w_o").reshape(N * K, D)
+        grads[f"d_{prefix}output_bias"] = grads.pop(f"d_{prefix}b_o")
+    return grads
+
+
+def _block_layer(name, norm, x, memory=None, **named):
+    make = layers.TransformerEncoder if name == "encoder" else layers.TransformerDecoder
+    layer = make(
+        N, inner_dim=WIDE, norm=norm, activation="relu", epsilon=EPSILON, dtype=dtype_of(x)
+    )
+    inputs = [x] if memory is None else [x, memory]
+    masks = {"mask": ops.convert_to_tensor(REAL)}
+    if memory is not None:
+        masks["source_mask"] = ops.convert_to_tensor(SOURCE)
+    # `named` is in the order of the layer's weights.
+    return call_layer(layer, list(named.values()), *inputs, **masks)
+
+
+CASES = (*_scored_cases(), *_crf_cases(), *_block_cases())

@@ -1,0 +1,100 @@
+"""Every equation of `kerasllm.reference`, proven on the running backend.
+
+A topic is a module of `cases/` with two tables: `CASES` (see `checks.py`) and `EXEMPT`, which maps
+a public function without a case to the reason why it needs none.
+"""
+
+import importlib
+import inspect
+from functools import partial
+
+import keras
+
+from kerasllm import reference
+from kerasllm.verify.comparison.report import Report
+from kerasllm.verify.proofs.checks import rung1, rung2, rungs_2_and_3
+from kerasllm.verify.proofs.training import TRAJECTORIES, rung4
+
+TOPICS = (
+    "elementary", "recurrent", "losses", "optimizers", "attention", "transformer", "sequence",
+    "layers",
+)  # fmt: skip
+_MODULES = [importlib.import_module(f"kerasllm.verify.proofs.cases.{topic}") for topic in TOPICS]
+
+CASES_OF = {topic: module.CASES for topic, module in zip(TOPICS, _MODULES, strict=True)}
+CASES = tuple(case for cases in CASES_OF.values() for case in cases)
+EXEMPT = {name: why for module in _MODULES for name, why in module.EXEMPT.items()}
+
+
+def precisions():
+    """Return the dtypes that rungs 2 and 3 use here: float64 only on TensorFlow.
+
+    Keras on JAX and torch computes some operations in float32 whatever it is given.
+    """
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    return ("float64", "float32") if on_tensorflow else ("float32",)
+
+
+def prove(case):
+    """Return the rows of rungs 1 to 3 for one case, on the running backend."""
+    rows = rung1(case) if case.backward else []
+    if case.keras and keras.backend.backend() not in case.skip:
+        for dtype in precisions():
+            pair = rungs_2_and_3(case, dtype) if case.backward else (rung2(case, dtype),)
+            rows += [row for part in pair for row in part]
+    return rows
+
+
+def public_functions():
+    """Return the names of the public functions of `kerasllm.reference`."""
+    return tuple(n for n in reference.__all__ if inspect.isfunction(getattr(reference, n)))
+
+
+def uncovered():
+    """Return the public functions that neither a case covers nor `EXEMPT` excuses.
+
+    A backward function `f_backward` counts as covered where a case of `f` differentiates.
+    """
+    covered = set(EXEMPT)
+    for case in (*CASES, *TRAJECTORIES):
+        covered.update(case.covers)
+        if getattr(case, "backward", None):
+            covered.update(f"{name}_backward" for name in case.covers)
+    return tuple(name for name in public_functions() if name not in covered)
+
+
+def verify_equations(backend=None, *, trajectories=True, progress=None):
+    """Prove every equation of the package and return a report.
+
+    Args:
+        backend: "tensorflow", "jax" or "torch": the backend that you expect to run. Keras chooses
+            its backend when it is imported and cannot change it afterwards.
+        trajectories: whether to run the 300 training steps of rung 4 too.
+        progress: called with a topic before its rows are computed, and with its rows after.
+
+    Returns:
+        A `Report` with rows for every rung of every case.
+
+    Raises:
+        ValueError: Keras runs on another backend than `backend`.
+    """
+    running = keras.backend.backend()
+    if backend not in (None, running):
+        raise ValueError(
+            f"expected Keras on {backend!r}, but it runs on {running!r}; start Python again with "
+            f"the environment variable KERAS_BACKEND={backend}"
+        )
+    work = {topic: partial(_prove_all, cases) for topic, cases in CASES_OF.items()}
+    if trajectories:
+        work["training"] = lambda: [row for one in TRAJECTORIES for row in rung4(one)]
+    rows, progress = [], progress or (lambda *_: None)
+    for topic, compute in work.items():
+        progress(topic, None)
+        found = compute()
+        progress(topic, found)
+        rows += found
+    return Report(rows, title=f"Equations against Keras {keras.__version__} on {running}")
+
+
+def _prove_all(cases):
+    return [row for case in cases for row in prove(case)]

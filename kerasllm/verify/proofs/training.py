@@ -1,0 +1,132 @@
+"""Rung 4: a twin trained beside its Keras model, the same batches, the same optimizer.
+
+The model is an LSTM with a dense layer on top, small enough for 300 steps in a second. In float64
+both must hold the same weights at the end, to 9 digits. A float32 run drifts apart however right
+it is, so there only the first steps are compared.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import keras
+import numpy as np
+
+from kerasllm import reference as ref
+from kerasllm.verify.comparison.report import compare_arrays
+
+STEPS = {"float64": 300, "float32": 10}
+BARS = {"float64": 1e-9, "float32": 1e-4}
+UNITS, CLASSES, BATCHES = 7, 3, 5
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One optimizer: its class in Keras, its step in NumPy, and the settings of both."""
+
+    name: str
+    covers: tuple[str, ...]
+    keras: type
+    step: Callable
+    settings: Mapping[str, float] = field(default_factory=dict)
+    clip: Callable | None = None
+    clip_setting: Mapping[str, float] = field(default_factory=dict)
+
+
+def _trajectory(name, keras_class, function, clip=None, keras_clip=None, **settings):
+    limit = settings.pop("limit", None)
+    return Trajectory(
+        name=name,
+        covers=(function.__name__, *([clip.__name__] if clip else [])),
+        keras=keras_class,
+        step=partial(function, scalar_dtype=np.float32, **settings),
+        settings=settings,
+        clip=partial(clip, limit=limit) if clip else None,
+        clip_setting={keras_clip: limit} if clip else {},
+    )
+
+
+_sgd = partial(_trajectory, keras_class=keras.optimizers.SGD, function=ref.sgd)
+_rmsprop = partial(_trajectory, keras_class=keras.optimizers.RMSprop, function=ref.rmsprop)
+_adam = partial(_trajectory, keras_class=keras.optimizers.Adam, function=ref.adam)
+
+TRAJECTORIES = (
+    _sgd("SGD", learning_rate=0.1),
+    _sgd("momentum", learning_rate=0.05, momentum=0.9),
+    _sgd("Nesterov", learning_rate=0.05, momentum=0.9, nesterov=True),
+    _rmsprop("RMSprop", learning_rate=0.003),
+    _rmsprop("RMSprop, centered", learning_rate=0.003, rho=0.8, momentum=0.7, centered=True),
+    _adam("Adam", learning_rate=0.01),
+    _adam("Adam, other betas", learning_rate=0.01, beta_1=0.8, beta_2=0.97, epsilon=1e-3),
+    _trajectory(
+        "AdamW", keras.optimizers.AdamW, ref.adamw, learning_rate=0.01, weight_decay=0.1
+    ),
+    _sgd("clipped by value", clip=ref.clip_by_value, keras_clip="clipvalue",
+         learning_rate=0.3, limit=0.02),
+    _sgd("clipped by norm", clip=ref.clip_by_norm, keras_clip="clipnorm",
+         learning_rate=0.3, limit=0.05),
+    _adam("clipped by global norm", clip=ref.clip_by_global_norm, keras_clip="global_clipnorm",
+          learning_rate=0.01, limit=0.1),
+)  # fmt: skip
+
+
+def rung4(trajectory, dtype=None):
+    """Train twin and Keras model side by side and compare every weight at the end.
+
+    Args:
+        trajectory: one of `TRAJECTORIES`.
+        dtype: "float64" or "float32"; float64 on TensorFlow if left out, else float32 (Keras
+            computes some operations in float32 on JAX and torch).
+
+    Returns:
+        One row a weight.
+    """
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    dtype = dtype or ("float64" if on_tensorflow else "float32")
+    rng = np.random.default_rng(11)
+    x = rng.standard_normal((BATCHES, 13, 5, 2)).astype(dtype)
+    y = rng.integers(CLASSES, size=(BATCHES, 13))
+    model = _keras_model(trajectory, dtype, rng)
+    weights, state = model.get_weights(), None
+    for k in range(STEPS[dtype]):
+        # Not fit: it converts float64 arrays to float32 first.
+        model.train_on_batch(x[k % BATCHES], y[k % BATCHES])
+        grads = _gradients(weights, x[k % BATCHES], y[k % BATCHES])
+        grads = trajectory.clip(grads) if trajectory.clip else grads
+        weights, state = trajectory.step(weights, grads, state)
+    return [
+        compare_arrays(
+            f"4 {trajectory.name}",
+            f"{v.path.split('/', 1)[1]} after {STEPS[dtype]} steps ({dtype})",
+            ours, theirs, BARS[dtype],
+        )
+        for v, ours, theirs in zip(model.weights, weights, model.get_weights(), strict=True)
+    ]  # fmt: skip
+
+
+def _keras_model(trajectory, dtype, rng):
+    # Eager and unrolled, JAX compiles each operation once for all models, and not each model.
+    on_jax = keras.backend.backend() == "jax"
+    layers = [
+        keras.layers.LSTM(UNITS, dtype=dtype, name="lstm", unroll=on_jax),
+        keras.layers.Dense(CLASSES, dtype=dtype, name="dense"),
+    ]
+    model = keras.Sequential([keras.Input((5, 2), dtype=dtype), *layers])
+    model.set_weights([0.5 * rng.standard_normal(w.shape) for w in model.get_weights()])
+    model.compile(
+        optimizer=trajectory.keras(**trajectory.settings, **trajectory.clip_setting),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=dtype),
+        jit_compile=False,
+        run_eagerly=on_jax,
+    )
+    return model
+
+
+def _gradients(weights, x, y):
+    features, lstm_trace = ref.lstm(x, *weights[:3])
+    logits, dense_trace = ref.dense(features, *weights[3:])
+    _, loss_trace = ref.cross_entropy(logits, y)
+    d_logits = ref.cross_entropy_backward(1.0, loss_trace).d_logits
+    dense_grads = ref.dense_backward(d_logits, dense_trace)
+    lstm_grads = ref.lstm_backward(dense_grads.d_x, lstm_trace)
+    return [*lstm_grads[1:4], *dense_grads[1:]]

@@ -1,0 +1,1 @@
+"""Every number that a model computes on a text."""

@@ -1,0 +1,1 @@
+"""The NumPy twin of a Keras model."""

@@ -1,0 +1,1 @@
+"""Rules of the twin, by kind of layer."""

@@ -1,0 +1,204 @@
+"""Dense, embedding, norms, activations, and what rearranges or merges: forward and backward."""
+
+import math
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from kerasllm import reference as ref
+from kerasllm.verify.twins.registry import register, unsupported
+from kerasllm.verify.twins.values import Rows
+
+ACTIVATIONS = {
+    "linear": (lambda x: (x, None), lambda d, _: (d,)),
+    "relu": (ref.relu, ref.relu_backward),
+    "sigmoid": (ref.sigmoid, ref.sigmoid_backward),
+    "tanh": (ref.tanh, ref.tanh_backward),
+    "softmax": (ref.softmax, ref.softmax_backward),
+    "log_softmax": (ref.log_softmax, ref.log_softmax_backward),
+}
+
+
+class GELUTrace(NamedTuple):
+    """Every symbol of GELU as the framework computes it: of slope · x, divided by the slope."""
+
+    gelu: tuple
+    slope: float
+
+
+def keras_gelu(x, function=keras.activations.gelu, approximate=False):
+    """Compute GELU with the constants of the framework.
+
+    TensorFlow's holds √½ as a float32, even for float64: its gelu(x) is gelu(slope x) / slope with
+    a slope of 0.99999998. (Of the tanh form it rounds two constants; that stays a difference.)
+    """
+    slope = 1.0
+    if x.dtype == np.float64 and not approximate and keras.backend.backend() == "tensorflow":
+        one = keras.ops.convert_to_tensor(np.ones(1), dtype="float64")
+        exact = ref.gelu(np.ones(1))[0]
+        if np.abs(keras.ops.convert_to_numpy(function(one)) - exact).max() > 1e-12:
+            slope = float(np.float32(math.sqrt(0.5))) / math.sqrt(0.5)
+    output, trace = ref.gelu(slope * x, approximate)
+    return output / slope, GELUTrace(trace, slope)
+
+
+def keras_gelu_backward(d_output, trace):
+    """Go back through `keras_gelu`."""
+    return ref.gelu_backward(d_output, trace.gelu)
+
+
+ACTIVATIONS["gelu"] = (keras_gelu, keras_gelu_backward)
+
+
+def activation_name(layer):
+    """Return the name of a layer's activation in `ACTIVATIONS`.
+
+    Raises:
+        UnsupportedLayerError: the activation has no function in `kerasllm.reference`.
+    """
+    function = layer.activation
+    name = "linear" if function is None else getattr(function, "__name__", repr(function))
+    if name not in ACTIVATIONS or getattr(keras.activations, name, None) is not function:
+        if function is None:
+            return name
+        raise unsupported(layer, f"activation {name!r} (it knows {sorted(ACTIVATIONS)})")
+    return name
+
+
+class DenseTrace(NamedTuple):
+    """Every symbol of a dense layer with an activation: a = x kernel + bias, output = f(a)."""
+
+    x: np.ndarray
+    kernel: np.ndarray
+    bias: np.ndarray | None
+    activation: str
+    a: np.ndarray
+    output: np.ndarray
+    parts: tuple
+
+
+def dense(layer, weights, x):
+    """Compute keras.layers.Dense."""
+    name = activation_name(layer)
+    a, product = ref.dense(x, *weights)
+    output, bend = ACTIVATIONS[name][0](a)
+    return output, DenseTrace(*product, name, a, output, (product, bend))
+
+
+def dense_backward(_layer, d_output, trace):
+    """Go back through keras.layers.Dense."""
+    product, bend = trace.parts
+    (d_a,) = ACTIVATIONS[trace.activation][1](d_output, bend)
+    d_x, *d_weights = ref.dense_backward(d_a, product)
+    return d_x, [d for d in d_weights if d is not None]
+
+
+def embedding(_layer, weights, ids):
+    """Compute keras.layers.Embedding."""
+    return ref.embedding(ids.astype("int64"), *weights)
+
+
+def embedding_backward(_layer, d_output, trace):
+    """Go back through keras.layers.Embedding; ids have no gradient."""
+    return (), [Rows(d_output, trace)]
+
+
+def embedding_mask(_layer, ids, _mask):
+    """Return where the ids are not 0 (only asked where mask_zero is set)."""
+    return ids != 0
+
+
+def activation(layer, _weights, x):
+    """Compute keras.layers.Activation."""
+    return ACTIVATIONS[activation_name(layer)][0](x)
+
+
+def activation_backward(layer, d_output, trace):
+    """Go back through keras.layers.Activation."""
+    return ACTIVATIONS[activation_name(layer)][1](d_output, trace)[0], []
+
+
+def relu(layer, _weights, x):
+    """Compute keras.layers.ReLU."""
+    if layer.max_value is not None or layer.negative_slope or layer.threshold:
+        raise unsupported(layer, "max_value, negative_slope or threshold")
+    return ref.relu(x)
+
+
+def softmax(layer, _weights, x, mask=None):
+    """Compute keras.layers.Softmax; masked entries are 0."""
+    axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
+    if not isinstance(layer.axis, int) and len(layer.axis) > 1:
+        raise unsupported(layer, "several axes")
+    lowest = np.finfo(x.dtype).min / 2
+    output, trace = ref.softmax(x if mask is None else np.where(mask, x, lowest), axis)
+    output = output if mask is None else np.where(mask, output, 0)
+    return output, (trace, mask)
+
+
+def softmax_backward(_layer, d_output, trace):
+    """Go back through keras.layers.Softmax."""
+    trace, mask = trace
+    if mask is not None:
+        d_output = np.where(mask, d_output, 0)
+    (d_x,) = ref.softmax_backward(d_output, trace)
+    return (d_x if mask is None else np.where(mask, d_x, 0)), []
+
+
+def layer_norm(layer, weights, x):
+    """Compute keras.layers.LayerNormalization over the last axis."""
+    axis = layer.axis[0] if isinstance(layer.axis, (list, tuple)) else layer.axis
+    if axis not in (-1, x.ndim - 1) or getattr(layer, "rms_scaling", False):
+        raise unsupported(layer, "another axis than the last, or rms_scaling")
+    weights = iter(weights)
+    gamma = next(weights) if layer.gamma is not None else None
+    beta = next(weights) if layer.beta is not None else None
+    return ref.layer_norm(x, gamma, beta, epsilon=layer.epsilon)
+
+
+def layer_norm_backward(_layer, d_output, trace):
+    """Go back through keras.layers.LayerNormalization."""
+    d_x, *d_weights = ref.layer_norm_backward(d_output, trace)
+    return d_x, [d for d in d_weights if d is not None]
+
+
+def masking(layer, _weights, x):
+    """Compute keras.layers.Masking: steps whose features all equal mask_value become 0."""
+    real = (x != layer.mask_value).any(axis=-1, keepdims=True)
+    return np.where(real, x, 0), real
+
+
+def masking_mask(layer, x, _mask):
+    """Return which steps keras.layers.Masking keeps."""
+    return (x != layer.mask_value).any(axis=-1)
+
+
+def identity(_layer, _weights, x, **_):
+    """Compute keras.layers.Dropout where nothing is dropped."""
+    return x, None
+
+
+def reshape(layer, _weights, x):
+    """Compute keras.layers.Reshape and Flatten: (B, …) -> (B, target)."""
+    target = (-1,) if isinstance(layer, keras.layers.Flatten) else layer.target_shape
+    target = [-1 if size is None else size for size in target]
+    return x.reshape(len(x), *target), x.shape
+
+
+register(keras.layers.Dense, dense, dense_backward)
+register(keras.layers.Embedding, embedding, embedding_backward, mask=embedding_mask)
+register(keras.layers.Activation, activation, activation_backward)
+register(keras.layers.ReLU, relu, lambda _, d, t: (ref.relu_backward(d, t)[0], []))
+register(keras.layers.Softmax, softmax, softmax_backward)
+register(keras.layers.LayerNormalization, layer_norm, layer_norm_backward)
+register(
+    keras.layers.Masking, masking, lambda _, d, real: (np.where(real, d, 0), []), mask=masking_mask
+)
+for _layer in (
+    keras.layers.ActivityRegularization, keras.layers.Dropout, keras.layers.Identity,
+    keras.layers.SpatialDropout1D,
+):  # fmt: skip
+    register(_layer, identity, lambda _, d, _trace: (d, []))
+for _layer in (keras.layers.Reshape, keras.layers.Flatten):
+    register(_layer, reshape, lambda _, d, shape: (d.reshape(shape), []))

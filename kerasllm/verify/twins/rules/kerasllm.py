@@ -1,0 +1,238 @@
+"""The layers of this project, by composition of reference functions."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kerasllm import layers
+from kerasllm import reference as ref
+from kerasllm.layers.embedding import NEVER
+from kerasllm.verify.twins.registry import register, unsupported
+from kerasllm.verify.twins.rules.core import keras_gelu, keras_gelu_backward
+from kerasllm.verify.twins.values import Rows
+
+
+class TokenEmbeddingTrace(NamedTuple):
+    """Every symbol of a token embedding: rows of the table, and the positions added to them."""
+
+    ids: np.ndarray
+    rows: np.ndarray
+    output: np.ndarray
+    parts: tuple
+
+
+class LogitsTrace(NamedTuple):
+    """Every symbol of a token embedding in reverse: logits = h tableᵀ."""
+
+    h: np.ndarray
+    table: np.ndarray
+    logits: np.ndarray
+    part: tuple
+
+
+class HeadsTrace(NamedTuple):
+    """Every symbol of this project's multi-head attention; q, k, v, z have the heads in axis 1.
+
+    With rotary positions, q and k are the rotated ones, and `rotations` their traces.
+    """
+
+    x: np.ndarray
+    source: np.ndarray
+    q: np.ndarray
+    k: np.ndarray
+    v: np.ndarray
+    scores: np.ndarray
+    weights: np.ndarray
+    z: np.ndarray
+    output: np.ndarray
+    rotations: tuple | None
+    parts: tuple
+
+
+def token_embedding(layer, weights, inputs, reverse=False, start=0):
+    """Compute TokenEmbedding: ids to features, or features to logits."""
+    if start:
+        raise unsupported(layer, "start > 0 (decoding step by step)")
+    table, *others = weights
+    if reverse:
+        logits, part = ref.dense(inputs, table.T)
+        if not layer.score_pad:
+            logits[..., 0] = NEVER
+        return logits, LogitsTrace(inputs, table, logits, part)
+    rows, lookup = ref.embedding(inputs.astype("int64"), table)
+    x, place, segment = rows, None, None
+    if layer.positions == "learned":
+        x, place = ref.learned_positions(rows, others[0])
+    elif layer.positions == "sinusoidal":
+        x, place = ref.sinusoidal_positions(rows * layer.hidden_dim**0.5)
+    if layer.segments:
+        ends = inputs == layer.separator
+        before = np.cumsum(ends, axis=1) - ends
+        rows_of_s, segment = ref.embedding(np.minimum(before, layer.segments - 1), others[-1])
+        x = x + rows_of_s
+    return x, TokenEmbeddingTrace(inputs, rows, x, (lookup, place, segment))
+
+
+def token_embedding_backward(layer, d_output, trace):
+    """Go back to the table, by both of its uses."""
+    if isinstance(trace, LogitsTrace):
+        if not layer.score_pad:
+            d_output = np.concatenate([0 * d_output[..., :1], d_output[..., 1:]], axis=-1)
+        grads = ref.dense_backward(d_output, trace.part)
+        unused = [np.zeros(v.shape, d_output.dtype) for v in layer.weights[1:]]
+        return grads.d_x, [grads.d_kernel.T, *unused]
+    lookup, place, segment = trace.parts
+    scale = layer.hidden_dim**0.5 if layer.positions == "sinusoidal" else 1
+    d_weights = [Rows(d_output * scale, lookup)]
+    if layer.positions == "learned":
+        d_weights.append(ref.learned_positions_backward(d_output, place).d_table)
+    if segment is not None:
+        d_weights.append(ref.embedding_backward(d_output, segment).d_table)
+    return (), d_weights
+
+
+def token_mask(_layer, inputs, mask):
+    """Return where ids are no padding; features keep their mask."""
+    return mask if inputs.ndim == 3 else inputs != 0
+
+
+def multi_head_attention(layer, weights, x, source=None, mask=None, source_mask=None, **options):
+    """Compute this project's MultiHeadAttention, of one fused projection."""
+    if options.get("cache") is not None or options.get("start"):
+        raise unsupported(layer, "a cache or start > 0 (decoding step by step)")
+    kernel, output_kernel, bias, output_bias = [*weights, None, None][:4]
+    y = x if source is None else source
+    # One matrix product for all three, as the layer has it; a source takes the last two thirds.
+    (q, k, v), parts = _project(layer, x, y, kernel, bias)
+    rotations = None
+    if layer.rotary and source is None:
+        (q, turn_q), (k, turn_k) = ref.rotary(q), ref.rotary(k)
+        rotations = (turn_q, turn_k)
+    seen = _seen(layer, q, k, mask if source is None else source_mask)
+    values = _with_weights(v) if options.get("return_weights") else v
+    both, attend = ref.scaled_dot_product_attention(q, k, values, seen, fully_masked="uniform")
+    z = both[..., : v.shape[-1]]
+    output, out = ref.dense(_join(z), output_kernel, output_bias)
+    trace = HeadsTrace(
+        x, y, q, k, v, attend.scores, attend.weights, z, output, rotations, (*parts, attend, out)
+    )
+    return ((output, attend.weights) if options.get("return_weights") else output), trace
+
+
+def _with_weights(values):
+    """Put the identity beside the values (…, S, V): the average of (…, S, V + S) is [z; weights].
+
+    So the weights are an output like the average, with a gradient of their own.
+    """
+    S = values.shape[-2]
+    identity = np.broadcast_to(np.eye(S, dtype=values.dtype), (*values.shape[:-1], S))
+    return np.concatenate([values, identity], axis=-1)
+
+
+def _project(layer, x, y, kernel, bias):
+    """Return q, k, v (B, N, T, K) and the traces of the three products."""
+    width = layer.num_heads * layer.head_size
+    heads, parts = [], []
+    for number, source in enumerate((x, y, y)):
+        columns = slice(number * width, (number + 1) * width)
+        cut = None if bias is None else bias[columns]
+        product, part = ref.dense(source, kernel[:, columns], cut)
+        heads.append(_split(product, layer.num_heads))
+        parts.append(part)
+    return heads, parts
+
+
+def _seen(layer, q, k, key_mask):
+    """Return which keys each query sees, broadcast to (B, N, T, S), or None for all."""
+    seen = ref.causal_mask(q.shape[2], k.shape[2])[None, None] if layer.causal else None
+    if key_mask is None:
+        return seen
+    keys = key_mask[:, None, None, :]
+    return keys if seen is None else seen & keys
+
+
+def _split(y, heads):
+    """Give each head its share of the features: (B, T, N·K) -> (B, N, T, K)."""
+    return y.reshape(*y.shape[:2], heads, -1).swapaxes(1, 2)
+
+
+def _join(heads):
+    """Put the heads side by side: (B, N, T, K) -> (B, T, N·K)."""
+    B, N, T, K = heads.shape
+    return heads.swapaxes(1, 2).reshape(B, T, N * K)
+
+
+def multi_head_attention_backward(layer, d_output, trace):
+    """Go back through the output projection, the attention, the rotations and the projections."""
+    *products, attend, out = trace.parts
+    d_output, *d_shares = d_output if isinstance(d_output, tuple) else (d_output,)
+    d_z, d_output_kernel, d_output_bias = ref.dense_backward(d_output, out)
+    d_both = np.concatenate([_split(d_z, layer.num_heads), *d_shares], axis=-1)
+    d_heads = list(ref.scaled_dot_product_attention_backward(d_both, attend))
+    d_heads[2] = d_heads[2][..., : trace.v.shape[-1]]
+    for number, turn in enumerate(trace.rotations or ()):
+        d_heads[number] = ref.rotary_backward(d_heads[number], turn).d_x
+    grads = [ref.dense_backward(_join(d), part) for d, part in zip(d_heads, products, strict=True)]
+    d_kernel = np.concatenate([g.d_kernel for g in grads], axis=1)
+    d_weights = [d_kernel, d_output_kernel]
+    if layer.use_bias:
+        d_weights += [np.concatenate([g.d_bias for g in grads]), d_output_bias]
+    d_q, d_k, d_v = (g.d_x for g in grads)
+    if trace.source is trace.x:
+        return d_q + d_k + d_v, d_weights
+    return (d_q, d_k + d_v), d_weights
+
+
+def feed_forward(layer, weights, x):
+    """Compute FeedForward."""
+    w_1, b_1, w_2, b_2 = weights
+    a, part_1 = ref.dense(x, w_1, b_1)
+    if layer.activation == "relu":
+        h, bend = ref.relu(a)
+    else:
+        h, bend = keras_gelu(a, layer._f, layer.activation == "gelu_tanh")
+    output, part_2 = ref.dense(h, w_2, b_2)
+    parts = (part_1, bend, part_2)
+    return output, ref.FeedForwardTrace(x, *weights, layer.activation, a, h, output, parts)
+
+
+def feed_forward_backward(layer, d_output, trace):
+    """Go back through FeedForward."""
+    part_1, bend, part_2 = trace.parts
+    d_h, d_w_2, d_b_2 = ref.dense_backward(d_output, part_2)
+    bend_backward = ref.relu_backward if layer.activation == "relu" else keras_gelu_backward
+    d_x, d_w_1, d_b_1 = ref.dense_backward(bend_backward(d_h, bend)[0], part_1)
+    return d_x, [d_w_1, d_b_1, d_w_2, d_b_2]
+
+
+def transformer_encoder(tape, layer, x, mask=None, cache=None, start=0):
+    """Compute a Transformer block: two residual steps, each with its norm before or after."""
+    if cache is not None or start:
+        raise unsupported(layer, "a cache or start > 0 (decoding step by step)")
+    norm_1, norm_2 = layer.attention_norm, layer.feed_forward_norm
+    if layer.norm == "pre":
+        x = tape.add(x, tape.call(layer.attention, tape.call(norm_1, x), mask=mask))
+        return tape.add(x, tape.call(layer.feed_forward, tape.call(norm_2, x)))
+    x = tape.call(norm_1, tape.add(x, tape.call(layer.attention, x, mask=mask)))
+    return tape.call(norm_2, tape.add(x, tape.call(layer.feed_forward, x)))
+
+
+def stacked_rnn(tape, layer, x, mask=None, initial_state=None, return_state=False):
+    """Compute StackedRNN and BiLSTM: each layer reads the states of the one below."""
+    states = []
+    for number, part in enumerate(layer.layers):
+        start = {} if initial_state is None else {"initial_state": initial_state[number]}
+        y = tape.call(part, x, mask=mask, **start)
+        if not layer.bidirectional:
+            y, *state = y
+            states.append(state)
+        same = x.array.shape[-1] == y.array.shape[-1]
+        x = tape.add(x, y) if layer.residual and same else y
+    return (x, states) if return_state else x
+
+
+register(layers.TokenEmbedding, token_embedding, token_embedding_backward, mask=token_mask)
+register(layers.MultiHeadAttention, multi_head_attention, multi_head_attention_backward)
+register(layers.FeedForward, feed_forward, feed_forward_backward)
+register(layers.TransformerEncoder, compose=transformer_encoder)
+register(layers.StackedRNN, compose=stacked_rnn)

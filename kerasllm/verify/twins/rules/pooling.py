@@ -1,0 +1,78 @@
+"""The project's layers that pick steps of a text: pooling, and the places of hidden tokens."""
+
+import numpy as np
+
+from kerasllm import layers
+from kerasllm import reference as ref
+from kerasllm.models.language.masked_lm import GatherPositions
+from kerasllm.verify.twins.registry import register
+from kerasllm.verify.twins.rules.merging import PoolTrace, largest_share, pooling_backward
+
+
+def masked_pooling(layer, weights, x, mask=None):
+    """Compute MaskedPooling: each entry's share in the output, then the sum over time.
+
+    Pooling by attention is an attention with one query, the same for every text.
+    """
+    mask = np.ones(x.shape[:2], bool) if mask is None else mask
+    if layer.mode == "attention":
+        query = np.broadcast_to(weights[0], (len(x), 1, x.shape[-1]))
+        output, trace = ref.scaled_dot_product_attention(query, x, x, mask[:, None], scale=1)
+        return output[:, 0], trace
+    share = _SHARES[layer.mode](x, mask)
+    share = np.broadcast_to(share, x.shape).astype(x.dtype)
+    output = (x * share).sum(axis=1)  # (B, T, D) -> (B, D)
+    return output, PoolTrace(x, share, output)
+
+
+def masked_pooling_backward(layer, d_output, trace):
+    """Go back through MaskedPooling."""
+    if layer.mode != "attention":
+        return pooling_backward(layer, d_output, trace)
+    grads = ref.scaled_dot_product_attention_backward(d_output[:, None], trace)
+    return grads.d_key + grads.d_value, [grads.d_query.sum(axis=(0, 1))]
+
+
+def _mean(_x, mask):
+    return (mask / np.maximum(mask.sum(axis=1, keepdims=True), 1))[..., None]
+
+
+def _max(x, mask):
+    hidden = np.where(mask[..., None], x, -np.inf)
+    return np.where(mask.any(axis=1)[:, None, None], largest_share(hidden), 0)
+
+
+def _last(_x, mask):
+    last = np.where(mask, np.arange(mask.shape[1]), 0).max(axis=1)
+    return (np.arange(mask.shape[1]) == last[:, None])[..., None]
+
+
+def _first(_x, mask):
+    return (np.arange(mask.shape[1]) == 0)[None, :, None]
+
+
+_SHARES = {"mean": _mean, "max": _max, "last": _last, "first": _first}
+
+
+def gather(_layer, _weights, inputs):
+    """Compute GatherPositions: rows (B, M, D) of x (B, T, D) at positions (B, M)."""
+    x, positions = inputs
+    places = (np.arange(len(x))[:, None], positions)
+    return x[places], (x.shape, places)
+
+
+def gather_backward(_layer, d_output, trace):
+    """Add each row's gradient to the place where it was taken."""
+    shape, places = trace
+    d_x = np.zeros(shape, d_output.dtype)
+    np.add.at(d_x, places, d_output)
+    return d_x, []
+
+
+def nothing(*_):
+    """Return None: no mask."""
+    return None
+
+
+register(layers.MaskedPooling, masked_pooling, masked_pooling_backward, mask=nothing)
+register(GatherPositions, gather, gather_backward, mask=nothing)

@@ -1,0 +1,281 @@
+"""The lessons: each has the form, is in step with its notebook, and shows no machine."""
+
+import re
+import subprocess
+import sys
+import warnings
+from importlib import metadata
+from itertools import pairwise
+
+import pytest
+
+from kerasllm.lessons import catalogue as lessons
+
+nbformat = pytest.importorskip("nbformat")
+pytest.importorskip("jupytext")
+ALL = lessons.list()
+each = pytest.mark.parametrize("lesson", ALL, ids=lambda lesson: lesson.source.stem)
+
+TINY = """# %% [markdown]
+# # 03 · Tiny
+# 5 minutes
+
+# %%
+{code}
+"""
+
+
+def tiny(folder, code):
+    (folder / "src").mkdir()
+    (folder / "src" / "03_tiny.py").write_text(TINY.format(code=code), "utf-8")
+    return folder
+
+
+def committed(lesson):
+    return nbformat.read(lesson.notebook, as_version=4)
+
+
+def pairs(notebook):
+    return [(cell.cell_type, cell.source) for cell in notebook.cells]
+
+
+@each
+def test_notebook_is_in_step_with_its_source(lesson):
+    cure = f"run: python -m kerasllm.lessons build {lesson.number}"
+    assert pairs(committed(lesson)) == pairs(lessons.read_source(lesson)), cure
+
+
+@each
+def test_notebook_was_executed_to_the_end_and_is_small(lesson):
+    codes = [cell for cell in committed(lesson).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in codes] == list(range(1, len(codes) + 1))
+    kinds = {output.output_type for cell in codes for output in cell.outputs}
+    assert kinds <= {"stream", "display_data", "execute_result"}
+    assert lesson.notebook.stat().st_size < 1_000_000
+
+
+@each
+def test_notebook_shows_no_machine_and_keeps_no_changing_metadata(lesson):
+    notebook = committed(lesson)
+    for cell in notebook.cells:
+        assert cell.metadata == {}
+        assert lessons.machine_traces(cell.get("outputs", [])) == []
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.language_info == {"name": "python"}
+
+
+@each
+def test_notebook_is_valid(lesson):
+    nbformat.validate(committed(lesson))
+
+
+@each
+def test_lesson_has_the_form(lesson):
+    cells = lessons.read_source(lesson).cells
+    opening = cells[0].source
+    assert opening.startswith(f"# {lesson.number} · {lesson.title}")
+    for part in ("**What you will do.**", "**What you will learn.**", "**What you need.**"):
+        assert part in opening
+    assert lesson.minutes > 0
+    assert "lessons.start()" in cells[1].source
+
+    headings = [
+        heading
+        for cell in cells
+        if cell.cell_type == "markdown"
+        for heading in re.findall(r"^## (.+)$", cell.source, re.MULTILINE)
+    ]
+    assert headings[-3:] == ["Exercises", "What this lesson claims", "Where to go next"]
+    claims = next(
+        after.source
+        for before, after in pairwise(cells)
+        if "## What this lesson claims" in before.source
+    )
+    assert claims.count("assert ") >= 3
+    assert any("exercises.check(" in cell.source for cell in cells)
+    assert cells[-1].source.startswith("## Where to go next")
+
+
+@each
+def test_links_between_lessons_lead_somewhere(lesson):
+    text = lesson.source.read_text("utf-8")
+    linked = re.findall(r"\]\((\d\d_\w+\.ipynb)\)", text)
+    assert linked and all((lesson.notebook.parent / name).is_file() for name in linked)
+
+
+@each
+def test_lesson_defines_nothing_that_the_library_has(lesson):
+    from kerasllm import layers, models, reference, text
+
+    defined = re.findall(r"^(?:def|class) (\w+)", lesson.source.read_text("utf-8"), re.MULTILINE)
+    assert not {name for name in defined for part in (layers, models, reference, text)
+                if hasattr(part, name)}  # fmt: skip
+
+
+@each
+def test_page_needs_no_network_and_has_no_raw_formula(lesson):
+    pytest.importorskip("nbconvert")
+    pytest.importorskip("latex2mathml")
+    from kerasllm.lessons.pages import page
+
+    html = page(lesson)
+    assert not re.search(r"""<(script|link|img|iframe)[^>]*(src|href)=["']?(https?:)?//""", html)
+    prose = re.sub(r"<(pre|code|style)\b.*?</\1>", "", html, flags=re.DOTALL)
+    assert "$$" not in prose and not re.search(r"\\(frac|text|mid|sigma)\b|formulanumber", prose)
+    assert "<math" in html and "prefers-color-scheme: dark" in html
+
+
+def test_code_keeps_its_dollar_signs_and_formulas_leave_the_markdown():
+    pytest.importorskip("latex2mathml")
+    from kerasllm.lessons.pages import set_aside
+
+    formulas = []
+    markdown = set_aside("costs `$5 and $6`; $x_1 +\nx_2$ and $$a &= b$$", formulas)
+    assert "`$5 and $6`" in markdown and len(formulas) == 2
+    assert all(formula.startswith("<math") for formula in formulas)
+
+
+def test_numbers_find_lessons_and_unknown_ones_are_named():
+    assert lessons.find(4) == lessons.find("04") == lessons.find("04_lstm_and_gru_by_hand")
+    with pytest.raises(ValueError, match="received 98: there are 0"):
+        lessons.find(98)
+
+
+def test_no_lessons_says_where_they_come_from(tmp_path):
+    with pytest.raises(FileNotFoundError, match="clone the repository"):
+        lessons.list(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [(None, "not installed: pip install"), ("2.15.0", "needs keras 3.8 or newer, 2.15.0")],
+)
+def test_first_cell_says_what_is_missing(monkeypatch, version, message):
+    def found(_name):
+        if version is None:
+            raise metadata.PackageNotFoundError
+        return version
+
+    monkeypatch.setattr(metadata, "version", found)
+    with pytest.raises(ImportError, match=message):
+        lessons.start()
+
+
+def test_first_cell_says_that_figures_lack_a_font_and_the_figures_are_drawn(monkeypatch, capsys):
+    from kerasllm.plots import attention_map, fonts
+
+    monkeypatch.setattr("kerasllm.plots.chinese_font", lambda: None)
+    monkeypatch.setattr(fonts, "chinese_font", lambda: None)
+    fonts._glyphs.cache_clear()
+    fonts._warn_once.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as when a lesson is checked
+        lessons.start()
+        attention_map(["语", "言"], [[1.0, 0.0], [0.5, 0.5]])
+    fonts._glyphs.cache_clear()
+    fonts._warn_once.cache_clear()
+    assert "boxes in the place of Chinese. Cure: install a font" in capsys.readouterr().out
+
+
+@each
+def test_notebook_was_built_where_figures_have_chinese(lesson):
+    outputs = [output for cell in committed(lesson).cells for output in cell.get("outputs", [])]
+    cure = "install a font with Chinese, then build again"
+    assert not any("boxes in the place" in output.get("text", "") for output in outputs), cure
+
+
+def test_first_cell_says_that_nothing_can_be_written(monkeypatch, capsys):
+    def refused():
+        raise PermissionError
+
+    monkeypatch.setattr("os.access", lambda *_: False)
+    lessons.start()
+    assert "read-only: your changes will be lost. Cure: cp -r . ~/" in capsys.readouterr().out
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    with pytest.raises(PermissionError, match="mkdir -p ~/tmp && export TMPDIR"):
+        lessons.start()
+
+
+def test_first_cell_needs_nothing_but_the_package():
+    # Keras may be missing or too old: the cell has to run that far.
+    for lesson in ALL:
+        first = lessons.read_source(lesson).cells[1].source
+        assert first == "from kerasllm import lessons\n\nlessons.start()"
+    code = (
+        "import sys, kerasllm.lessons; sys.exit({'keras', 'matplotlib'} & {*sys.modules} != set())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("browser", [True, False])
+def test_open_starts_jupyterlab_at_the_notebook(monkeypatch, browser):
+    commands = []
+    monkeypatch.setattr(lessons, "needed", lambda _name: None)
+    monkeypatch.setattr(lessons.subprocess, "call", lambda command: commands.append(command) or 0)
+    monkeypatch.setattr(lessons.os, "geteuid", lambda: 0 if browser else 1000, raising=False)
+    assert lessons.open(4, browser=browser) == 0
+    (command,) = commands
+    assert ("--allow-root" in command) is browser  # root alone needs it, and is refused without
+    assert command[1:3] == ["-m", "jupyterlab"] and ("--no-browser" in command) is not browser
+    assert f"--ServerApp.root_dir={lessons.FOLDER}" in command
+    assert "--LabApp.default_url=/lab/tree/04_lstm_and_gru_by_hand.ipynb" in command
+
+
+def test_open_says_what_is_missing(monkeypatch, tmp_path):
+    tiny(tmp_path, "1 + 1")
+    monkeypatch.setitem(sys.modules, "jupyterlab", None)
+    with pytest.raises(
+        ModuleNotFoundError, match=r"jupyterlab, .* pip install -e '.\[notebooks\]'"
+    ):
+        lessons.open(3, tmp_path)
+    monkeypatch.setattr(lessons, "needed", lambda _name: None)
+    with pytest.raises(lessons.LessonError, match="is not there: build 03 first"):
+        lessons.open(3, tmp_path)
+
+
+def test_aligned_equations_and_headings_with_formulas_become_clean_pages(tmp_path):
+    pytest.importorskip("nbconvert")
+    pytest.importorskip("latex2mathml")
+    from kerasllm.lessons.pages import page, set_aside
+
+    formulas = []
+    set_aside("$$\\begin{aligned}a &= b \\\\\\[4pt] c &= d\\end{aligned}$$", formulas)
+    assert "4pt" not in formulas[0] and formulas[0].count("<mtr>") == 2
+    tiny(tmp_path, "1 + 1\n\n# %% [markdown]\n# ## Why $d_k$?")
+    lesson = lessons.find(3, tmp_path)
+    lesson.notebook.write_text(nbformat.writes(lessons.read_source(lesson)), "utf-8")
+    heading = re.search(r"<h2.*?</h2>", page(lesson), re.DOTALL)[0]
+    assert re.match(r'<h2 id="[\w%?-]*">Why <math', heading), heading
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(lessons.os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match="build in a clone of your own"):
+        lessons.build(3, tiny(tmp_path, "1 + 1"))
+
+
+def test_building_twice_gives_the_same_notebook(tmp_path):
+    pytest.importorskip("nbclient")
+    tiny(tmp_path, "print('a', flush=True)\nprint('b')\n6 * 7")
+    (path,) = lessons.build(3, tmp_path)
+    first = path.read_bytes()
+    lessons.build(3, tmp_path)
+    assert path.read_bytes() == first
+    (cell,) = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    assert [output.output_type for output in cell.outputs] == ["stream", "execute_result"]
+    assert cell.outputs[0].text == "a\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import warnings; warnings.warn('old')", "UserWarning"),
+        ("import sys; print('oops', file=sys.stderr)", "wrote to stderr: oops"),
+        ("import pathlib; print(pathlib.Path.cwd() / 'x', pathlib.Path.home())", "cell 1 holds"),
+    ],
+)
+def test_a_lesson_that_is_not_fit_to_be_shown_is_refused(tmp_path, code, message):
+    pytest.importorskip("nbclient")
+    with pytest.raises(lessons.LessonError, match=message):
+        lessons.build(3, tiny(tmp_path, code))
+    assert not (tmp_path / "03_tiny.ipynb").exists()

@@ -1,0 +1,269 @@
+"""What the commands verify and trace show, write and answer."""
+
+import io
+import json
+import subprocess
+import types
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from kerasllm import cli, verify
+from kerasllm import reference as ref
+from kerasllm.cli import flags
+from kerasllm.models import RecurrentBackbone
+from kerasllm.models.backbones import config
+from kerasllm.verify.comparison.report import Report, compare_arrays
+from kerasllm.verify.proofs import command as proof_command
+from kerasllm.verify.proofs import equations, proof
+from kerasllm.verify.proofs import presets as proof_presets
+from kerasllm.verify.proofs.checks import rung2, rung3, rungs_2_and_3
+from kerasllm.verify.proofs.rendering import by_layer
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+FEW = {
+    "elementary": [c for c in equations.CASES_OF["elementary"] if "dense" in c.covers],
+    "recurrent": [c for c in equations.CASES_OF["recurrent"] if c.covers == ("lstm_step",)],
+}
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Leave only the cases of a dense layer and of one LSTM step."""
+    monkeypatch.setattr(equations, "CASES_OF", FEW)
+    monkeypatch.setattr(equations, "TRAJECTORIES", ())
+
+
+@pytest.fixture
+def broken(monkeypatch, few):
+    """Let one case compute something else than Keras does."""
+    case, *rest = FEW["elementary"]
+    wrong = case.__class__(**{**vars(case), "keras": lambda **a: 1.01 * case.keras(**a)})
+    monkeypatch.setattr(equations, "CASES_OF", {**FEW, "elementary": [wrong, *rest]})
+
+
+@pytest.fixture
+def screen():
+    return Console(width=80, record=True, file=io.StringIO())
+
+
+def row(name, quantity, error):
+    ours = np.ones(3) + error
+    return compare_arrays(name, quantity, ours, np.ones(3), bar=1e-6)
+
+
+def test_every_case_and_trajectory_belongs_to_functions():
+    covers = proof._covers()
+    names = {(False, case.name) for case in equations.CASES}
+    names |= {(True, one.name) for one in equations.TRAJECTORIES}
+    assert set(covers) == names
+    shown = {name for _, functions in covers.values() for name in functions}
+    left = set(equations.public_functions()) - shown - set(equations.EXEMPT)
+    assert all(name.endswith("_backward") for name in left)
+
+
+def test_the_worst_figure_of_each_rung_is_shown():
+    case = FEW["recurrent"][0].name
+    rows = [
+        row(f"1 {case}", "d_x", 1e-9),
+        row(f"2 {case}", "output 0 (float64)", 1e-13),
+        row(f"2 {case}", "output 1 (float64)", 1e-11),
+        row(f"2 {case}", "output 0 (float32)", 1e-7),
+        row("4 Adam", "lstm/kernel after 300 steps (float64)", 1e-10),
+    ]
+    found = proof.Proof(Report(rows))
+    step, adam = found.functions
+    assert (step.name, step.topic, step.comparisons) == ("lstm_step", "recurrent", 4)
+    assert [round(step.digits[k]) for k in ("1", "2 float64", "2 float32")] == [9, 11, 7]
+    assert (adam.name, adam.topic, round(adam.digits["4"])) == ("adam", "optimizers", 10)
+    assert found.rungs == ["1", "2 float64", "2 float32", "4"]
+    assert round(found.worst()["2 float64"][0]) == 11
+
+
+def test_rungs_2_and_3_from_one_evaluation_are_the_same():
+    for case in FEW["elementary"]:
+        together = rungs_2_and_3(case, "float32")
+        assert [r.name for r in together[0]] == [r.name for r in rung2(case, "float32")]
+        assert together[0] == rung2(case, "float32")
+        assert together[1] == rung3(case, "float32")
+
+
+def test_a_line_for_each_topic_and_a_row_for_each_function(few, screen):
+    found = verify.prove_equations(console=screen)
+    found.print(screen)
+    text = screen.export_text()
+    assert found.ok
+    assert "✓ elementary" in text and "✓ recurrent" in text and "✓ training" in text
+    lines = text.splitlines()
+    assert any(
+        line.strip().startswith("lstm_step") and line.rstrip().endswith("✓") for line in lines
+    )
+    assert "all agree" in text and max(map(len, lines)) <= 80
+
+
+def test_markdown_and_page_name_command_and_functions(few):
+    found = verify.prove_equations()
+    text = found.markdown("kerasllm verify --table docs/proof.md")
+    assert "`kerasllm verify --table docs/proof.md`" in text
+    assert "| `dense` | " in text and "## Recurrent" in text and "`crf_viterbi`" in text
+    page = found.html()
+    assert page.startswith("<!doctype html>") and "<td>lstm_step</td>" in page
+    assert "http" not in page  # needs nothing else
+
+
+def test_a_wrong_equation_is_seen_everywhere(broken, screen, tmp_path):
+    found = verify.prove_equations(console=screen)
+    found.print(screen)
+    text = " ".join(screen.export_text().replace("│", "").split())
+    assert not found.ok and "✗ elementary" in text and "DO NOT AGREE" in text
+    wrong = {f.name for f in found.functions if not f.ok}
+    assert wrong == {"dense"}
+    assert "**FAIL**" in found.markdown() and "class=bad" in found.html()
+    agreed = proof_command.verify_command(json=tmp_path / "all.json", console=screen)
+    assert agreed is False
+    assert json.loads((tmp_path / "all.json").read_text())["ok"] is False
+
+
+def test_files_are_written(few, screen, tmp_path):
+    paths = {name: tmp_path / f"proof.{name}" for name in ("json", "html", "table")}
+    assert proof_command.verify_command(rows=True, console=screen, **paths)
+    assert all(path.stat().st_size > 500 for path in paths.values())
+    assert "lstm_step" in screen.export_text()  # each comparison is a row
+
+
+def test_a_file_in_no_folder_is_refused_before_the_work(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        proof_command.verify_command(json=tmp_path / "no" / "x.json")
+    with pytest.raises(ValueError, match="table of the equations"):
+        proof_command.verify_command(model="any", table=tmp_path / "x.md")
+
+
+@pytest.mark.parametrize("name", ["lstm", "gpt", "bert", "contrast", "classifier"])
+def test_a_trained_run_agrees_with_its_twin(make_run, name, screen):
+    run = make_run(name)
+    before = [w.copy() for w in run.model.get_weights()]
+    report = verify.prove_run(run, steps=2, rows=3, length=9)
+    assert report.ok, str(report)
+    kinds = {row.quantity.split()[0] for row in report.rows}
+    assert {"output", "loss", "gradient", "after"} <= kinds
+    after = run.model.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    layers = by_layer(report)
+    owned = [row for row in report.rows if row.quantity == "gradient"]
+    assert all(layers.get(row.name) is None for row in owned)  # each has found its layer
+
+
+def test_the_summary_of_a_run_has_a_row_a_layer(make_run, screen):
+    assert proof_command.verify_command(make_run("lstm").path, console=screen)
+    text = screen.export_text()
+    assert "stack/lstm_0" in text and "float64 has the 1e-9 bar" in text and "rows pass" in text
+
+
+def test_a_run_without_data_or_without_texts(make_run, copy_run):
+    run = copy_run(make_run("lstm"), data={"name": "texts", "source": None})
+    with pytest.raises(ValueError, match="not kept: give the data"):
+        verify.prove_run(run)
+    texts = ["the cat sat", "a bird sang", "我很喜欢电影"]
+    assert verify.prove_run(run, texts, steps=0).ok
+    with pytest.raises(ValueError, match="at least 4 tokens"):
+        verify.prove_run(run, ["ab", "cd", "e"])
+
+
+@pytest.fixture
+def copy_run(tmp_path):
+    """Return a function that copies a run with another config."""
+    import shutil
+
+    from kerasllm.training import load_run
+
+    def copy(run, **config):
+        new = load_run(shutil.copytree(run.path, tmp_path / "copy"))
+        new.write_json("config.json", {**run.config, **config})
+        return new
+
+    return copy
+
+
+def test_backbones_of_a_preset_train_beside_their_twins(screen):
+    """`kerasllm verify --preset all` does the same for 300 steps and every preset."""
+    assert tuple(config._PRESETS) == proof_presets.PRESETS
+    report = verify.prove_presets(["tiny"], steps=5, console=screen)
+    assert report.ok, str(report)
+    assert keras.config.floatx() == "float32"
+    names = {row.name.split(":")[0] for row in report.rows}
+    assert names == {"tiny recurrent", "tiny transformer"}
+    text = screen.export_text()
+    assert "✓ tiny recurrent" in text and "39,168 weights" in text
+    with pytest.raises(ValueError, match="Did you mean 'small'"):
+        proof_command.verify_command(preset="smal")
+    with pytest.raises(ValueError, match="received both"):
+        proof_command.verify_command(model="any", preset="tiny")
+
+
+def test_a_preset_whose_twin_forgets_the_weight_decay_is_red(screen, monkeypatch):
+    monkeypatch.setattr(proof_presets, "BACKBONES", {"recurrent": RecurrentBackbone})
+    step = ref.adamw
+    monkeypatch.setattr(ref, "adamw", lambda *a, **k: step(*a, **{**k, "weight_decay": 0.0}))
+    assert not verify.prove_presets(["tiny"], steps=2, console=screen).ok
+    assert "✗ tiny recurrent" in screen.export_text()
+
+
+def test_backend_is_chosen_in_a_new_python(monkeypatch):
+    seen = {}
+
+    def run(command, env):
+        seen.update(command=command, backend=env["KERAS_BACKEND"])
+        return types.SimpleNamespace(returncode=3)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(proof_command.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    result = CliRunner().invoke(cli.app, ["verify", "--backend", "torch", "--rows"])
+    assert result.exit_code == 3 and seen["backend"] == "torch"
+    assert seen["command"][-4:] == ["verify", "--rows", "--backend", "torch"]
+    monkeypatch.setattr(proof_command.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ImportError, match=r"pip install 'kerasllm\[jax\]'"):
+        proof_command.on_backend("jax", [])
+    with pytest.raises(ValueError, match="Did you mean 'torch'"):
+        proof_command.on_backend("troch", [])
+
+
+def test_exit_status(few, broken, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    monkeypatch.setattr(flags, "load_keras", lambda: None)
+    assert CliRunner().invoke(cli.app, ["verify"]).exit_code == 1
+
+
+def test_exit_status_of_agreement(few, monkeypatch):
+    monkeypatch.setattr(flags, "load_keras", lambda: None)
+    monkeypatch.setenv("COLUMNS", "80")
+    arguments = ["verify", "--backend", keras.backend.backend()]
+    monkeypatch.setenv("KERAS_BACKEND", arguments[-1])
+    result = CliRunner().invoke(cli.app, arguments)
+    assert result.exit_code == 0 and "all agree" in result.output
+
+
+def test_trace_prints_tables_and_draws(make_run, copy_run, monkeypatch):
+    monkeypatch.setattr(flags, "load_keras", lambda: None)
+    run = copy_run(make_run("lstm"))
+    result = CliRunner().invoke(cli.app, ["trace", str(run.path), "the cat", "--step", "3"])
+    assert result.exit_code == 0, result.output
+    assert "Predictions" in result.output and "f · c_previous + i · g" in result.output
+    assert "step 3 (␣)" in result.output
+    assert "stack/lstm_0: gradient below 1/e after" in result.output
+    drawn = {path.name for path in (run.path / "figures").iterdir()}
+    assert drawn == {
+        "trace_stack_lstm_0_f.png", "trace_stack_lstm_0_h.png", "trace_gradient_flow.png"
+    }  # fmt: skip
+
+
+def test_trace_of_one_symbol(make_run, copy_run, screen):
+    run = copy_run(make_run("gpt"))
+    paths = proof_command.show_trace(run.path, "cat", layer="attention", console=screen)
+    assert [path.name for path in paths] == ["trace_block_0_attention_weights.png"]
+    assert "head 2 looks at" in screen.export_text()
+    with pytest.raises(ValueError, match="has no steps"):
+        proof_command.show_trace(run.path, "cat", layer="attention", step=1)
