@@ -157,7 +157,7 @@ def _baseline(name, y_pred, test, labels, start, settings):
     return Baseline(name, y_pred, metrics, time.perf_counter() - start, labels, settings)
 
 
-def linear_several(train, test_texts, targets):
+def linear_multilabel(train, test_texts, targets):
     """Return the decisions (R, C) of one logistic regression a label, on TF-IDF n-grams.
 
     Args:

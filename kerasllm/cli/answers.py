@@ -125,7 +125,7 @@ def generate(
         "top_k": top_k,
         "top_p": top_p,
         "repetition_penalty": repetition_penalty,
-        "width": beam,
+        "beam": beam,
         "prefix": prefix,
         "stop": tuple(stop),
         "seed": seed,

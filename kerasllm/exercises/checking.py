@@ -26,7 +26,7 @@ def check(name, function, *, time_limit=10.0, seed=0, quiet=False):
         quiet: do not print the result.
 
     Returns:
-        A `Result`: `.ok`, `.verdicts`, `.first_wrong_step`, `.fault`. It is printed too; in a
+        A `Result`: `.ok`, `.verdicts`, `.first_wrong_step`, `.mistake`. It is printed too; in a
         notebook, end the line with a semicolon or the cell shows it twice.
 
     Raises:
@@ -157,19 +157,19 @@ def _difference(ours, theirs, axis, backward):
 
 def _matches(exercise, pairs):
     """Return the known mistakes that give the same numbers in all trials."""
-    from kerasllm.verify.mistakes.catalogue import faults_of  # not above: its package loads Keras
+    from kerasllm.verify.mistakes.catalogue import mistakes_of  # not above: its package loads Keras
 
-    own, parts = faults_of(exercise.name), faults_of(*exercise.parts)
-    found = [fault for fault in own if _is(fault, exercise, pairs)]
-    return tuple(found or [fault for fault in parts if _is(fault, exercise, pairs)])[:2]
+    own, parts = mistakes_of(exercise.name), mistakes_of(*exercise.parts)
+    found = [mistake for mistake in own if _is(mistake, exercise, pairs)]
+    return tuple(found or [mistake for mistake in parts if _is(mistake, exercise, pairs)])[:2]
 
 
-def _is(fault, exercise, pairs):
-    from kerasllm.verify.mistakes.catalogue import seeded
+def _is(mistake, exercise, pairs):
+    from kerasllm.verify.mistakes.catalogue import planted
 
     for trial, ours, _ in pairs:
         try:
-            with seeded(fault), np.errstate(all="ignore"):
+            with planted(mistake), np.errstate(all="ignore"):
                 wrong = _expected(exercise, trial)
         except Exception:  # a mistake that cannot be made with these inputs
             return False

@@ -26,7 +26,7 @@ class Result:
         verdicts: one `Verdict` an output; empty if nothing could be compared.
         trials: whether each trial was right, by its label.
         problem: why the function could not be run or compared, "" if it could.
-        matches: the known mistakes that give these very numbers (`kerasllm.verify.Fault`).
+        matches: the known mistakes that give these very numbers (`kerasllm.verify.Mistake`).
         notes: further observations.
         printed: what the function printed in its first trial.
     """
@@ -55,7 +55,7 @@ class Result:
         return steps[0] if steps else None
 
     @property
-    def fault(self):
+    def mistake(self):
         """The known mistake that it is, or None."""
         return self.matches[0] if self.matches else None
 
@@ -73,7 +73,7 @@ class Result:
         wrong = [label for label, right in self.trials.items() if not right]
         if 0 < len(wrong) < len(self.trials):
             said.append("Wrong with: " + "; ".join(wrong) + ". Right with the others.")
-        said += [f"{fault}  [{fault.name}]" for fault in self.matches]
+        said += [f"{mistake}  [{mistake.name}]" for mistake in self.matches]
         said += self.notes
         if self.printed:
             said.append("It printed:\n" + self.printed)

@@ -24,7 +24,7 @@ def binary_nats(logits, targets):
     return np.logaddexp(0, logits) - logits * targets
 
 
-def several_metrics(targets, said):
+def multilabel_metrics(targets, said):
     """Return scores of decisions on several labels a text.
 
     Args:
@@ -36,7 +36,7 @@ def several_metrics(targets, said):
         that occur or were said (macro), and the share of texts whose labels are all right.
 
     Example:
-        >>> scores = several_metrics(np.array([[1, 0], [1, 1]]), np.array([[1, 0], [1, 0]]))
+        >>> scores = multilabel_metrics(np.array([[1, 0], [1, 1]]), np.array([[1, 0], [1, 0]]))
         >>> scores["f1_micro"], scores["accuracy"]
         (0.8, 0.5)
     """
@@ -52,7 +52,7 @@ def several_metrics(targets, said):
     }
 
 
-def several_intervals(targets, said):
+def multilabel_intervals(targets, said):
     """Return the 95 % bootstrap interval of the micro F1, over texts."""
     targets, said = (np.asarray(x).astype(bool) for x in (targets, said))
     counts = (targets & said).sum(axis=1), (targets.sum(axis=1) + said.sum(axis=1))

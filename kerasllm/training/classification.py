@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasllm.metrics.multilabel import binary_nats
 from kerasllm.models import LoRA, TextClassifier
-from kerasllm.models.classification.preprocessor import class_names, has_several, label_targets
+from kerasllm.models.classification.preprocessor import class_names, is_multilabel, label_targets
 from kerasllm.text import Tokenizer, pool_windows
 from kerasllm.text.batching import TextBatches, pad_bucketed
 from kerasllm.training.data import Reading
@@ -168,7 +168,7 @@ def _validator(model, tokenizer, train, validation, settings):
 
     def validate():
         logits = classify(model, tokenizer, validation.texts, Reading.of(settings))
-        if has_several(train):
+        if is_multilabel(train):
             nats, right = binary_nats(logits, y), ((logits > 0) == y).all(axis=1)
             return {"val_loss": float(nats.mean()), "val_accuracy": float(right.mean())}
         shifted = logits - logits.max(axis=1, keepdims=True)

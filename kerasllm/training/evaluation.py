@@ -7,7 +7,7 @@ import numpy as np
 
 from kerasllm import datasets
 from kerasllm.baselines import classification as baselines
-from kerasllm.baselines.classification import linear_several
+from kerasllm.baselines.classification import linear_multilabel
 from kerasllm.baselines.language import kneser_ney
 from kerasllm.metrics.bootstrap import bootstrap_interval
 from kerasllm.metrics.classification import (
@@ -16,7 +16,7 @@ from kerasllm.metrics.classification import (
     confusion_matrix,
 )
 from kerasllm.metrics.language import language_metrics
-from kerasllm.metrics.multilabel import several_intervals, several_metrics
+from kerasllm.metrics.multilabel import multilabel_intervals, multilabel_metrics
 from kerasllm.models import TextEncoder
 from kerasllm.models.classification.preprocessor import label_ids, label_targets
 from kerasllm.models.language.scoring import token_nats
@@ -85,7 +85,7 @@ def _own_data(run):
 def _classification(run, data, split, with_baselines):
     test = data if isinstance(data, datasets.Dataset) else datasets.load(data, split=split)
     labels = tuple(run.config["labels"])
-    if run.config.get("several_labels"):
+    if run.config.get("multilabel"):
         return _several(run, data, split, test, labels, with_baselines)
     y_true = label_ids(test, labels)
     logits = classify(run.model, run.tokenizer, test.texts, Reading.of(run.settings))
@@ -117,16 +117,16 @@ def _several(run, data, split, test, labels, with_baselines):
         "data": test.name,
         "split": split,
         "rows": len(test),
-        "model": several_metrics(y_true, said),
-        "interval": several_intervals(y_true, said),
+        "model": multilabel_metrics(y_true, said),
+        "interval": multilabel_intervals(y_true, said),
         "unseen_labels": sum(name not in labels for own in test.label_sets for name in own),
         "baselines": {},
     }
     source = data if isinstance(data, str | Path) else run.config["data"]["source"]
     if with_baselines and source is not None:
         train = datasets.load(source, split="train")
-        linear = linear_several(train, test.texts, label_targets(train, labels))
-        result["baselines"]["linear"] = several_metrics(y_true, linear)
+        linear = linear_multilabel(train, test.texts, label_targets(train, labels))
+        result["baselines"]["linear"] = multilabel_metrics(y_true, linear)
     return result
 
 

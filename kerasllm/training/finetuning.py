@@ -20,7 +20,7 @@ from kerasllm.layers.pooling import MODES
 from kerasllm.models.classification.preprocessor import (
     check_known,
     class_names,
-    has_several,
+    is_multilabel,
     read_labelled,
 )
 from kerasllm.training.classification import train_classifier
@@ -75,7 +75,7 @@ def finetune(
         "pretrained": str(run.path),
         "pretrained_weights": weights_hash(run.model),
         "labels": list(class_names(train)),
-        "several_labels": has_several(train),
+        "multilabel": is_multilabel(train),
         "language": train.language,
         "data": {"name": train.name, "source": found_again(data), "hash": train.fingerprint},
         "tokenizer": run.tokenizer.fingerprint,

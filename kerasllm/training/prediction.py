@@ -49,7 +49,7 @@ def predict(run, texts, *, attention=False):
         return []
     reading, labels = Reading.of(run.settings), run.config["labels"]
     logits = classify(run.model, run.tokenizer, texts, reading)
-    if several := run.config.get("several_labels"):
+    if several := run.config.get("multilabel"):
         p = 1 / (1 + np.exp(-logits))
     else:
         p = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -92,7 +92,7 @@ def generate(
     top_k=None,
     top_p=None,
     repetition_penalty=1.0,
-    width=1,
+    beam=1,
     prefix="",
     stop=(),
     seed=0,
@@ -109,7 +109,7 @@ def generate(
         top_k: draw among the k likeliest tokens only.
         top_p: draw among the likeliest tokens that together reach this probability.
         repetition_penalty: above 1 avoids what the text holds already; 1.2 is usual.
-        width: more than 1: the best continuation that a beam search finds, which draws nothing.
+        beam: more than 1: the best continuation that a beam search finds, which draws nothing.
         prefix: text that every continuation begins with.
         stop: text, or list of texts: a continuation ends before the first of them.
         seed: of the draws.
@@ -128,9 +128,9 @@ def generate(
             f"{run.path} holds a {type(run.model).__name__}, which cannot continue a text: "
             'pretrain with objective="causal".'
         )
-    if stream and (width > 1 or not isinstance(prompt, str)):
+    if stream and (beam > 1 or not isinstance(prompt, str)):
         raise ValueError(
-            "a stream is of one prompt, token by token: give one text and width=1, or set "
+            "a stream is of one prompt, token by token: give one text and beam=1, or set "
             "stream=False."
         )
     tokenizer = run.tokenizer
@@ -147,8 +147,8 @@ def generate(
     if stream:
         tokens = stream_long(run.model, ids[0], sampling=sampling, seed=seed, **options)
         return itertools.chain([prompt], pieces(tokenizer, ids[0], tokens, stops))
-    if width > 1:
-        new = decode_ids(run.model, ids, width=width, **options)
+    if beam > 1:
+        new = decode_ids(run.model, ids, beam=beam, **options)
     else:
         new = generate_long(run.model, ids, sampling=sampling, seed=seed, **options)
     texts = [

@@ -72,8 +72,11 @@ class Run:
 
     @property
     def config(self):
-        """Return what config.json says."""
-        return self.read_json("config.json")
+        """Return what config.json says, in the words of today."""
+        config = self.read_json("config.json")
+        if "several_labels" in config:  # of runs written before
+            config["multilabel"] = config.pop("several_labels")
+        return config
 
     @property
     def metrics(self):

@@ -79,7 +79,7 @@ def _written(model, tokenizers, texts, settings, beam=None):
         model,
         sources,
         settings.length,
-        width=beam or settings.beam,
+        beam=beam or settings.beam,
         length_penalty=settings.length_penalty,
         never=tuple(never),
     )

@@ -15,8 +15,8 @@ A first look::
 import importlib
 
 _LAZY = {
-    "FAULTS": "mistakes.catalogue",
-    "Fault": "mistakes.catalogue",
+    "MISTAKES": "mistakes.catalogue",
+    "Mistake": "mistakes.catalogue",
     "GradientFlow": "traces.gradient_flow",
     "Report": "comparison.report",
     "Row": "comparison.report",
@@ -25,8 +25,8 @@ _LAZY = {
     "UnsupportedLayerError": "twins.registry",
     "check_masks": "masks.check",
     "compare": "comparison.compare",
-    "faults_of": "mistakes.catalogue",
-    "find_fault": "mistakes.catalogue",
+    "mistakes_of": "mistakes.catalogue",
+    "find_mistake": "mistakes.catalogue",
     "first_red_row": "mistakes.caught",
     "gradient_flow": "traces.gradient_flow",
     "mask_table": "masks.table",
@@ -34,7 +34,7 @@ _LAZY = {
     "prove_presets": "proofs.presets",
     "prove_run": "proofs.runs",
     "register": "twins.registry",
-    "seeded": "mistakes.catalogue",
+    "planted": "mistakes.catalogue",
     "trace": "traces.trace",
     "twin": "twins.model",
     "verify_equations": "proofs.equations",

@@ -182,7 +182,7 @@ def test_generate_prints_piece_by_piece(run, monkeypatch):
     assert run("generate", "runs/a", "to ", "--stop", ".", "--top-k", 3).output == "to be\n"
     assert calls[0]["stream"] and calls[0]["stop"] == (".",) and calls[0]["top_k"] == 3
     run("generate", "runs/a", "--beam", 4)
-    assert "stream" not in calls[1] and calls[1]["width"] == 4
+    assert "stream" not in calls[1] and calls[1]["beam"] == 4
 
 
 def test_a_tagger_may_begin_from_a_run(run, monkeypatch):

@@ -51,7 +51,7 @@ def test_swapped_gates_are_recognized():
 
     result = check("lstm_step", swapped)
     assert [v.verdict for v in result.verdicts] == ["wrong", "wrong"]
-    assert result.fault.name == "lstm_step_input_and_forget_swapped"
+    assert result.mistake.name == "lstm_step_input_and_forget_swapped"
     assert "when the input gate and the forget gate are swapped" in str(result)
 
 
@@ -63,7 +63,7 @@ def test_one_output_may_be_exact_and_another_wrong():
 
     result = check("lstm_step", without_tanh)
     assert {v.output: v.verdict for v in result.verdicts} == {"h": "wrong", "c": "exact"}
-    assert result.fault.name == "lstm_step_tanh_of_cell_forgotten"
+    assert result.mistake.name == "lstm_step_tanh_of_cell_forgotten"
     assert "expected" in result.verdicts[0].note
 
 
@@ -78,7 +78,7 @@ def test_a_mistake_in_a_step_is_recognized_in_the_whole_layer():
         )  # fmt: skip
 
     result = check("lstm", lstm)
-    assert result.fault.name == "lstm_step_input_and_forget_swapped"
+    assert result.mistake.name == "lstm_step_input_and_forget_swapped"
     assert result.first_wrong_step == 0
     assert "of 0…4" in str(result)
 
@@ -263,7 +263,7 @@ def test_an_optimizer_keeps_a_state_of_its_own():
     assert check("adam", adam).ok
     result = check("adam", lambda w, g, s, **k: adam(w, g, None, **k))
     assert result.first_wrong_step == 1
-    assert result.fault.name == "adam_state_forgotten"
+    assert result.mistake.name == "adam_state_forgotten"
     assert "(weights, state)" in check("adam", lambda w, g, s, **k: w).problem
 
 

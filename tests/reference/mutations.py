@@ -148,8 +148,8 @@ MUTATIONS = (
              "return d_x, d_weights, d_norm"),
 )  # fmt: skip
 
-# Which rungs and which oracles belong to a file.
-RUNGS = {
+# Which checks and which oracles belong to a file.
+CHECKS = {
     "activations": "sigmoid or tanh or relu or gelu or softmax",
     "additive_attention": "additive or concat",
     "contrast": "contrast",
@@ -157,7 +157,7 @@ RUNGS = {
     "losses": "entropy or squared",
     "multiplicative_attention": "general or concat or dot",
     "normalization": "norm",
-    "optimizers": "rung_4",
+    "optimizers": "check_4",
     "positions": "positions or rotary or sinusoidal",
     "recurrence": "lstm or simple_rnn",
     "schedules": "decay or warmup or constant or square",
@@ -215,12 +215,12 @@ def main(files):
 
 def noticed_by(mutation):
     """Return the first test that fails with a mutation, or None; the nearest tests run first."""
-    rungs = RUNGS.get(mutation.file, mutation.file)
+    checks = CHECKS.get(mutation.file, mutation.file)
     with planted(mutation):
         return (
-            run("test_rungs.py", "-k", f"rung_1 and ({rungs})")
+            run("test_checks.py", "-k", f"check_1 and ({checks})")
             or run(ORACLES.get(mutation.file, "elementary/test_oracles.py"))
-            or run("test_rungs.py", "-k", f"({rungs}) and not rung_1")
+            or run("test_checks.py", "-k", f"({checks}) and not check_1")
             or (None if mutation.equal else run("."))
         )
 

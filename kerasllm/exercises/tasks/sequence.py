@@ -128,11 +128,11 @@ EXERCISES = (
             score      = Σ_t log P(token_t | tokens before)
             normalized = score / ((5 + number of new tokens) / 6)^length_penalty
 
-            step: as in greedy_search, called with (B · width, t). prompt: ids (B, t). steps: tokens
-            to add at most. width: number of beams. eos: the id that ends a text; it counts as a new
+            step: as in greedy_search, called with (B · beam, t). prompt: ids (B, t). steps: tokens
+            to add at most. beam: number of beams. eos: the id that ends a text; it counts as a new
             token, the pad (0) behind it costs nothing. length_penalty: a number.
-            At every step keep the `width` best of all continuations by `normalized`.
-            Return ids (B, width, t + steps or fewer), best first.""",
+            At every step keep the `beam` best of all continuations by `normalized`.
+            Return ids (B, beam, t + steps or fewer), best first.""",
         hint="""At first only one beam may count, or all become equal: begin with scores
             (0, -∞, -∞, …).""",
         outputs=("tokens",),

@@ -30,14 +30,14 @@ def label_ids(dataset, labels):
     return np.array([tuple(labels).index(label) for label in dataset.labels_of])
 
 
-def has_several(dataset):
+def is_multilabel(dataset):
     """Return whether a text of the data set may have several labels."""
     return bool(dataset.info.get("label_separator"))
 
 
 def class_names(dataset):
     """Return the classes, sorted; labels that may stand together are counted one by one."""
-    if not has_several(dataset):
+    if not is_multilabel(dataset):
         return dataset.labels
     return tuple(sorted({label for labels in dataset.label_sets for label in labels}))
 
@@ -47,7 +47,7 @@ def label_targets(dataset, labels):
 
     Of several labels, those that are not among `labels` are left out.
     """
-    if not has_several(dataset):
+    if not is_multilabel(dataset):
         return label_ids(dataset, labels)
     return np.array([[name in own for name in labels] for own in dataset.label_sets], "float32")
 

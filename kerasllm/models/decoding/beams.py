@@ -23,7 +23,7 @@ def beam_search_ids(
     model,
     prompts,
     max_new_tokens=64,
-    width=4,
+    beam=4,
     length_penalty=0.6,
     *,
     best=None,
@@ -42,9 +42,9 @@ def beam_search_ids(
         model: a `CausalLM`; or an encoder-decoder, which is given sources for prompts.
         prompts: lists of token ids, of any lengths; an empty one starts after an <eos>.
         max_new_tokens: how many to add at most.
-        width: number of beams; 1 is greedy search.
+        beam: number of beams; 1 is greedy search.
         length_penalty: 0 ranks by the probability itself, which favours short answers.
-        best: how many answers to return for each prompt; all `width` when None.
+        best: how many answers to return for each prompt; all `beam` when None.
         stop: token ids that end an answer.
         prefix: token ids that every answer begins with, or a list of them for each prompt; like the
             prompt they have no part in the score.
@@ -59,14 +59,14 @@ def beam_search_ids(
 
     Source: Wu et al. 2016, "Google's neural machine translation system", equation 14.
     """
-    prompts, best = list(prompts), width if best is None else best
+    prompts, best = list(prompts), beam if best is None else best
     if not prompts or max_new_tokens < 1:
         return [[] for _ in prompts]
     steps = steps_of(model)
-    _check(width, best, length_penalty, steps.vocabulary_size - len(never))
+    _check(beam, best, length_penalty, steps.vocabulary_size - len(never))
     batch = steps.batch(prompts, prefix, max_new_tokens)
-    state = steps.begin(batch, width)
-    search = steps.compiled(_search, width, best, float(length_penalty), tuple(stop), tuple(never))
+    state = steps.begin(batch, beam)
+    search = steps.compiled(_search, beam, best, float(length_penalty), tuple(stop), tuple(never))
     ids, scores = map(
         ops.convert_to_numpy,
         search(batch.start, batch.ids, state, batch.done, batch.given, batch.ends),
@@ -80,17 +80,17 @@ def beam_search_ids(
     ]
 
 
-def _check(width, best, length_penalty, vocabulary_size):
+def _check(beam, best, length_penalty, vocabulary_size):
     """Raise for a search that makes no sense."""
-    if width < 1:
-        raise ValueError(f"width must be at least 1, received {width}; 1 is greedy search.")
-    if width > vocabulary_size:
+    if beam < 1:
+        raise ValueError(f"beam must be at least 1, received {beam}; 1 is greedy search.")
+    if beam > vocabulary_size:
         raise ValueError(
-            f"a beam of width {width} is wider than the vocabulary: after one step there are only "
-            f"{vocabulary_size} different answers, a token each. Lower width."
+            f"a beam of {beam} is wider than the vocabulary: after one step there are only "
+            f"{vocabulary_size} different answers, a token each. Lower beam."
         )
-    if not 1 <= best <= width:
-        raise ValueError(f"best must lie between 1 and width={width}, received {best}.")
+    if not 1 <= best <= beam:
+        raise ValueError(f"best must lie between 1 and beam={beam}, received {best}.")
     if length_penalty < 0:
         raise ValueError(f"length_penalty must be 0 or more, received {length_penalty}.")
 

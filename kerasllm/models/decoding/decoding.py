@@ -103,7 +103,7 @@ def decode_ids(
     sources,
     max_new_tokens=64,
     *,
-    width=1,
+    beam=1,
     length_penalty=0.6,
     sampling=None,
     seed=0,
@@ -118,7 +118,7 @@ def decode_ids(
         model: an encoder-decoder; or a `CausalLM`, which is given prompts for sources.
         sources: lists of token ids, any number.
         max_new_tokens: longest answer.
-        width: 1 chooses by `sampling`; more is the number of beams.
+        beam: 1 chooses by `sampling`; more is the number of beams.
         length_penalty: of `beam_search_ids`.
         sampling: a `Sampling`; greedy when None.
         seed: of the random numbers.
@@ -133,8 +133,8 @@ def decode_ids(
     Raises:
         ValueError: as in `generate_ids` and `beam_search_ids`.
     """
-    if width > 1 and sampling is not None:
-        raise ValueError("expected width=1 with a Sampling: a beam search draws no tokens.")
+    if beam > 1 and sampling is not None:
+        raise ValueError("expected beam=1 with a Sampling: a beam search draws no tokens.")
     sources, for_each = list(sources), len(prefix) > 0 and np.ndim(prefix[0]) == 1
     order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
     answers = {}
@@ -143,11 +143,11 @@ def decode_ids(
         texts = [sources[i] for i in rows]
         begin = [prefix[i] for i in rows] if for_each else prefix
         common = {"stop": stop, "prefix": begin, "never": never}
-        if width == 1:
+        if beam == 1:
             new = generate_ids(model, texts, max_new_tokens, sampling, seed + first, **common)
         else:
             beams = beam_search_ids(
-                model, texts, max_new_tokens, width, length_penalty, best=1, **common
+                model, texts, max_new_tokens, beam, length_penalty, best=1, **common
             )
             new = [ranked[0].tokens for ranked in beams]
         answers |= dict(zip(rows, new, strict=True))

@@ -133,17 +133,17 @@ def _positions(config):
 
 def _check(folder, tensors, names, shapes):
     """Raise with the name of every tensor that is missing, left over or of another shape."""
-    faults = [f"{name} {shape} is missing" for name, shape in shapes.items() if name not in names]
-    faults += [f"{name} is not known" for name in sorted(set(names) - set(shapes))]
+    problems = [f"{name} {shape} is missing" for name, shape in shapes.items() if name not in names]
+    problems += [f"{name} is not known" for name in sorted(set(names) - set(shapes))]
     for name in sorted(set(names) & set(shapes)):
         if (found := tensors.shape(names[name])) != shapes[name]:
-            faults.append(f"{name} has the shape {found}, expected {shapes[name]}")
+            problems.append(f"{name} has the shape {found}, expected {shapes[name]}")
         if (kind := tensors.kind(names[name])) not in FLOATS:
-            faults.append(f"{name} is of the type {kind}, expected one of {', '.join(FLOATS)}")
-    if faults:
+            problems.append(f"{name} is of the type {kind}, expected one of {', '.join(FLOATS)}")
+    if problems:
         raise ValueError(
             f"the tensors in {folder} are not those that its config.json describes: "
-            f"{'; '.join(faults)}. Fetch config.json and model.safetensors of the same model."
+            f"{'; '.join(problems)}. Fetch config.json and model.safetensors of the same model."
         )
 
 

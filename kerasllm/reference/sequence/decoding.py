@@ -155,8 +155,8 @@ def filter_probabilities(logits, temperature=1.0, top_k=None, top_p=None):
     return probabilities
 
 
-def beam_search(step, prompt, steps, width, eos=None, pad=0, length_penalty=0.0):
-    r"""Keep the `width` best beginnings instead of one.
+def beam_search(step, prompt, steps, beam, eos=None, pad=0, length_penalty=0.0):
+    r"""Keep the `beam` best beginnings instead of one.
 
         score      = Σ_t log P(token_t | tokens before)
         normalized = score / ((5 + number of new tokens) / 6)^length_penalty
@@ -164,26 +164,26 @@ def beam_search(step, prompt, steps, width, eos=None, pad=0, length_penalty=0.0)
     Every log-probability makes a score lower, so without a penalty short texts win.
 
     Args:
-        step: see the head of this module; called with (B · width, t).
+        step: see the head of this module; called with (B · beam, t).
         prompt: ids (B, t).
         steps: how many tokens to add at most.
-        width: number of beams. As many as there are texts make the search exhaustive.
+        beam: number of beams. As many as there are texts make the search exhaustive.
         eos: the id that ends a text, or None.
         pad: the id behind it.
         length_penalty: 0 ranks by the score itself; 0.6 to 1 is usual in translation.
 
     Returns:
-        (tokens, trace): tokens (B, width, t + steps or fewer), best first, and a `BeamTrace` with
-        arrays (B, width). With fewer texts than beams, the rest have a score of -inf.
+        (tokens, trace): tokens (B, beam, t + steps or fewer), best first, and a `BeamTrace` with
+        arrays (B, beam). With fewer texts than beams, the rest have a score of -inf.
 
     Raises:
-        ValueError: as in `greedy_search`, or if width < 1.
+        ValueError: as in `greedy_search`, or if beam < 1.
 
     Example:
         Greedy search takes 1 first and ends at 0.5 · 0.4; two beams find 0.4 · 0.9.
 
         >>> table = np.log([[0.1, 0.5, 0.4], [0.4, 0.3, 0.3], [0.05, 0.05, 0.9]])
-        >>> tokens, trace = beam_search(lambda tokens: table[tokens[:, -1]], [[0]], 2, width=2)
+        >>> tokens, trace = beam_search(lambda tokens: table[tokens[:, -1]], [[0]], 2, beam=2)
         >>> tokens[0], np.exp(trace.scores[0]).round(3)
         (array([[0, 2, 2],
            [0, 1, 0]]), array([0.36, 0.2 ]))
@@ -192,23 +192,23 @@ def beam_search(step, prompt, steps, width, eos=None, pad=0, length_penalty=0.0)
         Length penalty: Wu et al. 2016, "Google's neural machine translation system", equation 14.
     """
     prompt = _checked(prompt, steps)
-    if width < 1:
-        raise ValueError(f"expected width >= 1, received {width}; width 1 is greedy_search")
+    if beam < 1:
+        raise ValueError(f"expected beam >= 1, received {beam}; beam 1 is greedy_search")
     B = len(prompt)
-    tokens = np.repeat(prompt[:, None], width, axis=1)  # (B, t) -> (B, W, t)
-    scores = np.full((B, width), -np.inf)
+    tokens = np.repeat(prompt[:, None], beam, axis=1)  # (B, t) -> (B, W, t)
+    scores = np.full((B, beam), -np.inf)
     scores[:, 0] = 0.0  # the beams are equal at first: only one may count
-    lengths, ended = np.zeros((B, width), dtype=int), np.zeros((B, width), dtype=bool)
+    lengths, ended = np.zeros((B, beam), dtype=int), np.zeros((B, beam), dtype=bool)
     for _ in range(steps):
         lengths = lengths + ~ended
         candidates = _candidates(step, tokens, scores, ended, pad)  # (B, W·V)
-        V = candidates.shape[1] // width
+        V = candidates.shape[1] // beam
         ranked = candidates / np.repeat(_penalty(lengths, length_penalty), V, axis=1)
-        best = np.argsort(-ranked, axis=-1, kind="stable")[:, :width]  # (B, W) of W·V
-        beam, token = best // V, best % V
+        best = np.argsort(-ranked, axis=-1, kind="stable")[:, :beam]  # (B, W) of W·V
+        parent, token = best // V, best % V
         scores = np.take_along_axis(candidates, best, axis=1)
-        lengths, ended = (np.take_along_axis(a, beam, axis=1) for a in (lengths, ended))
-        tokens = np.take_along_axis(tokens, beam[..., None], axis=1)
+        lengths, ended = (np.take_along_axis(a, parent, axis=1) for a in (lengths, ended))
+        tokens = np.take_along_axis(tokens, parent[..., None], axis=1)
         tokens = np.concatenate([tokens, token[..., None]], axis=-1)
         ended = ended if eos is None else ended | (token == eos)
         if ended.all():

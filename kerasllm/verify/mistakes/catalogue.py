@@ -1,6 +1,6 @@
 """The catalogue: mistakes that people really make, one small wrong function each.
 
-Two uses. `seeded(fault)` plants one in the library, and the proof must go red: a check that no
+Two uses. `planted(mistake)` plants one in the library, and the proof must go red: a check that no
 mistake can turn red checks nothing. And `kerasllm.exercises` compares a learner's numbers with
 every mistake's numbers, and can say which one it is.
 
@@ -10,9 +10,9 @@ A topic is a module beside this one; how to write one more stands in `mistake.py
 import difflib
 import importlib
 
-from kerasllm.verify.mistakes.mistake import Fault, mistake, seeded
+from kerasllm.verify.mistakes.mistake import Mistake, planted
 
-__all__ = ["FAULTS", "TOPICS", "Fault", "faults_of", "find_fault", "mistake", "seeded"]
+__all__ = ["MISTAKES", "TOPICS", "Mistake", "find_mistake", "mistakes_of", "planted"]
 
 TOPICS = (
     "elementary", "normalization", "losses", "lstm", "recurrent", "attention",
@@ -20,40 +20,43 @@ TOPICS = (
 )  # fmt: skip
 _MODULES = [importlib.import_module(f"kerasllm.verify.mistakes.{topic}") for topic in TOPICS]
 
-FAULTS = tuple(
-    fault for module in _MODULES for fault in vars(module).values() if isinstance(fault, Fault)
+MISTAKES = tuple(
+    mistake
+    for module in _MODULES
+    for mistake in vars(module).values()
+    if isinstance(mistake, Mistake)
 )
 
 
-def faults_of(*functions):
+def mistakes_of(*functions):
     """Return the known mistakes in some functions of `kerasllm.reference`.
 
     Args:
         *functions: their names.
 
     Returns:
-        A tuple of `Fault`, in the order of the catalogue.
+        A tuple of `Mistake`, in the order of the catalogue.
 
     Example:
-        >>> [fault.name for fault in faults_of("padding_mask")]
+        >>> [mistake.name for mistake in mistakes_of("padding_mask")]
         ['padding_mask_inverted', 'padding_mask_of_queries']
     """
-    return tuple(fault for fault in FAULTS if fault.function in functions)
+    return tuple(mistake for mistake in MISTAKES if mistake.function in functions)
 
 
-def find_fault(name):
-    """Return the fault of that name.
+def find_mistake(name):
+    """Return the mistake of that name.
 
     Raises:
         ValueError: there is none.
 
     Example:
-        >>> find_fault("adam_betas_swapped").function
+        >>> find_mistake("adam_betas_swapped").function
         'adam'
     """
-    for fault in FAULTS:
-        if fault.name == name:
-            return fault
-    near = difflib.get_close_matches(name, [fault.name for fault in FAULTS], n=1)
+    for mistake in MISTAKES:
+        if mistake.name == name:
+            return mistake
+    near = difflib.get_close_matches(name, [mistake.name for mistake in MISTAKES], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"expected the name of a known mistake, received {name!r}.{hint}")

@@ -1,9 +1,9 @@
 """Does the proof notice? Plant a known mistake and look for the first row that goes red.
 
-    for fault in FAULTS:
-        print(fault.name, first_red_row(fault))
+    for mistake in MISTAKES:
+        print(mistake.name, first_red_row(mistake))
 
-The rungs of the cases that cover the function are tried first, the cheapest before the others;
+The checks of the cases that cover the function are tried first, the cheapest before the others;
 then the examples in its docstring. The search ends at the first red row.
 """
 
@@ -13,9 +13,9 @@ import math
 
 from kerasllm import reference
 from kerasllm.verify.comparison.report import Row
-from kerasllm.verify.mistakes.mistake import seeded
+from kerasllm.verify.mistakes.mistake import planted
 from kerasllm.verify.proofs import training as trajectories
-from kerasllm.verify.proofs.checks import rung1, rung2, rung3
+from kerasllm.verify.proofs.checks import check_backward, check_forward, check_gradients
 from kerasllm.verify.proofs.equations import CASES
 
 # Functions whose cases leave something to those of a function that calls them.
@@ -26,18 +26,18 @@ _CALLED_BY = {
 }
 
 
-def first_red_row(fault):
+def first_red_row(mistake):
     """Plant a mistake, run the checks that concern it, and return the first failed row.
 
     Args:
-        fault: a `Fault`.
+        mistake: a `Mistake`.
 
     Returns:
         A `Row` that is not ok, or None if no check noticed.
     """
-    for check in _checks(fault.function.removesuffix("_backward")):
-        with seeded(fault):
-            rows = _rows(check, fault)
+    for check in _checks(mistake.function.removesuffix("_backward")):
+        with planted(mistake):
+            rows = _rows(check, mistake)
         for row in rows:
             if not row.ok:
                 return row
@@ -48,24 +48,26 @@ def _checks(function):
     """Return functions that take nothing and return rows, the cheapest first."""
     names = {function, _CALLED_BY.get(function, function)}
     covering = [case for case in CASES if names.intersection(case.covers)]
-    checks = [lambda case=case: rung1(case) for case in covering if case.backward]
-    checks += [lambda case=case: rung2(case) for case in covering if case.keras]
-    checks += [lambda case=case: rung3(case) for case in covering if case.keras and case.backward]
+    checks = [lambda case=case: check_backward(case) for case in covering if case.backward]
+    checks += [lambda case=case: check_forward(case) for case in covering if case.keras]
+    checks += [
+        lambda case=case: check_gradients(case) for case in covering if case.keras and case.backward
+    ]
     checks.append(lambda: _examples(function))
     return checks + [
-        lambda t=trajectory: trajectories.rung4(t)
+        lambda t=trajectory: trajectories.check_training(t)
         for trajectory in trajectories.TRAJECTORIES
         if function in trajectory.covers
     ]
 
 
-def _rows(check, fault):
+def _rows(check, mistake):
     """Run a check; that it cannot even be run is a failure too."""
     try:
         return check()
     except Exception as error:
         note = f"{type(error).__name__}: {error}"
-        return [Row(fault.name, "raises", math.inf, math.inf, 0.0, 0.0, False, note)]
+        return [Row(mistake.name, "raises", math.inf, math.inf, 0.0, 0.0, False, note)]
 
 
 def _examples(function):

@@ -20,12 +20,12 @@ from kerasllm import reference
 
 
 @dataclass(frozen=True)
-class Fault:
+class Mistake:
     """A known mistake: `wrong` stands in for `reference.<function>`.
 
     Example:
-        >>> from kerasllm.verify.mistakes.catalogue import find_fault
-        >>> print(find_fault("lstm_step_input_and_forget_swapped"))
+        >>> from kerasllm.verify.mistakes.catalogue import find_mistake
+        >>> print(find_mistake("lstm_step_input_and_forget_swapped"))
         This is what you get when the input gate and the forget gate are swapped.
     """
 
@@ -39,7 +39,7 @@ class Fault:
 
 
 def mistake(function):
-    """Turn a wrong version of `reference.<function>` into a `Fault`.
+    """Turn a wrong version of `reference.<function>` into a `Mistake`.
 
     Args:
         function: name of the function that it is a wrong version of.
@@ -56,25 +56,25 @@ def mistake(function):
     def decorate(wrong):
         sentence = " ".join(wrong.__doc__.split()).rstrip(".")
         explanation = sentence[0].lower() + sentence[1:]
-        return Fault(wrong.__name__, function, explanation, wrong)
+        return Mistake(wrong.__name__, function, explanation, wrong)
 
     return decorate
 
 
 @contextmanager
-def seeded(fault):
+def planted(mistake):
     """Plant a mistake in the library, for as long as the `with` block lasts.
 
     The function object stays and only its code is exchanged, so that everybody who holds it is
     affected: other modules, tables, partial functions.
 
     Args:
-        fault: a `Fault`.
+        mistake: a `Mistake`.
 
     Example:
         >>> import numpy as np
-        >>> from kerasllm.verify.mistakes.catalogue import find_fault
-        >>> with seeded(find_fault("causal_mask_of_the_future")):
+        >>> from kerasllm.verify.mistakes.catalogue import find_mistake
+        >>> with planted(find_mistake("causal_mask_of_the_future")):
         ...     print(reference.causal_mask(2).astype(int))
         [[1 1]
          [0 1]]
@@ -82,18 +82,18 @@ def seeded(fault):
         array([[1, 0],
                [1, 1]])
     """
-    function = getattr(reference, fault.function)
+    function = getattr(reference, mistake.function)
     right = (function.__code__, function.__kwdefaults__)
 
     def wrong(*args, **kwargs):
         _exchange(function, right)  # a mistake may call the right function
         try:
-            return fault.wrong(*args, **kwargs)
+            return mistake.wrong(*args, **kwargs)
         finally:
-            _exchange(function, planted)
+            _exchange(function, stand_in)
 
-    planted = (_stand_in.__code__, {"_wrong": wrong})
-    _exchange(function, planted)
+    stand_in = (_stand_in.__code__, {"_wrong": wrong})
+    _exchange(function, stand_in)
     try:
         yield
     finally:
@@ -108,7 +108,7 @@ def gates(array, order):
 
 def with_part(function, part, wrong, *args, **kwargs):
     """Call `function` while `wrong` stands in for `reference.<part>`."""
-    with seeded(Fault(wrong.__name__, part, "", wrong)):
+    with planted(Mistake(wrong.__name__, part, "", wrong)):
         return function(*args, **kwargs)
 
 

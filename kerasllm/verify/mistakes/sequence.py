@@ -98,10 +98,10 @@ def beam_search_without_length_penalty(*args, length_penalty=0.0, **options):
 
 
 @mistake("beam_search")
-def beam_search_greedy(step, prompt, steps, width, **options):
-    """One beam is kept at each step, and not `width` of them."""
+def beam_search_greedy(step, prompt, steps, beam, **options):
+    """One beam is kept at each step, and not `beam` of them."""
     tokens, trace = ref.beam_search(step, prompt, steps, 1, **options)
-    return np.repeat(tokens, width, 1), ref.BeamTrace(*(np.repeat(a, width, 1) for a in trace))
+    return np.repeat(tokens, beam, 1), ref.BeamTrace(*(np.repeat(a, beam, 1) for a in trace))
 
 
 @mistake("beam_search")

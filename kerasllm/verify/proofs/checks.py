@@ -1,9 +1,11 @@
-"""The four rungs: what has to hold before an equation counts as proven.
+"""The four checks: what has to hold before an equation counts as proven.
 
-1. `rung1`: the backward pass by hand against centred differences, random cotangent, float64.
-2. `rung2`: the forward pass against Keras, on the backend that is running.
-3. `rung3`: the gradient of every argument against that backend's automatic differentiation.
-4. `rung4`: 300 optimizer steps beside Keras (`kerasllm.verify.proofs.training`).
+1. `check_backward`: the backward pass by hand against centred differences, random cotangent,
+   float64.
+2. `check_forward`: the forward pass against Keras, on the backend that is running.
+3. `check_gradients`: the gradient of every argument against that backend's automatic
+   differentiation.
+4. `check_training`: 300 optimizer steps beside Keras (`kerasllm.verify.proofs.training`).
 
 A `Case` is one equation with random numbers in it; `cases_*.py` are tables of them:
 
@@ -34,13 +36,13 @@ from kerasllm.verify.comparison.backend import _evaluate, to_numpy, to_tensors
 from kerasllm.verify.comparison.report import compare_arrays
 
 BARS = {
-    "rung1": 1e-8,
-    ("rung2", "float64"): 1e-12,
-    ("rung2", "float32"): 1e-5,
-    ("rung3", "float64"): 1e-10,
-    ("rung3", "float32"): 1e-4,
+    "check_backward": 1e-8,
+    ("check_forward", "float64"): 1e-12,
+    ("check_forward", "float32"): 1e-5,
+    ("check_gradients", "float64"): 1e-10,
+    ("check_gradients", "float32"): 1e-4,
 }
-DIRECTIONS = 16  # in which rung 1 moves an argument
+DIRECTIONS = 16  # in which check 1 moves an argument
 STEP = 1e-5  # of centred differences: its error is about STEP**2 = 1e-10 of the third derivative
 
 
@@ -101,7 +103,7 @@ def hand_gradients(case, dtype="float64"):
 
 
 def directions(case, name):
-    """Return the directions, (n, size), in which rung 1 moves an argument.
+    """Return the directions, (n, size), in which check 1 moves an argument.
 
     A small array is moved entry by entry. A larger one is moved as a whole, in random directions:
     a wrong entry changes the slope along each of them.
@@ -130,39 +132,39 @@ def centred_differences(case, d_output, name):
     return np.array([slope(direction) for direction in directions(case, name)])
 
 
-def rung1(case):
+def check_backward(case):
     """Compare the backward pass by hand with centred differences, in float64."""
     _, d_output, grads = hand_gradients(case)
     return [
         compare_arrays(
             f"1 {case.name}", f"d_{name}",
             directions(case, name) @ np.ravel(grads[name]),
-            centred_differences(case, d_output, name), BARS["rung1"], case.note,
+            centred_differences(case, d_output, name), BARS["check_backward"], case.note,
         )
         for name in case.arguments
     ]  # fmt: skip
 
 
-def rung2(case, dtype="float64"):
+def check_forward(case, dtype="float64"):
     """Compare the forward pass with Keras on the running backend."""
     arguments = {name: array.astype(dtype) for name, array in case.arguments.items()}
     ours = flatten(case.forward(**arguments)[0])
-    return _rung2_rows(case, dtype, ours, keras.tree.flatten(case.keras(**to_tensors(arguments))))
+    return _check2_rows(case, dtype, ours, keras.tree.flatten(case.keras(**to_tensors(arguments))))
 
 
-def rung3(case, dtype="float64"):
+def check_gradients(case, dtype="float64"):
     """Compare the backward pass by hand with automatic differentiation on the running backend."""
-    return rungs_2_and_3(case, dtype)[1]
+    return check_forward_and_gradients(case, dtype)[1]
 
 
-def rungs_2_and_3(case, dtype="float64"):
-    """Return the rows of rung 2 and those of rung 3, from one evaluation on either side."""
+def check_forward_and_gradients(case, dtype="float64"):
+    """Return the rows of check 2 and those of check 3, from one evaluation on either side."""
     arguments = {name: array.astype(dtype) for name, array in case.arguments.items()}
     outputs, d_output, ours = hand_gradients(case, dtype)
     tensors, cotangents = to_tensors(arguments), flatten(d_output)
     answers, theirs = _evaluate(case.keras, tensors, cotangents)
-    bar = BARS["rung3", dtype]
-    return _rung2_rows(case, dtype, outputs, answers), [
+    bar = BARS["check_gradients", dtype]
+    return _check2_rows(case, dtype, outputs, answers), [
         compare_arrays(
             f"3 {case.name}", f"d_{name} ({dtype})", ours[name], theirs[name], bar, case.note
         )
@@ -170,9 +172,9 @@ def rungs_2_and_3(case, dtype="float64"):
     ]
 
 
-def _rung2_rows(case, dtype, ours, theirs):
+def _check2_rows(case, dtype, ours, theirs):
     note = case.note or _precision_note(theirs, dtype)
-    bar = BARS["rung2", dtype]
+    bar = BARS["check_forward", dtype]
     pairs = enumerate(zip(ours, map(to_numpy, theirs), strict=True))
     return [
         compare_arrays(f"2 {case.name}", f"output {k} ({dtype})", a, b, bar, note)

@@ -12,8 +12,8 @@ import keras
 
 from kerasllm import reference
 from kerasllm.verify.comparison.report import Report
-from kerasllm.verify.proofs.checks import rung1, rung2, rungs_2_and_3
-from kerasllm.verify.proofs.training import TRAJECTORIES, rung4
+from kerasllm.verify.proofs.checks import check_backward, check_forward, check_forward_and_gradients
+from kerasllm.verify.proofs.training import TRAJECTORIES, check_training
 
 TOPICS = (
     "elementary", "recurrent", "losses", "optimizers", "attention", "transformer", "sequence",
@@ -27,7 +27,7 @@ EXEMPT = {name: why for module in _MODULES for name, why in module.EXEMPT.items(
 
 
 def precisions():
-    """Return the dtypes that rungs 2 and 3 use here: float64 only on TensorFlow.
+    """Return the dtypes that checks 2 and 3 use here: float64 only on TensorFlow.
 
     Keras on JAX and torch computes some operations in float32 whatever it is given.
     """
@@ -36,11 +36,15 @@ def precisions():
 
 
 def prove(case):
-    """Return the rows of rungs 1 to 3 for one case, on the running backend."""
-    rows = rung1(case) if case.backward else []
+    """Return the rows of checks 1 to 3 for one case, on the running backend."""
+    rows = check_backward(case) if case.backward else []
     if case.keras and keras.backend.backend() not in case.skip:
         for dtype in precisions():
-            pair = rungs_2_and_3(case, dtype) if case.backward else (rung2(case, dtype),)
+            pair = (
+                check_forward_and_gradients(case, dtype)
+                if case.backward
+                else (check_forward(case, dtype),)
+            )
             rows += [row for part in pair for row in part]
     return rows
 
@@ -69,11 +73,11 @@ def verify_equations(backend=None, *, trajectories=True, progress=None):
     Args:
         backend: "tensorflow", "jax" or "torch": the backend that you expect to run. Keras chooses
             its backend when it is imported and cannot change it afterwards.
-        trajectories: whether to run the 300 training steps of rung 4 too.
+        trajectories: whether to run the 300 training steps of check 4 too.
         progress: called with a topic before its rows are computed, and with its rows after.
 
     Returns:
-        A `Report` with rows for every rung of every case.
+        A `Report` with rows for every check of every case.
 
     Raises:
         ValueError: Keras runs on another backend than `backend`.
@@ -86,7 +90,7 @@ def verify_equations(backend=None, *, trajectories=True, progress=None):
         )
     work = {topic: partial(_prove_all, cases) for topic, cases in CASES_OF.items()}
     if trajectories:
-        work["training"] = lambda: [row for one in TRAJECTORIES for row in rung4(one)]
+        work["training"] = lambda: [row for one in TRAJECTORIES for row in check_training(one)]
     rows, progress = [], progress or (lambda *_: None)
     for topic, compute in work.items():
         progress(topic, None)

@@ -1,4 +1,4 @@
-"""Rung 4 for whole models: the backbones of a preset, trained beside their NumPy twins.
+"""Check 4 for whole models: the backbones of a preset, trained beside their NumPy twins.
 
 - In float64, on TensorFlow: in float32 two right models drift apart, and Keras computes parts of a
   float64 model in float32 on JAX and torch.

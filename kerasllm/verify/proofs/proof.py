@@ -1,7 +1,7 @@
-"""What `kerasllm verify` shows: every equation, and how many digits each rung agrees to.
+"""What `kerasllm verify` shows: every equation, and how many digits each check agrees to.
 
 A proof has thousands of comparisons. This is the summary: a row for each function, its worst figure
-on each rung.
+on each check.
 """
 
 import time
@@ -9,7 +9,7 @@ import time
 import keras
 
 from kerasllm.verify.proofs.equations import verify_equations
-from kerasllm.verify.proofs.summary import RUNGS, _covers, _function
+from kerasllm.verify.proofs.summary import CHECKS, _covers, _function
 
 __all__ = ["Proof", "prove_equations"]
 
@@ -39,9 +39,9 @@ class Proof:
         return self.report.ok
 
     @property
-    def rungs(self):
-        """The rungs that were climbed on this backend."""
-        return [rung for rung in RUNGS if any(rung in f.digits for f in self.functions)]
+    def checks(self):
+        """The checks that were climbed on this backend."""
+        return [check for check in CHECKS if any(check in f.digits for f in self.functions)]
 
     def topics(self):
         """Return {topic: its functions}."""
@@ -51,10 +51,10 @@ class Proof:
         return grouped
 
     def worst(self):
-        """Return {rung: (digits, function)} of the least agreement."""
+        """Return {check: (digits, function)} of the least agreement."""
         return {
-            rung: min((f.digits[rung], f.name) for f in self.functions if rung in f.digits)
-            for rung in self.rungs
+            check: min((f.digits[check], f.name) for f in self.functions if check in f.digits)
+            for check in self.checks
         }
 
     def summary(self):
@@ -83,8 +83,12 @@ class Proof:
         return markdown(self, command)
 
     def __repr__(self):
-        worst = (f"{rung}: {digits:.1f} ({name})" for rung, (digits, name) in self.worst().items())
-        return f"{self.summary()}.\nThe least digits of agreement on each rung: {', '.join(worst)}."
+        worst = (
+            f"{check}: {digits:.1f} ({name})" for check, (digits, name) in self.worst().items()
+        )
+        return (
+            f"{self.summary()}.\nThe least digits of agreement on each check: {', '.join(worst)}."
+        )
 
     def _repr_html_(self):
         from kerasllm.verify.proofs.rendering import table
@@ -103,7 +107,7 @@ def prove_equations(backend=None, *, trajectories=True, console=None):
 
     Args:
         backend: what Keras is expected to run on; see `verify_equations`.
-        trajectories: whether to climb rung 4 too.
+        trajectories: whether to climb check 4 too.
         console: a rich console for the lines; None prints nothing.
     """
     began = time.perf_counter()

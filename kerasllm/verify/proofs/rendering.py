@@ -5,7 +5,7 @@ import html
 import keras
 import numpy as np
 
-from kerasllm.verify.proofs.summary import LEGEND, RUNGS, exempt
+from kerasllm.verify.proofs.summary import CHECKS, LEGEND, exempt
 
 __all__ = ["markdown", "page", "print_model_proof", "print_proof", "table"]
 
@@ -27,14 +27,14 @@ def print_proof(proof, console=None):
     console = console or Console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("function", no_wrap=True)
-    for rung in proof.rungs:
-        table.add_column(RUNGS[rung], justify="right", no_wrap=True)
+    for check in proof.checks:
+        table.add_column(CHECKS[check], justify="right", no_wrap=True)
     table.add_column("")
     for topic, functions in proof.topics().items():
         table.add_row(f"[bold cyan]{topic}[/]")
         for function in functions:
             name = function.name if function.ok else f"[bold red]{function.name}[/]"
-            cells = (_coloured(function, rung) for rung in proof.rungs)
+            cells = (_coloured(function, check) for check in proof.checks)
             table.add_row(f"  {name}", *cells, "[green]✓[/]" if function.ok else "[bold red]✗[/]")
         table.add_section()
     console.print(table)
@@ -46,10 +46,10 @@ def print_proof(proof, console=None):
     console.print(Panel(text, style=style, expand=False))
 
 
-def _coloured(function, rung):
-    if rung not in function.digits:
+def _coloured(function, check):
+    if check not in function.digits:
         return "[dim]·[/]"
-    text = f"{function.digits[rung]:.1f}"
+    text = f"{function.digits[check]:.1f}"
     return text if function.ok else f"[red]{text}[/]"
 
 
@@ -66,15 +66,15 @@ def markdown(proof, command):
         *LEGEND.splitlines(),
         "```",
         "",
-        "The worst figure of each rung: "
+        "The worst figure of each check: "
         + ", ".join(
-            f"rung {RUNGS[k]}: {d:.1f} (`{name}`)" for k, (d, name) in proof.worst().items()
+            f"check {CHECKS[k]}: {d:.1f} (`{name}`)" for k, (d, name) in proof.worst().items()
         )
         + ".",
     ]
     for topic, functions in proof.topics().items():
         lines += ["", f"## {topic.capitalize()}", "", *_markdown_table(proof, functions)]
-    lines += ["", "## Not on the rungs", ""]
+    lines += ["", "## Not on the checks", ""]
     for reason, names in exempt().items():
         lines.append(f"- {', '.join(f'`{name}`' for name in names)}: {reason}.")
     if notes := proof.notes():
@@ -83,11 +83,11 @@ def markdown(proof, command):
 
 
 def _markdown_table(proof, functions):
-    heads = ["function", *(RUNGS[rung] for rung in proof.rungs), "comparisons", ""]
+    heads = ["function", *(CHECKS[check] for check in proof.checks), "comparisons", ""]
     yield "| " + " | ".join(heads) + " |"
     yield "|---|" + "---:|" * (len(heads) - 2) + "---|"
     for function in functions:
-        digits = (function.digits.get(rung) for rung in proof.rungs)
+        digits = (function.digits.get(check) for check in proof.checks)
         cells = ["" if d is None else f"{d:.1f}" for d in digits]
         verdict = "pass" if function.ok else "**FAIL**"
         cells = [f"`{function.name}`", *cells, str(function.comparisons), verdict]
@@ -100,13 +100,13 @@ def page(proof):
 
 
 def table(proof):
-    """Return a `Proof` as an HTML table: a row for each function, digits on each rung."""
-    heads = ["function", *(RUNGS[rung] for rung in proof.rungs), ""]
+    """Return a `Proof` as an HTML table: a row for each function, digits on each check."""
+    heads = ["function", *(CHECKS[check] for check in proof.checks), ""]
     body = []
     for topic, functions in proof.topics().items():
         body.append(f"<tr><th colspan={len(heads)}>{html.escape(topic)}</th></tr>")
         for f in functions:
-            digits = (f"{f.digits[r]:.1f}" if r in f.digits else "" for r in proof.rungs)
+            digits = (f"{f.digits[r]:.1f}" if r in f.digits else "" for r in proof.checks)
             cells = [f.name, *digits, "✓" if f.ok else "✗"]
             row = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
             body.append(f"<tr{'' if f.ok else ' class=bad'}>{row}</tr>")

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from kerasllm.verify.proofs.equations import CASES_OF, EXEMPT, TRAJECTORIES
 
-RUNGS = {
+CHECKS = {
     "1": "1",
     "2 float64": "2 f64",
     "2 float32": "2 f32",
@@ -30,7 +30,7 @@ class FunctionProof(NamedTuple):
         name: of the function; its backward is part of the proof.
         topic: where it belongs.
         comparisons: number of compared arrays.
-        digits: {rung: worst digits of agreement}, the keys of `RUNGS`.
+        digits: {check: worst digits of agreement}, the keys of `CHECKS`.
         ok: whether every comparison passes.
     """
 
@@ -42,7 +42,7 @@ class FunctionProof(NamedTuple):
 
 
 def exempt():
-    """Return {reason: functions} that have nothing to compare on the rungs."""
+    """Return {reason: functions} that have nothing to compare on the checks."""
     reasons = {}
     for name, reason in EXEMPT.items():
         reasons.setdefault(reason, []).append(name)
@@ -50,7 +50,7 @@ def exempt():
 
 
 def _covers():
-    """Return {(whether of rung 4, case name): (topic, functions)}."""
+    """Return {(whether of check 4, case name): (topic, functions)}."""
     cases = {
         (False, case.name): (topic, case.covers)
         for topic, cases in CASES_OF.items()
@@ -62,8 +62,8 @@ def _covers():
 def _function(topic, name, rows):
     digits = {}
     for row in rows:
-        rung = row.name[0]
-        if rung in "23":
-            rung += " float64" if "(float64)" in row.quantity else " float32"
-        digits[rung] = min(row.digits, digits.get(rung, 16.0))
+        check = row.name[0]
+        if check in "23":
+            check += " float64" if "(float64)" in row.quantity else " float32"
+        digits[check] = min(row.digits, digits.get(check, 16.0))
     return FunctionProof(name, topic, len(rows), digits, all(row.ok for row in rows))

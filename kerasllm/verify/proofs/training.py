@@ -1,4 +1,4 @@
-"""Rung 4: a twin trained beside its Keras model, the same batches, the same optimizer.
+"""Check 4: a twin trained beside its Keras model, the same batches, the same optimizer.
 
 The model is an LSTM with a dense layer on top, small enough for 300 steps in a second. In float64
 both must hold the same weights at the end, to 9 digits. A float32 run drifts apart however right
@@ -70,7 +70,7 @@ TRAJECTORIES = (
 )  # fmt: skip
 
 
-def rung4(trajectory, dtype=None):
+def check_training(trajectory, dtype=None):
     """Train twin and Keras model side by side and compare every weight at the end.
 
     Args:

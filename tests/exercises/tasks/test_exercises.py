@@ -7,9 +7,9 @@ import pytest
 
 from kerasllm import exercises, reference
 from kerasllm.exercises.exercise import LEVELS, find, signature
-from kerasllm.verify.mistakes.catalogue import faults_of
+from kerasllm.verify.mistakes.catalogue import mistakes_of
 
-MISTAKES = [(name, fault) for name in exercises.names() for fault in faults_of(name)]
+MISTAKES = [(name, mistake) for name in exercises.names() for mistake in mistakes_of(name)]
 
 
 def test_there_are_enough_from_one_line_to_a_whole_backward_pass():
@@ -24,28 +24,30 @@ def test_there_are_enough_from_one_line_to_a_whole_backward_pass():
 def test_the_library_solves_each(name):
     result = exercises.check(name, getattr(reference, name), quiet=True)
     assert result.ok, str(result)
-    assert result.fault is None
+    assert result.mistake is None
     other = exercises.check(name, getattr(reference, name), quiet=True, seed=5)
     assert other.ok, str(other)
 
 
-@pytest.mark.parametrize(("name", "fault"), MISTAKES, ids=lambda value: getattr(value, "name", ""))
-def test_each_known_mistake_is_called_by_its_name(name, fault):
-    result = exercises.check(name, fault.wrong, quiet=True)
+@pytest.mark.parametrize(
+    ("name", "mistake"), MISTAKES, ids=lambda value: getattr(value, "name", "")
+)
+def test_each_known_mistake_is_called_by_its_name(name, mistake):
+    result = exercises.check(name, mistake.wrong, quiet=True)
     assert not result.ok
-    assert fault in result.matches, str(result)
+    assert mistake in result.matches, str(result)
 
 
 @pytest.mark.parametrize("name", ["softmax", "lstm_step", "crf", "adam"])
 def test_the_diagnosis_does_not_hang_on_the_seed(name):
-    for fault in faults_of(name):
+    for mistake in mistakes_of(name):
         for seed in (1, 2, 3):
-            result = exercises.check(name, fault.wrong, quiet=True, seed=seed)
-            assert fault in result.matches, str(result)
+            result = exercises.check(name, mistake.wrong, quiet=True, seed=seed)
+            assert mistake in result.matches, str(result)
 
 
 def test_every_exercise_has_a_mistake_to_tell():
-    assert [name for name in exercises.names() if not faults_of(name)] == []
+    assert [name for name in exercises.names() if not mistakes_of(name)] == []
 
 
 @pytest.mark.parametrize("name", exercises.names())

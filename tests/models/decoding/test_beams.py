@@ -18,9 +18,9 @@ V = 23
 RAGGED = [[7, 8, 9, 10, 11], [12, 17], [20, 6, 13, 9]]
 
 
-def _assert_as_reference(found, step, prompt, steps, width, length_penalty):
+def _assert_as_reference(found, step, prompt, steps, beam, length_penalty):
     tokens, trace = ref.beam_search(
-        step, [prompt], steps, width, eos=EOS, length_penalty=length_penalty
+        step, [prompt], steps, beam, eos=EOS, length_penalty=length_penalty
     )
     for text, score, beam in zip(tokens[0], trace.normalized[0], found, strict=False):
         text = text[len(prompt) :].tolist()
@@ -32,14 +32,14 @@ def _assert_as_reference(found, step, prompt, steps, width, length_penalty):
 @pytest.mark.parametrize("name", ["lstm", "gru-residual", "gpt", "gpt-rotary"])
 def test_beams_are_those_of_the_reference(name, make_lm, next_logits):
     model = make_lm(name)
-    for width, length_penalty in ((1, 0.6), (3, 0), (4, 1.3)):
-        found = beam_search_ids(model, RAGGED, 6, width, length_penalty)
+    for beam, length_penalty in ((1, 0.6), (3, 0), (4, 1.3)):
+        found = beam_search_ids(model, RAGGED, 6, beam, length_penalty)
         for prompt, beams_of_prompt in zip(RAGGED, found, strict=True):
-            assert len(beams_of_prompt) == width
+            assert len(beams_of_prompt) == beam
             _assert_as_reference(
-                beams_of_prompt, next_logits(model), prompt, 6, width, length_penalty
+                beams_of_prompt, next_logits(model), prompt, 6, beam, length_penalty
             )
-    (alone,) = beam_search_ids(model, RAGGED[1:2], 6, width, length_penalty)
+    (alone,) = beam_search_ids(model, RAGGED[1:2], 6, beam, length_penalty)
     assert [beam.tokens for beam in alone] == [beam.tokens for beam in found[1]]
 
 
@@ -64,9 +64,9 @@ def _all_texts(step, prompt, tokens, steps):
 
 
 @pytest.mark.usefixtures("uncompiled")
-@pytest.mark.parametrize(("steps", "width"), [(2, 5), (4, 125)])
+@pytest.mark.parametrize(("steps", "beam"), [(2, 5), (4, 125)])
 def test_a_wide_enough_beam_finds_the_best_of_all_texts(
-    steps, width, make_lm, next_logits, monkeypatch
+    steps, beam, make_lm, next_logits, monkeypatch
 ):
     monkeypatch.setattr(beams, "_check", lambda *_: None)  # which holds 125 for too wide
     model, said = make_lm("gpt"), (7, 8, 11, 16, 20)  # a vocabulary of 5
@@ -74,8 +74,8 @@ def test_a_wide_enough_beam_finds_the_best_of_all_texts(
     step = next_logits(model, never)
     scores = _all_texts(step, [7, 9], said, steps)
     assert abs(sum(np.exp(list(scores.values()))) - 1) < 1e-6
-    ranked = sorted(scores, key=scores.get, reverse=True)[:width]
-    (found,) = beam_search_ids(model, [[7, 9]], steps, width, 0, stop=(), never=never)
+    ranked = sorted(scores, key=scores.get, reverse=True)[:beam]
+    (found,) = beam_search_ids(model, [[7, 9]], steps, beam, 0, stop=(), never=never)
     assert [tuple(beam.tokens) for beam in found] == ranked
     assert np.allclose([beam.score for beam in found], [scores[text] for text in ranked], atol=1e-4)
 
@@ -135,11 +135,11 @@ def test_encoder_decoders_search_as_the_reference(rng, next_logits):
 
 def test_bad_searches_are_explained(make_lm):
     model = make_lm("gpt", max_length=10)
-    with pytest.raises(ValueError, match=r"a beam of width 19 is wider than the vocabulary: .* 18"):
+    with pytest.raises(ValueError, match=r"a beam of 19 is wider than the vocabulary: .* 18"):
         beam_search_ids(model, [[7]], 3, 19)
-    with pytest.raises(ValueError, match="width must be at least 1, received 0"):
+    with pytest.raises(ValueError, match="beam must be at least 1, received 0"):
         beam_search_ids(model, [[7]], 3, 0)
-    with pytest.raises(ValueError, match="best must lie between 1 and width=2, received 3"):
+    with pytest.raises(ValueError, match="best must lie between 1 and beam=2, received 3"):
         beam_search_ids(model, [[7]], 3, 2, best=3)
     with pytest.raises(ValueError, match=r"length_penalty must be 0 or more, received -0\.5"):
         beam_search_ids(model, [[7]], 3, 2, -0.5)

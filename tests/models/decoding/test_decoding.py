@@ -251,8 +251,8 @@ def test_an_encoder_decoder_says_what_it_cannot_read(make_seq2seq):
         decode_ids(model, [[7]], 40)
     with pytest.raises(ValueError, match="below the vocabulary size 19, received 19"):
         decode_ids(model, [[19]], 5)
-    with pytest.raises(ValueError, match="expected width=1 with a Sampling"):
-        decode_ids(model, [[7]], 5, width=2, sampling=Sampling())
+    with pytest.raises(ValueError, match="expected beam=1 with a Sampling"):
+        decode_ids(model, [[7]], 5, beam=2, sampling=Sampling())
     assert decode_ids(model, [], 5) == []
 
 

@@ -98,9 +98,9 @@ def test_a_text_ends_before_its_stop_text(pretrained):
 
 
 def test_a_beam_search_draws_nothing(pretrained):
-    texts = [generate(pretrained, "the", max_new_tokens=5, width=3, seed=s) for s in (1, 2)]
+    texts = [generate(pretrained, "the", max_new_tokens=5, beam=3, seed=s) for s in (1, 2)]
     assert texts[0] == texts[1]
     with pytest.raises(ValueError, match="a stream is of one prompt, token by token"):
-        generate(pretrained, "the", width=3, stream=True)
+        generate(pretrained, "the", beam=3, stream=True)
     with pytest.raises(ValueError, match="a stream is of one prompt, token by token"):
         generate(pretrained, ["the"], stream=True)

@@ -150,9 +150,9 @@ def test_decoding_loops_take_both_kinds(name, uncompiled):
     sources = [row[row > 0].tolist() for row in SOURCE]
     greedy = decode_ids(model, sources, 5)
     assert greedy == [decode_ids(model, [source], 5)[0] for source in sources]
-    assert all(0 < len(row) <= 5 for row in decode_ids(model, sources, 5, width=3))
+    assert all(0 < len(row) <= 5 for row in decode_ids(model, sources, 5, beam=3))
     with pytest.raises(ValueError, match="wider than the vocabulary"):
-        decode_ids(model, sources, 5, width=V)
+        decode_ids(model, sources, 5, beam=V)
 
 
 @pytest.mark.parametrize("config", [RecurrentSeq2SeqConfig, TransformerSeq2SeqConfig])

@@ -304,11 +304,11 @@ def mask_added_after(query, key, value, mask):
     return trace.weights * mask @ value  # not renormalised
 
 
-@pytest.mark.parametrize("fault", [no_root, wrong_axis, mask_inverted, mask_added_after])
-def test_seeded_mistakes_show(rng, fault):
+@pytest.mark.parametrize("mistake", [no_root, wrong_axis, mask_inverted, mask_added_after])
+def test_seeded_mistakes_show(rng, mistake):
     arrays, mask = triple(rng), np.tri(T, S, k=1, dtype=bool)
     right = r.scaled_dot_product_attention(*arrays, mask)[0]
-    assert np.abs(fault(*arrays, mask) - right).max() > 1e-2
+    assert np.abs(mistake(*arrays, mask) - right).max() > 1e-2
 
 
 def test_a_padding_mask_hides_whatever_id_is_the_padding():

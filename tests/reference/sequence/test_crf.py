@@ -145,7 +145,7 @@ def test_bad_input_is_explained(rng):
 
 
 # Seeded mistakes: each must move the likelihood, or the brute force above proves nothing.
-FAULTS = {
+MISTAKES = {
     "transitions transposed": lambda e, a, s, z: (e, a.T, s, z),
     "start forgotten": lambda e, a, s, z: (e, a, 0 * s, z),
     "end forgotten": lambda e, a, s, z: (e, a, s, 0 * z),
@@ -154,10 +154,10 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_seeded_mistakes_show(rng, fault):
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_seeded_mistakes_show(rng, mistake):
     arrays, tags = field(rng), rng.integers(L, size=(B, T))
     right = r.crf(arrays[0], tags, *arrays[1:])[0]
-    wrong_arrays = FAULTS[fault](*arrays)
+    wrong_arrays = MISTAKES[mistake](*arrays)
     wrong = r.crf(wrong_arrays[0], tags, *wrong_arrays[1:])[0]
     assert np.abs(right - wrong).max() > 1e-2

@@ -65,10 +65,10 @@ def test_a_beam_as_wide_as_all_texts_is_an_exhaustive_search(seed, penalty, eos)
 def test_one_beam_is_greedy_search_and_more_are_no_worse(seed):
     step, prompt = random_model(seed), np.array([[1, 2], [0, 1]])
     greedy, trace = r.greedy_search(step, prompt, T)
-    narrow, beam = r.beam_search(step, prompt, T, width=1)
+    narrow, beam = r.beam_search(step, prompt, T, beam=1)
     np.testing.assert_array_equal(narrow[:, 0], greedy)
     np.testing.assert_allclose(beam.scores[:, 0], trace.log_probabilities.sum(axis=1))
-    exhaustive = r.beam_search(step, prompt, T, width=V**T)[1]
+    exhaustive = r.beam_search(step, prompt, T, beam=V**T)[1]
     assert (exhaustive.scores[:, 0] >= beam.scores[:, 0] - 1e-12).all()
 
 
@@ -160,7 +160,7 @@ def test_bad_input_is_explained():
         r.greedy_search(counting, np.zeros((1, 0), int), 4)
     with pytest.raises(ValueError, match="steps >= 1, received 0"):
         r.sample(counting, [[1]], 0, rng)
-    with pytest.raises(ValueError, match="width >= 1"):
+    with pytest.raises(ValueError, match="beam >= 1"):
         r.beam_search(counting, [[1]], 4, 0)
     with pytest.raises(ValueError, match=r"logits \(B, V\) with B = 1.*last position only"):
         r.greedy_search(lambda tokens: np.zeros((1, 5, 7)), [[1]], 4)
@@ -180,6 +180,6 @@ def test_a_beam_that_has_ended_goes_on_with_the_padding():
     def step(tokens):
         return counting[(tokens[:, -1] + 1) % 7]
 
-    tokens, trace = r.beam_search(step, [[2], [4]], steps=4, width=1, eos=6, pad=3)
+    tokens, trace = r.beam_search(step, [[2], [4]], steps=4, beam=1, eos=6, pad=3)
     assert tokens[:, 0].tolist() == [[2, 3, 4, 5, 6], [4, 5, 6, 3, 3]]
     assert trace.lengths.ravel().tolist() == [4, 2]

@@ -150,14 +150,14 @@ def unsummed(d_output, trace):
 class Patched:
     """kerasllm.reference with one function replaced."""
 
-    def __init__(self, **faults):
-        self.faults = faults
+    def __init__(self, **mistakes):
+        self.mistakes = mistakes
 
     def __getattr__(self, name):
-        return self.faults.get(name) or getattr(reference, name)
+        return self.mistakes.get(name) or getattr(reference, name)
 
 
-FAULTS = {
+MISTAKES = {
     "swapped gates": (handlers_recurrent, {"lstm": swap_gates(reference.lstm)}, "output"),
     "mask ignored": (handlers_recurrent, {"lstm": forget_padding}, "output"),
     "no 1/sqrt(K)": (handlers_project, {"scaled_dot_product_attention": no_scale}, "output"),
@@ -165,17 +165,17 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", MISTAKES)
 def test_a_fault_turns_the_report_red(name, monkeypatch):
-    module, faults, where = FAULTS[name]
+    module, mistakes, where = MISTAKES[name]
     backbone = transformer() if module is handlers_project else recurrent(project=True)
     model = compiled(CausalLM(backbone), TokenCrossEntropy())
     assert verify.compare(model, IDS, TARGETS).ok
-    patched = Patched(**faults)
+    patched = Patched(**mistakes)
     monkeypatch.setattr(module, "ref", patched)
     backward = handlers_recurrent._BACKWARD
-    for fault in faults.values():
-        monkeypatch.setitem(backward, fault, reference.lstm_backward)
+    for mistake in mistakes.values():
+        monkeypatch.setitem(backward, mistake, reference.lstm_backward)
     report = verify.compare(model, IDS, TARGETS)
     assert not report.ok
     assert report.failures[0].quantity.startswith(where), str(report)

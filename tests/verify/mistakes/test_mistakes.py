@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kerasllm import reference
-from kerasllm.verify.mistakes.catalogue import FAULTS, faults_of, find_fault, seeded
+from kerasllm.verify.mistakes.catalogue import MISTAKES, find_mistake, mistakes_of, planted
 from kerasllm.verify.mistakes.caught import first_red_row
 from kerasllm.verify.mistakes.mistake import mistake
 from kerasllm.verify.proofs import training as trajectories
@@ -45,11 +45,11 @@ def short_trajectories(monkeypatch):
     monkeypatch.setitem(trajectories.STEPS, "float64", 5)
 
 
-def own_tests_fail(fault):
+def own_tests_fail(mistake):
     """Run the tests of a module of the reference; say whether one fails."""
-    file = TESTS / CHECKED_BY_TESTS[fault.function]
+    file = TESTS / CHECKED_BY_TESTS[mistake.function]
     arguments = [str(file), "-x", "-q", "-n", "0", "-p", "no:cacheprovider"]
-    with seeded(fault), unshrunk_examples(), contextlib.redirect_stdout(io.StringIO()):
+    with planted(mistake), unshrunk_examples(), contextlib.redirect_stdout(io.StringIO()):
         return pytest.main(arguments) == pytest.ExitCode.TESTS_FAILED
 
 
@@ -65,29 +65,29 @@ def unshrunk_examples():
         hypothesis.settings.load_profile("default")
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_planted_mistake_turns_a_check_red(fault):
-    row = first_red_row(fault)
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_a_planted_mistake_turns_a_check_red(mistake):
+    row = first_red_row(mistake)
     if row is None:
-        assert fault.function in CHECKED_BY_TESTS, "no rung and no example noticed"
-        assert own_tests_fail(fault)
+        assert mistake.function in CHECKED_BY_TESTS, "no check and no example noticed"
+        assert own_tests_fail(mistake)
     else:
         assert not row.ok
         assert row.quantity != "raises", row.note  # a wrong number, not a crash
 
 
 def test_the_catalogue_is_large_and_its_names_are_unique():
-    assert len(FAULTS) >= 60
-    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
-    assert len({fault.function for fault in FAULTS}) >= 60
-    for fault in FAULTS:
-        assert fault.function in reference.__all__
-        assert str(fault).startswith("This is what you get when ")
-        assert len(fault.explanation) > 20
+    assert len(MISTAKES) >= 60
+    assert len({mistake.name for mistake in MISTAKES}) == len(MISTAKES)
+    assert len({mistake.function for mistake in MISTAKES}) >= 60
+    for known in MISTAKES:
+        assert known.function in reference.__all__
+        assert str(known).startswith("This is what you get when ")
+        assert len(known.explanation) > 20
 
 
 def test_the_right_functions_pass_their_own_checks():
-    row = first_red_row(find_fault("dense_bias_forgotten"))
+    row = first_red_row(find_mistake("dense_bias_forgotten"))
     assert row.name.endswith("dense, bias")
     harmless = mistake("dense")(_dense_as_it_is)
     assert first_red_row(harmless) is None
@@ -99,26 +99,26 @@ def _dense_as_it_is(*arrays, **named):
 
 
 def test_seeding_reaches_everyone_and_ends(rng):
-    fault = find_fault("lstm_step_input_and_forget_swapped")
+    mistake = find_mistake("lstm_step_input_and_forget_swapped")
     x, kernel, recurrent = (rng.normal(size=s) for s in [(2, 5, 3), (3, 28), (7, 28)])
     before = reference.lstm(x, kernel, recurrent)[0]
-    with seeded(fault):
-        planted = reference.lstm(x, kernel, recurrent)[0]
-    assert not np.allclose(planted, before)
+    with planted(mistake):
+        wrong = reference.lstm(x, kernel, recurrent)[0]
+    assert not np.allclose(wrong, before)
     np.testing.assert_array_equal(reference.lstm(x, kernel, recurrent)[0], before)
 
 
 def test_seeding_ends_when_the_block_raises():
-    fault = find_fault("causal_mask_of_the_future")
-    with pytest.raises(RuntimeError), seeded(fault):
+    mistake = find_mistake("causal_mask_of_the_future")
+    with pytest.raises(RuntimeError), planted(mistake):
         raise RuntimeError
     assert not reference.causal_mask(3)[0, 1]
 
 
 def test_faults_are_found_by_name_and_by_function():
-    assert all(fault.function == "softmax" for fault in faults_of("softmax"))
-    assert len(faults_of("softmax", "dense")) > len(faults_of("softmax"))
+    assert all(mistake.function == "softmax" for mistake in mistakes_of("softmax"))
+    assert len(mistakes_of("softmax", "dense")) > len(mistakes_of("softmax"))
     with pytest.raises(ValueError, match="Did you mean 'adam_betas_swapped'"):
-        find_fault("adam_beta_swapped")
+        find_mistake("adam_beta_swapped")
     with pytest.raises(ValueError, match="expected a function of kerasllm"):
         mistake("softmacks")

@@ -20,7 +20,11 @@ from kerasllm.verify.comparison.report import Report, compare_arrays
 from kerasllm.verify.proofs import command as proof_command
 from kerasllm.verify.proofs import equations, proof
 from kerasllm.verify.proofs import presets as proof_presets
-from kerasllm.verify.proofs.checks import rung2, rung3, rungs_2_and_3
+from kerasllm.verify.proofs.checks import (
+    check_forward,
+    check_forward_and_gradients,
+    check_gradients,
+)
 from kerasllm.verify.proofs.rendering import by_layer
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -65,7 +69,7 @@ def test_every_case_and_trajectory_belongs_to_functions():
     assert all(name.endswith("_backward") for name in left)
 
 
-def test_the_worst_figure_of_each_rung_is_shown():
+def test_the_worst_figure_of_each_check_is_shown():
     case = FEW["recurrent"][0].name
     rows = [
         row(f"1 {case}", "d_x", 1e-9),
@@ -79,16 +83,16 @@ def test_the_worst_figure_of_each_rung_is_shown():
     assert (step.name, step.topic, step.comparisons) == ("lstm_step", "recurrent", 4)
     assert [round(step.digits[k]) for k in ("1", "2 float64", "2 float32")] == [9, 11, 7]
     assert (adam.name, adam.topic, round(adam.digits["4"])) == ("adam", "optimizers", 10)
-    assert found.rungs == ["1", "2 float64", "2 float32", "4"]
+    assert found.checks == ["1", "2 float64", "2 float32", "4"]
     assert round(found.worst()["2 float64"][0]) == 11
 
 
-def test_rungs_2_and_3_from_one_evaluation_are_the_same():
+def test_checks_2_and_3_from_one_evaluation_are_the_same():
     for case in FEW["elementary"]:
-        together = rungs_2_and_3(case, "float32")
-        assert [r.name for r in together[0]] == [r.name for r in rung2(case, "float32")]
-        assert together[0] == rung2(case, "float32")
-        assert together[1] == rung3(case, "float32")
+        together = check_forward_and_gradients(case, "float32")
+        assert [r.name for r in together[0]] == [r.name for r in check_forward(case, "float32")]
+        assert together[0] == check_forward(case, "float32")
+        assert together[1] == check_gradients(case, "float32")
 
 
 def test_a_line_for_each_topic_and_a_row_for_each_function(few, screen):

@@ -1,4 +1,4 @@
-"""Rung 4: twins trained for 300 steps beside their Keras models, in float64, weights to 1e-9."""
+"""Check 4: twins trained for 300 steps beside their Keras models, in float64, weights to 1e-9."""
 
 import keras
 import numpy as np

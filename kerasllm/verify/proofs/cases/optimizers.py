@@ -1,4 +1,4 @@
-"""Cases of the learning-rate schedules; optimizers have rung 4 (`training.py`)."""
+"""Cases of the learning-rate schedules; optimizers have check 4 (`training.py`)."""
 
 from functools import partial
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from kerasllm.baselines.classification import linear_several
+from kerasllm.baselines.classification import linear_multilabel
 from kerasllm.datasets.examples import Dataset, Labelled
-from kerasllm.metrics.multilabel import binary_nats, several_intervals, several_metrics
+from kerasllm.metrics.multilabel import binary_nats, multilabel_intervals, multilabel_metrics
 from kerasllm.models.classification.preprocessor import class_names, label_targets
 from kerasllm.training import evaluate, finetune, load_run, predict
 
@@ -28,19 +28,19 @@ def sample(split, seed, rows=60):
 
 def test_scores_agree_with_scikit_learn(rng):
     targets, said = rng.random((37, 5)) < 0.3, rng.random((37, 5)) < 0.4
-    ours = several_metrics(targets, said)
+    ours = multilabel_metrics(targets, said)
     assert ours["f1_micro"] == pytest.approx(f1_score(targets, said, average="micro"))
     assert ours["f1_macro"] == pytest.approx(f1_score(targets, said, average="macro"))
     assert ours["precision_micro"] == pytest.approx(precision_score(targets, said, average="micro"))
     assert ours["recall_micro"] == pytest.approx(recall_score(targets, said, average="micro"))
-    low, high = several_intervals(targets, said)["f1_micro"]
+    low, high = multilabel_intervals(targets, said)["f1_micro"]
     assert low < ours["f1_micro"] < high
 
 
 def test_a_label_that_nobody_has_does_not_count():
     targets, said = np.array([[1, 0], [1, 0]]), np.array([[1, 0], [0, 0]])
-    assert several_metrics(targets, said)["f1_macro"] == pytest.approx(2 / 3)
-    assert several_metrics(np.zeros((2, 2)), np.zeros((2, 2)))["f1_micro"] == 0
+    assert multilabel_metrics(targets, said)["f1_macro"] == pytest.approx(2 / 3)
+    assert multilabel_metrics(np.zeros((2, 2)), np.zeros((2, 2)))["f1_micro"] == 0
 
 
 def test_nats_are_the_cross_entropy(rng):
@@ -65,8 +65,8 @@ def test_targets_name_by_name():
 def test_the_baseline_learns_them():
     train, test = sample("train", 1), sample("test", 2)
     targets = label_targets(train, class_names(train))
-    said = linear_several(train, test.texts, targets)
-    assert several_metrics(label_targets(test, class_names(train)), said)["f1_micro"] > 0.9
+    said = linear_multilabel(train, test.texts, targets)
+    assert multilabel_metrics(label_targets(test, class_names(train)), said)["f1_micro"] > 0.9
 
 
 def test_a_file_of_ones_own(pretrained, tmp_path):
@@ -74,7 +74,7 @@ def test_a_file_of_ones_own(pretrained, tmp_path):
     lines = [{"text": r.text, "label": r.label.split("|")} for r in rows]
     file.write_text("\n".join(map(json.dumps, [*lines, {"text": "the", "label": []}])))
     run = finetune(pretrained, file, tmp_path / "run", quiet=True, epochs=1)
-    assert run.config["labels"] == ["food", "money", "travel"] and run.config["several_labels"]
+    assert run.config["labels"] == ["food", "money", "travel"] and run.config["multilabel"]
     assert "f1_micro" in evaluate(run, file, quiet=True)["model"]
 
 
@@ -83,7 +83,7 @@ def test_from_text_to_answer(pretrained, tmp_path):
     options = {"epochs": 60, "learning_rate": 0.03, "method": "frozen", "pooling": "max"}
     run = finetune(pretrained, data, tmp_path / "run", quiet=True, **options)
     run = load_run(run.path)
-    assert run.config["labels"] == ["food", "money", "travel"] and run.config["several_labels"]
+    assert run.config["labels"] == ["food", "money", "travel"] and run.config["multilabel"]
     scores = evaluate(run, sample("test", 3), quiet=True)
     assert scores["model"]["f1_micro"] > 0.7 and scores["unseen_labels"] == 0
     row = predict(run, ["bread and the train"])[0]

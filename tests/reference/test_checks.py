@@ -1,4 +1,4 @@
-"""The four rungs of every equation: the proof that reference and Keras are the same."""
+"""The four checks of every equation: the proof that reference and Keras are the same."""
 
 import sys
 
@@ -8,8 +8,13 @@ import pytest
 
 from kerasllm import reference
 from kerasllm.verify.proofs import equations
-from kerasllm.verify.proofs.checks import hand_gradients, rung1, rung2, rung3
-from kerasllm.verify.proofs.training import TRAJECTORIES, rung4
+from kerasllm.verify.proofs.checks import (
+    check_backward,
+    check_forward,
+    check_gradients,
+    hand_gradients,
+)
+from kerasllm.verify.proofs.training import TRAJECTORIES, check_training
 
 pytestmark = [
     pytest.mark.backends,
@@ -36,29 +41,29 @@ def _failures(rows):
 
 
 @pytest.mark.parametrize("case", DIFFERENTIABLE, ids=_name)
-def test_rung_1_backward_by_hand_against_centred_differences(case):
+def test_check_1_backward_by_hand_against_centred_differences(case):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("NumPy alone: has been run on the default backend")
-    assert not _failures(rung1(case))
+    assert not _failures(check_backward(case))
 
 
 @pytest.mark.parametrize("dtype", equations.precisions())
 @pytest.mark.parametrize("case", IN_KERAS, ids=_name)
-def test_rung_2_forward_against_keras(case, dtype):
+def test_check_2_forward_against_keras(case, dtype):
     _skip_where_keras_differs(case)
-    assert not _failures(rung2(case, dtype))
+    assert not _failures(check_forward(case, dtype))
 
 
 @pytest.mark.parametrize("dtype", equations.precisions())
 @pytest.mark.parametrize("case", [c for c in IN_KERAS if c.backward], ids=_name)
-def test_rung_3_gradients_against_automatic_differentiation(case, dtype):
+def test_check_3_gradients_against_automatic_differentiation(case, dtype):
     _skip_where_keras_differs(case)
-    assert not _failures(rung3(case, dtype))
+    assert not _failures(check_gradients(case, dtype))
 
 
 @pytest.mark.parametrize("trajectory", TRAJECTORIES, ids=_name)
-def test_rung_4_training_beside_keras(trajectory):
-    assert not _failures(rung4(trajectory))
+def test_check_4_training_beside_keras(trajectory):
+    assert not _failures(check_training(trajectory))
 
 
 def test_every_public_function_has_a_case_or_a_reason():
