@@ -62,7 +62,7 @@ def main():
     parser.add_argument("--megabytes", type=float, default=1000, help="size of the large text")
     parser.add_argument("--objective", default="causal", help="causal, masked or contrastive")
     given = parser.parse_args()
-    options = {"preset": "tiny", "steps": 20, "objective": given.objective}
+    options = {"size": "tiny", "steps": 20, "objective": given.objective}
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
         for megabytes in (1, given.megabytes):

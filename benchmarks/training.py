@@ -60,8 +60,8 @@ def sentences(shape):
 
 def _stages(model, loss, batches, steps):
     """Return a function that trains for so many steps, as the commands do."""
+    from kerasllm.training.engine.compilation import compile_model
     from kerasllm.training.engine.loop import Stage, run_stage
-    from kerasllm.training.pretraining import compile_model
     from kerasllm.training.settings.pretraining import PretrainSettings
 
     settings = PretrainSettings(learning_rate=RATE, weight_decay=DECAY)

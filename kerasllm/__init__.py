@@ -6,6 +6,39 @@ first used.
     >>> import kerasllm
     >>> kerasllm.__version__
     '0.1.0'
+
+Train, and use what was trained:
+
+    train               train on data of any task, from scratch or from a run
+    pretrain            train a language model on text
+    finetune            go on from a pretrained run, on data of any task
+    evaluate            score a run on held-out data, beside the baselines
+    predict             answer raw text with a run
+    generate            continue a text with a language model
+    load_run            open a run folder again
+    import_checkpoint   take over a BERT, RoBERTa, DistilBERT or GPT-2
+    export_checkpoint   write a backbone as `transformers` loads it
+    payoff              measure what pretraining is worth
+    crossvalidate       fine-tune and score on each of k folds
+    quickstart          all of it in minutes, without network
+    doctor              look over this installation
+
+Packages:
+
+    reference           the equations in NumPy, forward and backward
+    layers              Keras layers
+    models              backbones, preprocessors, tasks, decoding, checkpoints
+    text                cleaning, tokenizers, windows, corpora
+    datasets            typed examples from files, public sets and generators
+    metrics             scores of the field, with intervals
+    baselines           what a network must beat
+    training            settings, the engine, run folders, experiments
+    verify              twins, comparisons, mask checks, proofs, traces
+    exercises           write an equation, and hear which mistake you made
+    lessons             the notebooks, from their sources
+    plots               figures from plain arrays
+    recipes             one training script an application
+    diagnosis           what is installed, and the cure
 """
 
 import importlib
@@ -17,25 +50,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 __version__ = "0.1.0"
 
 _PACKAGES = (
-    "reference", "layers", "models", "text", "datasets", "training", "verify", "plots", "recipes",
+    "baselines", "datasets", "diagnosis", "exercises", "layers", "lessons", "metrics", "models",
+    "plots", "recipes", "reference", "text", "training", "verify",
 )  # fmt: skip
 _FUNCTIONS = {
-    "pretrain": "kerasllm.training",
-    "finetune": "kerasllm.training",
-    "evaluate": "kerasllm.training",
-    "predict": "kerasllm.training",
-    "generate": "kerasllm.training",
-    "crossvalidate": "kerasllm.training",
-    "payoff": "kerasllm.training",
-    "import_checkpoint": "kerasllm.training",
-    "export_checkpoint": "kerasllm.training",
-    "train_tagger": "kerasllm.training",
-    "train_seq2seq": "kerasllm.training",
-    "train_span": "kerasllm.training",
-    "load_run": "kerasllm.training",
+    **dict.fromkeys(
+        ("crossvalidate", "evaluate", "export_checkpoint", "finetune", "generate",
+         "import_checkpoint", "load_run", "payoff", "predict", "pretrain", "train"),
+        "kerasllm.training",
+    ),
     "quickstart": "kerasllm.recipes.quickstart",
-    "doctor": "kerasllm.diagnosis.report",
-}
+    "doctor": "kerasllm.diagnosis",
+}  # fmt: skip
 
 __all__ = [*_PACKAGES, *_FUNCTIONS, "__version__"]
 

@@ -1,43 +1,21 @@
-"""What a network has to beat: cheap models, trained and scored on exactly the same rows.
+"""What a classifier has to beat: cheap models, trained and scored on exactly the same rows.
 
-- `majority`, `linear`, `latent_semantic` for classification; `kneser_ney` for language models.
 - The strength C of the regression is chosen by cross-validation on the training rows only.
 - Text without spaces (Chinese) is cut into 1 to 3 characters instead of 1 to 2 words.
 """
 
-import time
-from dataclasses import dataclass, field
-
 import numpy as np
 
+from kerasllm.baselines.baseline import Baseline, check_examples
 from kerasllm.baselines.features import SemanticSpace, fit_tf_idf, semantic_space, tf_idf
 from kerasllm.metrics.classification import classification_metrics
+from kerasllm.metrics.multilabel import multilabel_metrics
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)  # C of the logistic regression
+MULTILABEL_STRENGTH = 30.0
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """A classifier that was trained, and what it scored on the test rows.
-
-    Args:
-        name: "majority", "linear" or "latent_semantic".
-        y_pred: (R,) positions in `labels`, one for each test row.
-        metrics: see `kerasllm.metrics.classification.classification_metrics`.
-        seconds: wall time of training and predicting.
-        labels: class names of training and test rows, sorted.
-        settings: what was chosen, such as C.
-    """
-
-    name: str
-    y_pred: np.ndarray
-    metrics: dict
-    seconds: float
-    labels: tuple[str, ...] = ()
-    settings: dict = field(default_factory=dict)
-
-
-def majority(train, test) -> Baseline:
+def majority(train, test):
     """Answer every row with the class that is most frequent in training.
 
     Args:
@@ -54,14 +32,13 @@ def majority(train, test) -> Baseline:
         >>> round(majority(spam, spam).metrics["accuracy"], 3)
         0.667
     """
-    start = time.perf_counter()
     y, labels = _targets(train, test)
     frequent = np.bincount(y, minlength=len(labels)).argmax()
     y_pred = np.full(len(test), frequent)
-    return _baseline("majority", y_pred, test, labels, start, {"answer": labels[frequent]})
+    return _baseline("majority", y_pred, test, labels, {"answer": labels[frequent]})
 
 
-def linear(train, test, seed: int = 0) -> Baseline:
+def linear(train, test, seed=0):
     """Logistic regression on TF-IDF of word 1- and 2-grams (1 to 3 characters without spaces).
 
     Args:
@@ -74,18 +51,25 @@ def linear(train, test, seed: int = 0) -> Baseline:
 
     Raises:
         ValueError: only one class in training, or texts without a single word.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Labelled
+        >>> rows = [Labelled("win a prize", "spam"), Labelled("see you at 8", "ham")] * 3
+        >>> spam = Dataset(rows, name="spam", split="train", task="classification")
+        >>> found = linear(spam, spam)
+        >>> [found.labels[i] for i in found.predicted[:2]], found.metrics["accuracy"]
+        (['spam', 'ham'], 1.0)
     """
-    start = time.perf_counter()
     y, labels = _targets(train, test, need_two=True)
     vectorizer = tf_idf(train.texts)
     features = fit_tf_idf(vectorizer, train.texts)
     model, strength = _regression(features, y, seed)
     y_pred = model.predict(vectorizer.transform(test.texts))
     settings = {"C": strength, "analyzer": vectorizer.analyzer, "features": features.shape[1]}
-    return _baseline("linear", y_pred, test, labels, start, settings)
+    return _baseline("linear", y_pred, test, labels, settings)
 
 
-def latent_semantic(train, test, unlabelled, dimensions: int = 100, seed: int = 0) -> Baseline:
+def latent_semantic(train, test, unlabelled, dimensions=100, seed=0):
     """Logistic regression on the leading singular vectors of unlabelled text.
 
     What pretraining has to beat: it too learns from text without labels, in seconds.
@@ -104,9 +88,15 @@ def latent_semantic(train, test, unlabelled, dimensions: int = 100, seed: int = 
     Raises:
         ValueError: only one class in training, or fewer than 3 unlabelled texts or features.
 
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Labelled
+        >>> rows = [Labelled("win a prize", "spam"), Labelled("see you at 8", "ham")] * 3
+        >>> spam = Dataset(rows, name="spam", split="train", task="classification")
+        >>> latent_semantic(spam, spam, [*spam.texts, "a prize for you"]).metrics["accuracy"]
+        1.0
+
     Source: Deerwester et al. 1990, Indexing by latent semantic analysis.
     """
-    start = time.perf_counter()
     y, labels = _targets(train, test, need_two=True)
     space = unlabelled
     if not isinstance(space, SemanticSpace):
@@ -114,17 +104,17 @@ def latent_semantic(train, test, unlabelled, dimensions: int = 100, seed: int = 
     model, strength = _regression(space.encode(train.texts), y, seed)
     y_pred = model.predict(space.encode(test.texts))
     settings = {"C": strength, "dimensions": space.dimensions, "explained": space.explained}
-    return _baseline("latent_semantic", y_pred, test, labels, start, settings)
+    return _baseline("latent_semantic", y_pred, test, labels, settings)
 
 
 def _targets(train, test, need_two=False):
+    check_examples(train, test)
     labels = tuple(sorted({*train.labels, *test.labels}))
     y = np.array([labels.index(label) for label in train.labels_of], dtype=np.int64)
-    if len(test) == 0 or len(set(y.tolist())) < 1 + need_two:
+    if need_two and len(set(y.tolist())) < 2:
         raise ValueError(
-            f"expected test rows and at least {1 + need_two} classes in training, received "
-            f"{len(test)} test rows and classes {sorted(set(train.labels_of))}; "
-            "draw more rows, or check the label column"
+            "expected at least 2 classes in training, received "
+            f"{sorted(set(train.labels_of))}; draw more rows, or check the label column"
         )
     return y, labels
 
@@ -151,25 +141,55 @@ def _regression(features, y, seed):
     return model(best).fit(features, y), best
 
 
-def _baseline(name, y_pred, test, labels, start, settings):
+def _baseline(name, y_pred, test, labels, settings):
     y_pred = np.asarray(y_pred, dtype=np.int64)
     metrics = classification_metrics(test.labels_of, y_pred, labels)
-    return Baseline(name, y_pred, metrics, time.perf_counter() - start, labels, settings)
+    return Baseline(name, y_pred, metrics, settings, labels)
 
 
-def linear_multilabel(train, test_texts, targets):
-    """Return the decisions (R, C) of one logistic regression a label, on TF-IDF n-grams.
+def linear_multilabel(train, test, labels=None):
+    """One logistic regression a label, on TF-IDF of the n-grams that `linear` takes.
 
     Args:
-        train: `Dataset` of training texts.
-        test_texts: list of R texts.
-        targets: bool (rows of train, C).
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.multiclass import OneVsRestClassifier
+        train: classification `Dataset` with several labels a text.
+        test: likewise; labels that `labels` does not hold are left out.
+        labels: the C labels; those of the training texts when None.
 
+    Returns:
+        `Baseline`, whose predictions are decisions (R, C).
+
+    Raises:
+        ValueError: no rows, or texts without a single word.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Labelled
+        >>> rows = [Labelled("oil", "oil"), Labelled("wheat", "grain"), Labelled("ship", "")] * 3
+        >>> info = {"label_separator": "|"}
+        >>> news = Dataset(rows, name="x", split="train", task="classification", info=info)
+        >>> linear_multilabel(news, news).metrics["f1_micro"]
+        1.0
+    """
+    check_examples(train, test)
+    if labels is None:
+        labels = sorted({label for own in train.label_sets for label in own})
     vectorizer = tf_idf(train.texts)
     features = fit_tf_idf(vectorizer, train.texts)
-    model = OneVsRestClassifier(LogisticRegression(C=30.0, max_iter=1000))
-    model.fit(features, np.asarray(targets).astype(int))
-    return model.predict(vectorizer.transform(test_texts)).astype(bool)
+    asked = vectorizer.transform(test.texts)
+    columns = [_decisions(features, y, asked) for y in _indicators(train, labels).T]
+    predicted = np.array(columns, dtype=bool).reshape(-1, len(test)).T  # (R, C)
+    metrics = multilabel_metrics(_indicators(test, labels), predicted)
+    settings = {"C": MULTILABEL_STRENGTH, "features": features.shape[1]}
+    return Baseline("linear", predicted, metrics, settings, tuple(labels))
+
+
+def _indicators(dataset, labels):
+    return np.array([[label in own for label in labels] for own in dataset.label_sets], dtype=bool)
+
+
+def _decisions(features, y, asked):
+    """Return yes or no for each row of `asked`; always the same where training knows one only."""
+    from sklearn.linear_model import LogisticRegression
+
+    if y.all() or not y.any():
+        return np.full(asked.shape[0], y[0])
+    return LogisticRegression(C=MULTILABEL_STRENGTH, max_iter=1000).fit(features, y).predict(asked)

@@ -1,6 +1,5 @@
 """Texts as vectors without a network: counts of words, and what goes together in them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,23 +21,23 @@ class SemanticSpace:
     svd: Any
 
     @property
-    def dimensions(self) -> int:
+    def dimensions(self):
         """How many singular vectors are kept."""
         return len(self.svd.singular_values_)
 
     @property
-    def explained(self) -> float:
+    def explained(self):
         """Share of the variance that they explain."""
         return float(self.svd.explained_variance_ratio_.sum())
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
+    def encode(self, texts):
         """Return (R, dimensions) vectors of length one."""
         from sklearn.preprocessing import normalize
 
         return normalize(self.svd.transform(self.vectorizer.transform(texts)))
 
 
-def semantic_space(texts: Sequence[str], dimensions: int = 100, seed: int = 0) -> SemanticSpace:
+def semantic_space(texts, dimensions=100, seed=0):
     """Learn from unlabelled texts which words keep company.
 
     Args:
@@ -71,7 +70,7 @@ def semantic_space(texts: Sequence[str], dimensions: int = 100, seed: int = 0) -
     return SemanticSpace(vectorizer, TruncatedSVD(kept, random_state=seed).fit(counts))
 
 
-def tf_idf(texts: Sequence[str]):
+def tf_idf(texts):
     """Return the TF-IDF vectorizer that suits these texts, not yet fitted.
 
     Args:
@@ -93,7 +92,7 @@ def tf_idf(texts: Sequence[str]):
     return TfidfVectorizer(sublinear_tf=True, max_features=MAX_FEATURES, dtype=np.float32, **unit)
 
 
-def has_spaces(texts: Sequence[str]) -> bool:
+def has_spaces(texts):
     """Return whether words are separated by spaces: at least one in 10 characters is a space.
 
     Example:
@@ -105,7 +104,7 @@ def has_spaces(texts: Sequence[str]) -> bool:
     return spaces * 10 >= sum(len(text) for text in sample)
 
 
-def fit_tf_idf(vectorizer, texts: Sequence[str]):
+def fit_tf_idf(vectorizer, texts):
     """Fit the vectorizer and return the features of these texts, (R, features) sparse.
 
     Raises:

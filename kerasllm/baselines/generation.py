@@ -2,37 +2,74 @@
 
 import numpy as np
 
+from kerasllm.baselines.baseline import Baseline, check_examples
 from kerasllm.baselines.features import fit_tf_idf, tf_idf
-from kerasllm.metrics.generation import is_chinese
+from kerasllm.metrics.generation import generation_metrics, is_chinese
+
+AT_ONCE = 256  # sources that are compared with all of training at once
 
 
-def nearest_neighbour(train, sources):
-    """Return, for each source, the target of the training pair whose source is most like it.
+def nearest_neighbour(train, test):
+    """Answer each source with the target of the training pair whose source is most like it.
+
+    Likeness is the cosine of TF-IDF vectors; of equal ones the first counts.
 
     Args:
         train: `Dataset` of pairs.
-        sources: texts.
+        test: likewise.
+
+    Returns:
+        `Baseline`, whose predictions are texts.
+
+    Raises:
+        ValueError: no pairs, or training sources without a single word.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Pair
+        >>> rows = [Pair("rot und blau", "red and blue"), Pair("ein Hund", "a dog")]
+        >>> train = Dataset(rows, name="x", split="train", task="seq2seq")
+        >>> nearest_neighbour(train, train[1:]).predicted
+        ['a dog']
     """
+    check_examples(train, test)
     vectorizer = tf_idf(train.texts)
     known = fit_tf_idf(vectorizer, train.texts)
-    answers = []
-    for start in range(0, len(sources), 256):
-        likeness = vectorizer.transform(sources[start : start + 256]) @ known.T
-        answers += [train[int(row)].target for row in np.asarray(likeness.argmax(axis=1)).ravel()]
-    return answers
+    asked, nearest = vectorizer.transform(test.texts), []
+    for start in range(0, len(test), AT_ONCE):
+        likeness = asked[start : start + AT_ONCE] @ known.T  # rows of length one: the cosine
+        nearest += np.asarray(likeness.argmax(axis=1)).ravel().tolist()
+    return _scored("nearest", [train[row].target for row in nearest], test)
 
 
-def lead(train, sources):
-    """Return the first words of each source, as many as targets have in the middle (the median).
+def lead(train, test):
+    """Answer each source with its first words, as many as targets have in the middle (the median).
 
     Chinese is counted in characters.
+
+    Args:
+        train: `Dataset` of pairs.
+        test: likewise.
+
+    Returns:
+        `Baseline`, whose predictions are texts.
+
+    Raises:
+        ValueError: no pairs.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Pair
+        >>> train = Dataset([Pair("a b c d", "x y")], name="x", split="train", task="seq2seq")
+        >>> lead(train, train).predicted
+        ['a b']
     """
+    check_examples(train, test)
     targets = [pair.target for pair in train]
-    if is_chinese(targets):
-        k = int(np.median([len(target) for target in targets]))
-        return [source[:k] for source in sources]
-    k = int(np.median([len(target.split()) for target in targets]))
-    return [" ".join(source.split()[:k]) for source in sources]
+    cut, join = (list, "".join) if is_chinese(targets) else (str.split, " ".join)
+    length = int(np.median([len(cut(target)) for target in targets]))
+    answers = [join(cut(source)[:length]) for source in test.texts]
+    return _scored("lead", answers, test, {"length": length})
 
 
-BASELINES = {"nearest": nearest_neighbour, "lead": lead}
+def _scored(name, answers, test, settings=None):
+    metrics = generation_metrics([pair.target for pair in test], answers)
+    return Baseline(name, answers, metrics, settings or {})

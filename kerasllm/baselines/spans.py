@@ -5,6 +5,8 @@ import re
 from collections import Counter
 from itertools import pairwise
 
+from kerasllm.baselines.baseline import Baseline
+from kerasllm.metrics.spans import span_metrics
 from kerasllm.text import split_words
 from kerasllm.text.tokenizers.special import is_cjk, is_word_character
 
@@ -18,10 +20,55 @@ _COMMON = frozenset(
 _SENTENCE = re.compile(r".+?(?:[.!?](?=\s)|[。！？]|$)", re.DOTALL)
 
 
-def first_sentence(_question, context):
-    """Return the first sentence of the context."""
-    start, end = sentences(context)[0]
-    return context[start:end]
+def first_sentence(_train, test):
+    """Answer each question with the first sentence of its context; nothing is learned.
+
+    Args:
+        _train: ignored; here for the shape that all baselines have.
+        test: span `Dataset`.
+
+    Returns:
+        `Baseline`, whose predictions are texts.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Span
+        >>> rows = [Span("Ada is a poet. Bob was ill.", "Who was ill?", (("Bob", 15),))]
+        >>> first_sentence(None, Dataset(rows, name="x", split="test", task="span")).predicted
+        ['Ada is a poet.']
+    """
+    answers = [opening(example.context) for example in test]
+    return Baseline("first_sentence", answers, span_metrics(test, answers))
+
+
+def sliding_window(_train, test):
+    """Answer each question with the words that stand nearest to its own; nothing is learned.
+
+    Args:
+        _train: ignored; here for the shape that all baselines have.
+        test: span `Dataset`.
+
+    Returns:
+        `Baseline`, whose predictions are texts; see `nearest_words`.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Span
+        >>> rows = [Span("Ada is a poet. Bob was ill.", "Who was ill?", (("Bob", 15),))]
+        >>> sliding_window(None, Dataset(rows, name="x", split="test", task="span")).predicted
+        ['Bob']
+    """
+    answers = [nearest_words(example.question, example.context) for example in test]
+    return Baseline("sliding_window", answers, span_metrics(test, answers))
+
+
+def opening(text):
+    """Return the first sentence of a text.
+
+    Example:
+        >>> opening(" Ada is a poet. Bob was ill.")
+        'Ada is a poet.'
+    """
+    start, end = sentences(text)[0]
+    return text[start:end]
 
 
 def sentences(text):
@@ -59,7 +106,7 @@ def words(text):
     return [(start, end) for start, end in spans if start < end]
 
 
-def sliding_window(question, context):
+def nearest_words(question, context):
     """Return the words of the likeliest sentence that stand nearest to those of the question.
 
         sentence  = argmax |unigrams and bigrams of the question in it|
@@ -78,7 +125,7 @@ def sliding_window(question, context):
 
     Example:
         >>> context = "Ada is a poet. Ada was born in London in 1815. Bob was ill."
-        >>> sliding_window("When was Ada born in London?", context)
+        >>> nearest_words("When was Ada born in London?", context)
         '1815'
     """
     asked = _forms(question, words(question))
@@ -138,6 +185,3 @@ def _near(forms, run, asked, length, count):
     width = length + last - first + 1
     begins = range(max(0, last - width + 1), first + 1)
     return max(sum(weight[j : j + width]) for j in begins)
-
-
-BASELINES = {"sliding_window": sliding_window, "first_sentence": first_sentence}

@@ -4,27 +4,37 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
+from kerasllm.baselines.baseline import Baseline, check_examples
+from kerasllm.metrics.entities import tagging_metrics
+from kerasllm.text.tag_schemes import scheme_of
+
 FEATURES = 2**18  # columns of the hashed features; each tag has a weight for every one
 WINDOW = 2  # words looked at on each side
 
 
-def frequent_tags(train, test):
+def frequent_tags(train, test, entities=None):
     """Tag each word as it was tagged most often in training; unknown words get the usual tag.
 
     Args:
         train: tagging `Dataset`.
         test: likewise.
+        entities: whether the tags mark entities, which are scored then; as the training tags look
+            when None.
 
     Returns:
-        A list of tags for each test sentence.
+        `Baseline`, whose predictions are a list of tags for each test sentence.
+
+    Raises:
+        ValueError: no sentences.
 
     Example:
         >>> from kerasllm.datasets.examples import Dataset, Tagged
         >>> rows = [Tagged(("in", "Rome", "now"), ("O", "B-LOC", "O"))]
         >>> data = Dataset(rows, name="x", split="train", task="tagging")
-        >>> frequent_tags(data, data)
+        >>> frequent_tags(data, data).predicted
         [['O', 'B-LOC', 'O']]
     """
+    check_examples(train, test)
     counts, overall = defaultdict(Counter), Counter()
     for example in train:
         for word, tag in zip(example.tokens, example.tags, strict=True):
@@ -32,10 +42,11 @@ def frequent_tags(train, test):
             overall[tag] += 1
     usual = overall.most_common(1)[0][0]
     best = {word: tags.most_common(1)[0][0] for word, tags in counts.items()}
-    return [[best.get(word, usual) for word in example.tokens] for example in test]
+    predicted = [[best.get(word, usual) for word in example.tokens] for example in test]
+    return _scored("frequent", predicted, train, test, entities)
 
 
-def linear_tags(train, test, seed=0):
+def linear_tags(train, test, entities=None, seed=0):
     """Tag each word by logistic regression on the word, its spelling and its neighbours.
 
     Trained by averaged stochastic gradient descent, one tag against the rest.
@@ -43,21 +54,45 @@ def linear_tags(train, test, seed=0):
     Args:
         train: tagging `Dataset`.
         test: likewise.
+        entities: whether the tags mark entities; see `frequent_tags`.
         seed: of the order of the words.
 
     Returns:
-        A list of tags for each test sentence.
+        `Baseline`, whose predictions are a list of tags for each test sentence.
+
+    Raises:
+        ValueError: no sentences, or a single tag in training.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Tagged
+        >>> rows = [Tagged(("in", "Rome", "now"), ("O", "B-LOC", "O"))] * 9
+        >>> data = Dataset(rows, name="x", split="train", task="tagging")
+        >>> linear_tags(data, data[:1]).predicted
+        [['O', 'B-LOC', 'O']]
     """
     from sklearn.feature_extraction import FeatureHasher
     from sklearn.linear_model import SGDClassifier
 
-    hasher = FeatureHasher(FEATURES, input_type="string", alternate_sign=False)
+    check_examples(train, test)
     y = [tag for example in train for tag in example.tags]
+    if len(set(y)) < 2:
+        raise ValueError(
+            f"expected at least 2 tags in training, received {sorted(set(y))}; draw more sentences"
+        )
+    hasher = FeatureHasher(FEATURES, input_type="string", alternate_sign=False)
     model = SGDClassifier("log_loss", alpha=2e-6, average=True, max_iter=8, tol=None)
     model.set_params(random_state=seed)
     model.fit(hasher.transform(_all_features(train)), np.array(y))
-    predicted = iter(model.predict(hasher.transform(_all_features(test))).tolist())
-    return [[next(predicted) for _ in example.tokens] for example in test]
+    tags = iter(model.predict(hasher.transform(_all_features(test))).tolist())
+    predicted = [[next(tags) for _ in example.tokens] for example in test]
+    return _scored("linear", predicted, train, test, entities)
+
+
+def _scored(name, predicted, train, test, entities):
+    if entities is None:
+        entities = scheme_of([example.tags for example in train]) != "none"
+    true = [list(example.tags) for example in test]
+    return Baseline(name, predicted, tagging_metrics(true, predicted, entities))
 
 
 def _all_features(dataset):

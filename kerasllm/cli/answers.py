@@ -33,13 +33,13 @@ def predict(
     run: RunFolder,
     texts: Annotated[list[str] | None, typer.Argument(help="texts; standard input if none")] = None,
     context: Annotated[
-        str | None, typer.Option(help="answerer: the text, or a file, that holds the answers")
+        str | None, typer.Option(help="finding answers: the text, or a file, that holds them")
     ] = None,
     attention: Annotated[
         bool, typer.Option(help="encoder-decoder: draw what it looked at into RUN/figures")
     ] = False,
 ):
-    """Label, tag, translate or answer texts with a trained run.
+    """Label, tag, translate, answer or score texts with a trained run.
 
     Example: kerasllm predict runs/finetuned "What a lovely film."
     """
@@ -83,13 +83,20 @@ def line_of(row):
     elif "labels" in row:
         sure = (f"{name} {row['probabilities'][name]:.3f}" for name in row["labels"])
         found = ", ".join(sure) or "-"
+    elif "perplexity" in row:
+        perplexity = row["perplexity"]
+        found = "-" if perplexity is None else f"perplexity {perplexity:.4g}"
+    elif "vector" in row:
+        found = " ".join(f"{x:.4g}" for x in row["vector"])
     elif "entities" in row:
         found = ", ".join(f"{e['type']}: {e['text']}" for e in row["entities"])
         if not found and set(row.get("tags", "O")) != {"O"}:  # tags that mark no entities
             return " ".join(map("/".join, zip(row["tokens"], row["tags"], strict=True)))
         found = found or "-"
     else:
-        return str(row["answer"] or "-")
+        if "answer" in row:
+            return "-" if row["answer"] in ("", None) else str(row["answer"])
+        found = ", ".join(f"{n} {v}" for n, v in row.items() if n not in ("text", "warning"))
     return f"{found}\t{row['text']}"
 
 

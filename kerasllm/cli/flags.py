@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from kerasllm.training.settings import settings_for, shapes
+
 RunFolder = Annotated[Path, typer.Argument(help="a run folder", show_default=False)]
 Data = Annotated[
     str,
@@ -78,3 +80,75 @@ def settings_flags(kind, example):
         return verb
 
     return decorate
+
+
+# A verb whose flags depend on its data passes them on: they are parsed once that is known.
+PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+
+def flags_of_the_data(example):
+    """Give a verb the flags of the shape of task that its data is for.
+
+    The data is the verb's last argument. Without it the help page says where the flags are.
+    """
+
+    def decorate(function):
+        own = inspect.signature(function).parameters.values()
+        names = [p.name for p in own if _is_argument(p.annotation)]
+
+        def verb(context: typer.Context):
+            words = _positional(context.args)
+            if len(words) < len(names):
+                _explain(context, names)
+            from kerasllm import datasets
+
+            shape = settings_for(datasets.task_of(words[len(names) - 1]))
+            inner = typer.Typer(add_completion=False, rich_markup_mode="rich")
+            inner.command()(settings_flags(shape, example)(function))
+            title = f"kerasllm {context.info_name}"
+            typer.main.get_command(inner).main(context.args, title, standalone_mode=False)
+
+        place = " ".join(name.upper() for name in names)
+        verb.__name__ = function.__name__
+        verb.__doc__ = (
+            f"{function.__doc__}\n\n    The flags depend on the data: see "
+            f"kerasllm {function.__name__} {place} --help.\n\n\b\nExample: {example}"
+        )
+        return verb
+
+    return decorate
+
+
+def _is_argument(annotation):
+    found = getattr(annotation, "__metadata__", ())
+    return any(isinstance(part, typer.models.ArgumentInfo) for part in found)
+
+
+def _explain(context, names):
+    """Print the general help of a verb that lacks an argument, and end."""
+    asked = not context.args or "--help" in context.args
+    typer.echo(context.get_help(), err=not asked)
+    if not asked:
+        typer.echo(f"expected {' and '.join(name.upper() for name in names)}", err=True)
+    raise typer.Exit(0 if asked else 2)
+
+
+def _positional(words):
+    """Return the words of a command line that are no flags and no values of flags."""
+    switches, found, skip = _switches(), [], False
+    for word in words:
+        if skip:
+            skip = False
+        elif word.startswith("--"):
+            skip = "=" not in word and word not in switches
+        else:
+            found.append(word)
+    return found
+
+
+def _switches():
+    """Return the flags that take no value, of all shapes."""
+    fields = [field for shape in shapes().values() for field in dataclasses.fields(shape)]
+    names = {field.name for field in fields if field.type in (bool, bool | None)}
+    names |= {"resume", "quiet", "help"}
+    return {f"--{off}{name.replace('_', '-')}" for name in names for off in ("", "no-")}

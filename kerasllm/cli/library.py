@@ -98,7 +98,7 @@ def lessons_open(
     """
     from kerasllm import lessons
 
-    raise typer.Exit(lessons.open(number, browser=browser) or 0)
+    raise typer.Exit(lessons.start_jupyter(number, browser=browser) or 0)
 
 
 @lessons_app.command("build")

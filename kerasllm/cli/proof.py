@@ -48,6 +48,9 @@ def verify(
 def trace(
     run: RunFolder,
     text: Annotated[str, typer.Argument(help="text to read", show_default=False)],
+    context: Annotated[
+        str | None, typer.Option(help="finding answers: the text in which to look for one")
+    ] = None,
     layer: Annotated[str | None, typer.Option(help="layer; all that are drawn if none")] = None,
     symbol: Annotated[str | None, typer.Option(help="symbol, such as f, c, h or weights")] = None,
     step: Annotated[int | None, typer.Option(help="token whose equations to print")] = None,
@@ -61,6 +64,7 @@ def trace(
     flags.load_keras()
     from kerasllm.verify.proofs.command import show_trace
 
+    text = text if context is None else (text, context)
     show_trace(run, text, layer=layer, symbol=symbol, step=step, unit=unit, top=top)
 
 

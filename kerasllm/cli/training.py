@@ -1,4 +1,4 @@
-"""Verbs that train: quickstart, pretrain, import, finetune, train, payoff, crossvalidate."""
+"""Verbs that train: quickstart, pretrain, train, finetune, import, payoff, crossvalidate."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,15 +6,19 @@ from typing import Annotated
 import typer
 
 from kerasllm.cli import flags
-from kerasllm.cli.command import TRAIN, app, group
-from kerasllm.cli.flags import Data, Quiet, Resume, RunFolder, settings_flags
-from kerasllm.training.settings.classification import FinetuneSettings
+from kerasllm.cli.command import TRAIN, app
+from kerasllm.cli.flags import (
+    PASSED_ON,
+    Data,
+    Quiet,
+    Resume,
+    RunFolder,
+    flags_of_the_data,
+    settings_flags,
+)
+from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.pretraining import PretrainSettings
-from kerasllm.training.settings.seq2seq import Seq2SeqSettings
-from kerasllm.training.settings.span import SpanSettings
-from kerasllm.training.settings.tagging import TaggerSettings
 
-train_app = group("train", "Train a tagger, an encoder-decoder or an answerer.", TRAIN)
 Pretrained = Annotated[
     Path | None, typer.Option(help="run folder whose backbone to start from; from scratch if none")
 ]
@@ -40,7 +44,7 @@ def quickstart(
     PretrainSettings, "kerasllm pretrain tinyshakespeare --tokenizer character --steps 2000"
 )
 def pretrain(
-    source: Data,
+    data: Data,
     settings,
     output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/pretrained"),
     resume: Resume = False,
@@ -50,11 +54,29 @@ def pretrain(
     flags.load_keras()
     from kerasllm.training import pretrain
 
-    pretrain(source, output, settings=settings, resume=resume, quiet=quiet)
+    pretrain(data, output, settings=settings, resume=resume, quiet=quiet)
 
 
-@app.command(rich_help_panel=TRAIN)
-@settings_flags(FinetuneSettings, "kerasllm finetune runs/pretrained sst2 --method gradual")
+@app.command(rich_help_panel=TRAIN, context_settings=PASSED_ON)
+@flags_of_the_data("kerasllm train conll2003 --output runs/entities")
+def train(
+    data: Data,
+    settings,
+    pretrained: Pretrained = None,
+    output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/trained"),
+    resume: Resume = False,
+    quiet: Quiet = False,
+):
+    """Train on labelled texts, tagged sentences, pairs or questions: the task follows from them."""
+    flags.load_keras()
+    from kerasllm.training import train
+
+    options = {"settings": settings, "resume": resume, "quiet": quiet}
+    train(data, output, pretrained=pretrained, **options)
+
+
+@app.command(rich_help_panel=TRAIN, context_settings=PASSED_ON)
+@flags_of_the_data("kerasllm finetune runs/pretrained sst2 --method gradual")
 def finetune(
     run: RunFolder,
     data: Data,
@@ -63,7 +85,7 @@ def finetune(
     resume: Resume = False,
     quiet: Quiet = False,
 ):
-    """Fine-tune a pretrained model on labelled texts."""
+    """Fine-tune a pretrained model on data of any task."""
     flags.load_keras()
     from kerasllm.training import finetune
 
@@ -103,60 +125,8 @@ def export(
     export_checkpoint(run, folder, quiet=quiet)
 
 
-@train_app.command()
-@settings_flags(TaggerSettings, "kerasllm train tagger conll2003 --output runs/entities")
-def tagger(
-    data: Data,
-    settings,
-    pretrained: Pretrained = None,
-    output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/tagger"),
-    resume: Resume = False,
-    quiet: Quiet = False,
-):
-    """Tag the tokens of a sentence: entities, chunks, slots."""
-    flags.load_keras()
-    from kerasllm.training import train_tagger
-
-    options = {"pretrained": pretrained, "settings": settings, "resume": resume, "quiet": quiet}
-    train_tagger(data, output, **options)
-
-
-@train_app.command()
-@settings_flags(Seq2SeqSettings, "kerasllm train seq2seq dates --output runs/dates")
-def seq2seq(
-    data: Data,
-    settings,
-    output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/seq2seq"),
-    resume: Resume = False,
-    quiet: Quiet = False,
-):
-    """Turn one text into another: translation, summaries, commands."""
-    flags.load_keras()
-    from kerasllm.training import train_seq2seq
-
-    train_seq2seq(data, output, settings=settings, resume=resume, quiet=quiet)
-
-
-@train_app.command()
-@settings_flags(SpanSettings, "kerasllm train span squad runs/minilm --output runs/answers")
-def span(
-    data: Data,
-    pretrained: RunFolder,
-    settings,
-    output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/span"),
-    resume: Resume = False,
-    quiet: Quiet = False,
-):
-    """Find the answer to a question in a text."""
-    flags.load_keras()
-    from kerasllm.training import train_span
-
-    options = {"pretrained": pretrained, "settings": settings, "resume": resume, "quiet": quiet}
-    train_span(data, output, **options)
-
-
 @app.command(rich_help_panel=TRAIN)
-@settings_flags(FinetuneSettings, "kerasllm payoff runs/pretrained sst2 --label-counts 100")
+@settings_flags(ClassificationSettings, "kerasllm payoff runs/pretrained sst2 --label-counts 100")
 def payoff(
     run: RunFolder,
     data: Data,
@@ -181,8 +151,8 @@ def payoff(
     payoff(run, data, output, settings=settings, quiet=quiet, **options)
 
 
-@app.command(rich_help_panel=TRAIN)
-@settings_flags(FinetuneSettings, "kerasllm crossvalidate runs/pretrained sms_spam --folds 5")
+@app.command(rich_help_panel=TRAIN, context_settings=PASSED_ON)
+@flags_of_the_data("kerasllm crossvalidate runs/pretrained sms_spam --folds 5")
 def crossvalidate(
     run: RunFolder,
     data: Data,

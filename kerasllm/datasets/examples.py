@@ -2,7 +2,8 @@
 
 - `Text` for language models, `Labelled` for classification, `Tagged` for token tagging, `Span` for
   extractive question answering, `Pair` for sequence to sequence.
-- `Dataset` is an immutable sequence of one of these, with its name, split, task and labels.
+- `Dataset` is an immutable sequence of one of these, with its name, split, task and labels. For a
+  task of your own it holds examples of a dataclass whose `task` says so.
 """
 
 import hashlib
@@ -12,6 +13,8 @@ from dataclasses import astuple, dataclass, fields
 from functools import cached_property
 
 import numpy as np
+
+from kerasllm.utils.errors import check_choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,20 @@ def main_text(example):
     return getattr(example, fields(example)[0].name)
 
 
+def inputs_of(example):
+    """Return what a model is given of an example, without its label, tags, answer or target.
+
+    Of an example of a task of your own these are all its texts.
+
+    Example:
+        >>> inputs_of(Span("Ada came.", "Who came?", (("Ada", 0),)))
+        ('Ada came.', 'Who came?')
+    """
+    if type(example) in EXAMPLE_TYPES.values():
+        return main_text(example), getattr(example, "question", "")
+    return tuple(v for v in astuple(example) if isinstance(v, str))
+
+
 class Dataset(Sequence):
     """An immutable sequence of examples of one kind.
 
@@ -83,10 +100,11 @@ class Dataset(Sequence):
         examples: iterable of `Text`, `Labelled`, `Tagged`, `Span` or `Pair`.
         name: what the set is called, such as "sms_spam".
         split: which part this is: "train", "validation" or "test".
-        task: one of `TASKS`.
+        task: one of `TASKS`, or the `task` of the examples' own class.
         labels: all class names (or tags). Left out: those that occur. Kept sorted.
         language: "en", "zh" and so on.
         info: dict of facts about this set, such as how it was split.
+        example_type: class of the examples of a task of your own, where there are none.
 
     Raises:
         ValueError: for an unknown task, or a label that is not among `labels`.
@@ -101,11 +119,13 @@ class Dataset(Sequence):
         (('ham', 'spam'), [1, 0], ['see you at 8'])
     """
 
-    def __init__(self, examples, *, name, split, task, labels=(), language="en", info=None):
+    def __init__(
+        self, examples, *, name, split, task, labels=(), language="en", info=None, example_type=None
+    ):
         self.examples = tuple(examples)
         self.name, self.split, self.task, self.language = name, split, task, language
         self.info = dict(info or {})
-        self._check_examples()
+        self.example_type = self._check_examples(example_type)
         found = self._labels_that_occur()
         self.labels = tuple(sorted(set(labels))) or tuple(sorted(found))
         if unknown := found - set(self.labels):
@@ -114,16 +134,20 @@ class Dataset(Sequence):
                 f"expected only {list(self.labels)}."
             )
 
-    def _check_examples(self):
-        if self.task not in EXAMPLE_TYPES:
-            raise ValueError(f"task must be one of {list(TASKS)}, received {self.task!r}.")
-        wanted = EXAMPLE_TYPES[self.task]
+    def _check_examples(self, given):
+        """Return the class of the examples, after a check that all are of it."""
+        first = type(self.examples[0]) if self.examples else given
+        own = first if getattr(first, "task", None) == self.task else None
+        wanted = EXAMPLE_TYPES.get(self.task) or own
+        if wanted is None:
+            check_choice("task", self.task, TASKS)
         for row, example in enumerate(self.examples):
             if not isinstance(example, wanted):
                 raise TypeError(
                     f"{self.name}: a data set for {self.task} holds {wanted.__name__} examples, "
                     f"received {type(example).__name__} at position {row}."
                 )
+        return wanted
 
     def _labels_that_occur(self):
         if self.task == "classification":
@@ -145,7 +169,8 @@ class Dataset(Sequence):
         return f"<Dataset {self.name}/{self.split}: {len(self):,} {self.task} examples{classes}>"
 
     def _with(self, examples, **changes):
-        kept = {key: getattr(self, key) for key in ("name", "split", "task", "labels", "language")}
+        names = ("name", "split", "task", "labels", "language", "example_type")
+        kept = {key: getattr(self, key) for key in names}
         return Dataset(examples, **{**kept, "info": self.info, **changes})
 
     def select(self, indices, **changes):

@@ -4,8 +4,12 @@ import sys
 from functools import cache, partial
 from pathlib import Path
 
+from kerasllm.datasets.docstrings.loading import load_docstrings
 from kerasllm.datasets.files.reading import FORMATS, load_files
+from kerasllm.datasets.generated.loading import load_synthetic
+from kerasllm.datasets.generated.tasks import load_generated
 from kerasllm.datasets.options import with_options
+from kerasllm.datasets.public.catalogue import entries
 from kerasllm.datasets.public.loading import get_public, load_public
 from kerasllm.datasets.public.registry import DatasetInfo
 from kerasllm.utils.errors import nearest
@@ -93,6 +97,24 @@ def info(name):
     return _entries()[name]
 
 
+def task_of(name_or_path):
+    """Return the task of a data set by name, or of files of your own, of `TASKS`.
+
+    Raises:
+        ValueError, FileNotFoundError: as `load` does.
+
+    Example:
+        >>> task_of("sentiment_zh"), task_of("facts_en")
+        ('classification', 'span')
+    """
+    bare, options = with_options(name_or_path)
+    if isinstance(bare, str) and bare in _entries() and not options:
+        return _entries()[bare].task
+    if Path(bare).suffix.lower() == ".txt" and Path(bare).is_file() and not options:
+        return "language_model"
+    return load(name_or_path, split="train").task
+
+
 def get(name, **options):
     """Download a public data set, unless it is on this machine, and check every file.
 
@@ -126,10 +148,7 @@ def _looks_like_path(name_or_path):
 
 @cache
 def _entries():
-    from kerasllm.datasets.public.catalogue import ENTRIES
-
-    entries = [*_local_entries(), *ENTRIES]
-    return {entry.name: entry for entry in entries}
+    return {entry.name: entry for entry in (*_local_entries(), *entries())}
 
 
 def _local_entries():
@@ -140,35 +159,17 @@ def _local_entries():
         language="en",
         licence="of the packages that are installed",
         homepage="",
-        make=_docstrings,
+        make=load_docstrings,
     )
     for name, (title, language) in _BUILTIN.items():
         make = partial(_builtin, name)
         yield DatasetInfo(name, title, "classification", language, _OWN, "", make=make)
     for name, title in _GENERATED.items():
-        make = partial(_generated, name)
+        make = partial(load_synthetic, name)
         yield DatasetInfo(name, title, "language_model", "en", _OWN, "", make=make)
     for name, (title, task, language) in _MADE.items():
-        make = partial(_made, name)
+        make = partial(load_generated, name)
         yield DatasetInfo(name, title, task, language, _OWN, "", make=make)
-
-
-def _docstrings(**options):
-    from kerasllm.datasets.docstrings.loading import load_docstrings
-
-    return load_docstrings(**options)
-
-
-def _generated(name, **options):
-    from kerasllm.datasets.generated.loading import load_synthetic
-
-    return load_synthetic(name, **options)
-
-
-def _made(name, **options):
-    from kerasllm.datasets.generated.tasks import load_generated
-
-    return load_generated(name, **options)
 
 
 def _builtin(name, **options):

@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from kerasllm.datasets.examples import Text, main_text
+from kerasllm.datasets.examples import EXAMPLE_TYPES, Text, inputs_of, main_text
 
 SPLIT_NAMES = ("train", "validation", "test")
 
@@ -140,8 +140,14 @@ def _distinct(dataset, clean):
 
 
 def _inputs(example, clean):
-    """Return what a model is given of an example, without its label, tags or answer."""
-    return clean(main_text(example)), clean(getattr(example, "question", ""))
+    """Return what a model is given of an example, as duplicates are compared."""
+    return tuple(map(clean, inputs_of(example)))
+
+
+def _stays_together(example, clean):
+    """Return what examples that stay on one side have in common: the text read first."""
+    own = type(example) not in EXAMPLE_TYPES.values()
+    return _inputs(example, clean) if own else clean(main_text(example))
 
 
 def _classes(dataset, rows, clean, stratify, groups):
@@ -152,7 +158,7 @@ def _classes(dataset, rows, clean, stratify, groups):
     stratify = stratify and dataset.task == "classification" and not several
     for row in rows:
         label = dataset[row].label if stratify else ""
-        key = groups[row] if groups else clean(main_text(dataset[row]))
+        key = groups[row] if groups else _stays_together(dataset[row], clean)
         classes[label][key].append(row)
     return [list(classes[label].values()) for label in sorted(classes)]
 

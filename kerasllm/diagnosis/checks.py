@@ -26,7 +26,12 @@ elif name == "torch":
     devices = ["cpu"] + [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
 else:
     devices = []
-print(json.dumps({"backend": name, "devices": devices, "floatx": keras.config.floatx()}))
+lstm, dense = keras.layers.LSTM(1), keras.layers.Dense(1)
+recurrent = lstm, keras.layers.Bidirectional(lstm), keras.layers.TimeDistributed(dense)
+print(json.dumps({
+    "backend": name, "devices": devices, "floatx": keras.config.floatx(),
+    "masks": all(layer.supports_masking for layer in recurrent), "keras": keras.__version__,
+}))
 """
 
 
@@ -80,7 +85,21 @@ def backend(seconds=120):
         return [Check("backend", f"does not start: {lines[-1]}", PROBLEM, cure)]
     found = json.loads(done.stdout.strip().splitlines()[-1])
     checks = [Check("backend", f"{found['backend']}, computes in {found['floatx']}")]
-    return [*checks, devices(found["backend"], found["devices"])]
+    checks.append(devices(found["backend"], found["devices"]))
+    return [*checks, recurrent_masks(found["masks"], found["keras"])]
+
+
+def recurrent_masks(kept, version):
+    """Tell whether Keras' recurrent layers pass on the mask of padding."""
+    layers = "LSTM, GRU, Bidirectional and TimeDistributed"
+    if kept:
+        return Check("recurrent masks", f"{layers} of Keras {version} pass masks on")
+    found = f"{layers} of Keras {version} lose the mask: what follows reads padding as text"
+    cure = (
+        "use kerasllm.layers.StackedRNN or BiLSTM, or pass mask= to each layer; "
+        "kerasllm.verify.check_masks(model) finds where one is lost"
+    )
+    return Check("recurrent masks", found, NOTE, cure)
 
 
 def devices(backend, devices):

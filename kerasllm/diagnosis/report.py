@@ -15,8 +15,8 @@ from kerasllm.diagnosis.checks import NOTE, OK, PROBLEM, Check
 
 REQUIRED = {
     "keras": "3.8", "numpy": "1.26", "nltk": "3.9", "matplotlib": "3.8", "tokenizers": "0.20",
-    "scikit-learn": "1.4", "sacrebleu": "2.4", "rouge-score": "0.1.2", "typer": "0.12",
-    "rich": "13",
+    "scikit-learn": "1.4", "scipy": "1.15", "sacrebleu": "2.4", "rouge-score": "0.1.2",
+    "typer": "0.12", "rich": "13",
 }  # fmt: skip
 BACKENDS = {"tensorflow": "2.18", "jax": "0.4.34", "torch": "2.4"}
 

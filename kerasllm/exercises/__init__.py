@@ -11,18 +11,11 @@
 Importing this needs NumPy only.
 """
 
+from kerasllm.exercises.catalogue import hint, names, show, solution, table
 from kerasllm.exercises.checking import check
-from kerasllm.exercises.exercise import Exercise, hint, names, show, solution, table
+from kerasllm.exercises.exercise import Exercise
 from kerasllm.exercises.result import Result, Verdict
 
 __all__ = [
-    "Exercise",
-    "Result",
-    "Verdict",
-    "check",
-    "hint",
-    "names",
-    "show",
-    "solution",
-    "table",
-]
+    "Exercise", "Result", "Verdict", "check", "hint", "names", "show", "solution", "table",
+]  # fmt: skip

@@ -8,10 +8,12 @@ trials is what the learner has written.
 import numpy as np
 
 from kerasllm import reference
-from kerasllm.exercises.exercise import find, signature
+from kerasllm.exercises.catalogue import find, signature
 from kerasllm.exercises.outputs import outputs_of
 from kerasllm.exercises.result import CLOSE, EXACT, Result, Verdict
 from kerasllm.exercises.running import Problem, run, unexpected
+from kerasllm.verify.mistakes.catalogue import mistakes_of
+from kerasllm.verify.mistakes.mistake import planted
 
 
 def check(name, function, *, time_limit=10.0, seed=0, quiet=False):
@@ -157,16 +159,12 @@ def _difference(ours, theirs, axis, backward):
 
 def _matches(exercise, pairs):
     """Return the known mistakes that give the same numbers in all trials."""
-    from kerasllm.verify.mistakes.catalogue import mistakes_of  # not above: its package loads Keras
-
     own, parts = mistakes_of(exercise.name), mistakes_of(*exercise.parts)
     found = [mistake for mistake in own if _is(mistake, exercise, pairs)]
     return tuple(found or [mistake for mistake in parts if _is(mistake, exercise, pairs)])[:2]
 
 
 def _is(mistake, exercise, pairs):
-    from kerasllm.verify.mistakes.catalogue import planted
-
     for trial, ours, _ in pairs:
         try:
             with planted(mistake), np.errstate(all="ignore"):

@@ -1,10 +1,14 @@
 """What `check` has to say: a verdict for each output, the first difference, the known mistake."""
 
-import html
+import textwrap
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from kerasllm.utils.pages import element
+from kerasllm.utils.tables import Shown, Table
+
 EXACT, CLOSE = 1e-9, 1e-3  # norm-relative
+_MARKS = {"exact": "good", "close": "close", "wrong": "bad"}
 
 
 class Verdict(NamedTuple):
@@ -18,7 +22,7 @@ class Verdict(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Result:
+class Result(Shown):
     """The answer to one attempt.
 
     Attributes:
@@ -81,34 +85,23 @@ class Result:
             said.append(f'A hint: kerasllm.exercises.hint("{self.name}")')
         return said
 
-    def _cells(self):
-        return [
+    @property
+    def table(self):
+        """The verdicts as a `Table`."""
+        rows = [
             (v.output, v.verdict, "" if v.verdict == "exact" else f"{v.digits:.1f} digits", v.note)
             for v in self.verdicts
         ]
+        return Table((), rows, marks=[_MARKS[v.verdict] for v in self.verdicts])
 
     def __str__(self):
         if self.ok and not self.printed:
             return self.headline()
-        widths = [max((len(row[k]) for row in self._cells()), default=0) for k in range(3)]
-        lines = [
-            "  " + "  ".join(cell.ljust(w) for cell, w in zip(row, (*widths, 0), strict=True))
-            for row in self._cells()
-        ]
-        return "\n".join(line.rstrip() for line in [self.headline(), *lines, *self.messages()])
-
-    __repr__ = __str__
+        rows = [textwrap.indent(str(self.table), "  ")] if self.verdicts else []
+        lines = "\n".join([self.headline(), *rows, *self.messages()]).split("\n")
+        return "\n".join(map(str.rstrip, lines))
 
     def _repr_html_(self):
-        colour = {"exact": "#2e7d32", "close": "#b26a00", "wrong": "#c62828"}
-        rows = "".join(
-            f'<tr style="color:{colour[row[1]]}">'
-            + "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
-            + "</tr>"
-            for row in self._cells()
-        )
-        said = "".join(
-            f'<p style="white-space:pre-wrap">{html.escape(message)}</p>'
-            for message in self.messages()
-        )
-        return f"<p><b>{html.escape(self.headline())}</b></p><table>{rows}</table>{said}"
+        said = (element("p", m, style="white-space:pre-wrap") for m in self.messages())
+        headline = element("p", element("b", self.headline()))
+        return "".join([headline, self.table._repr_html_(), *said])

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from kerasllm.layers.attention_scores import SCORES, BahdanauAttention, LuongAttention
-from kerasllm.layers.masking import lowest, masked_softmax
+from kerasllm.layers.masking import keep_masks, lowest, masked_softmax
 from kerasllm.layers.pooling import MaskedPooling
 
 CELLS = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
@@ -85,7 +85,7 @@ class AttentionCell(keras.layers.Layer):
             x, moved = cell(x, cells[number * count : (number + 1) * count])
             new += moved
         scores = self.attend.scores(x[:, None, :], keys)[:, 0]  # (B, S)
-        weights = masked_softmax(scores + hidden)
+        weights = masked_softmax(scores, hidden == 0)
         context = ops.einsum("bs,bsm->bm", weights, memory)
         fed = self.combine(ops.concatenate([x, context], axis=-1))
         return ops.concatenate([fed, weights], axis=-1), [fed, *new, memory, keys, hidden]
@@ -150,7 +150,9 @@ class AttentionDecoder(keras.layers.Layer):
             count * self.cell.units, activation="tanh", dtype=policy, name="begin"
         )
         self.begin.build((None, source_shape[-1]))
-        self.rnn = keras.layers.RNN(self.cell, return_sequences=True, dtype=policy, name="rnn")
+        self.rnn = keep_masks(
+            keras.layers.RNN(self.cell, return_sequences=True, dtype=policy, name="rnn")
+        )
         self.rnn.build(inputs_shape)
 
     def call(self, inputs, source, source_mask=None, training=None):

@@ -1,7 +1,9 @@
-"""Softmax over what a mask lets through."""
+"""Softmax over what a mask lets through, and recurrent layers of Keras that keep it."""
 
 import keras
 from keras import ops
+
+DIRECTIONS = ("forward_layer", "backward_layer")
 
 
 def lowest(dtype):
@@ -30,3 +32,21 @@ def masked_softmax(scores, seen=None):
     if scores.shape[-1] == 1:  # a single key: right as it is, but `ops.softmax` would warn
         return ops.exp(ops.log_softmax(scores, axis=-1))
     return ops.softmax(scores, axis=-1)
+
+
+def keep_masks(layer):
+    """Make a recurrent layer of Keras pass on the mask that it is given; return the layer.
+
+    From Keras 3.16 on, these layers use a mask but say that they do not support any: Keras then
+    warns, and takes the mask off what they return. Says nothing new to a layer of Keras up to 3.15.
+
+    Args:
+        layer: an RNN, LSTM, GRU, SimpleRNN, or one of these in a Bidirectional.
+
+    >>> keep_masks(keras.layers.LSTM(3)).supports_masking
+    True
+    """
+    for part in (layer, *(getattr(layer, name, None) for name in DIRECTIONS)):
+        if part is not None:
+            part.supports_masking = True
+    return layer

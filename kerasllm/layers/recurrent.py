@@ -2,6 +2,8 @@
 
 import keras
 
+from kerasllm.layers.masking import keep_masks
+
 CELLS = {
     "simple": keras.layers.SimpleRNN,
     "lstm": keras.layers.LSTM,
@@ -17,7 +19,7 @@ class StackedRNN(keras.layers.Layer):
         h^l_t, s^l_t = cell^l(dropout(h^{l-1}_t), s^l_{t-1})       l = 1 … num_layers
         h^l_t     = h^l_t + h^{l-1}_t                              residual=True, equal widths
 
-    Padded positions leave the states as they are.
+    Padded positions leave the states as they are. Each layer is handed the mask of the inputs.
 
     Args:
         units: H, of each direction.
@@ -36,7 +38,7 @@ class StackedRNN(keras.layers.Layer):
     Differences from the papers: Graves et al. have no residual connections, and no dropout.
     Differences from `keras.layers.RNN` of a list of cells: each layer reads the whole text in a
     loop of its own, which cuDNN can run; residual connections; a state is given and returned as a
-    list a layer.
+    list a layer; the mask is passed on with every Keras (from 3.16 on, Keras' own layers lose it).
 
     Source: Graves et al. 2013 (stacks); Schuster and Paliwal 1997 (two directions).
 
@@ -81,7 +83,7 @@ class StackedRNN(keras.layers.Layer):
             )
             if self.bidirectional:
                 layer = keras.layers.Bidirectional(layer, dtype=policy, name=f"both_{number}")
-            layer.build(shape)
+            keep_masks(layer).build(shape)
             rate = self.dropout if number else 0.0  # the embedding below has a dropout of its own
             self.dropouts.append(keras.layers.Dropout(rate, dtype=policy, name=f"dropout_{number}"))
             self.layers.append(layer)

@@ -9,7 +9,6 @@
 - The source `notebooks/src/NN_name.py` (jupytext's percent format) is what is written by hand. The
   notebook beside it is made from it, outputs included, and is the same on every build.
 - A lesson is executed offline, with warnings as errors, and nothing may reach standard error.
-- `list` and `open` are the verbs of the command line; inside this module they hide the builtins.
 """
 
 import os
@@ -20,20 +19,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerasllm.lessons.execution import EXTRA, LessonError, machine_traces, needed, read_source, run
-from kerasllm.lessons.first_cell import start
-
-__all__ = [
-    "Lesson",
-    "LessonError",
-    "build",
-    "execute",
-    "list",
-    "machine_traces",
-    "open",
-    "read_source",
-    "start",
-]
+from kerasllm.lessons.execution import EXTRA, LessonError, needed, run
+from kerasllm.lessons.pages import write_pages
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 LIMIT = 90  # seconds a lesson may take on two cores
@@ -50,14 +37,14 @@ class Lesson:
     notebook: Path
 
 
-def list(folder=FOLDER):
+def all_lessons(folder=FOLDER):
     """Return the lessons, in order.
 
     Raises:
         FileNotFoundError: the lessons are not here; they are not part of an installed wheel.
 
     Example:
-        >>> [lesson.title for lesson in list() if lesson.number == "07"]
+        >>> [lesson.title for lesson in all_lessons() if lesson.number == "07"]
         ['Attention']
     """
     sources = sorted((Path(folder) / "src").glob("[0-9][0-9]_*.py"))
@@ -89,7 +76,7 @@ def find(number, folder=FOLDER):
     Raises:
         ValueError: there is none; the message lists those that there are.
     """
-    lessons = list(folder)
+    lessons = all_lessons(folder)
     wanted = str(number)[:2].rstrip("_").zfill(2)
     for lesson in lessons:
         if lesson.number == wanted:
@@ -129,13 +116,12 @@ def build(number=None, folder=FOLDER, *, html=False, limit=3 * LIMIT):
         LessonError: see `execute`; or a notebook that is not the one of its source.
         PermissionError: the folder cannot be written to.
     """
-    lessons = list(folder) if number is None else (find(number, folder),)
+    listed = all_lessons(folder)
+    lessons = listed if number is None else (find(number, folder),)
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"cannot write to {folder}: build in a clone of your own")
     if html:
-        from kerasllm.lessons.pages import write_pages
-
-        return write_pages(lessons, Path(folder) / "_build")
+        return write_pages(lessons, Path(folder) / "_build", listed)
     nbformat, written = needed("nbformat"), []
     for lesson in lessons:
         notebook = execute(lesson.number, folder, limit)
@@ -144,7 +130,7 @@ def build(number=None, folder=FOLDER, *, html=False, limit=3 * LIMIT):
     return written
 
 
-def open(number, folder=FOLDER, *, browser=True):
+def start_jupyter(number, folder=FOLDER, *, browser=True):
     """Start JupyterLab at a lesson, and wait until it ends.
 
     Args:
@@ -184,15 +170,15 @@ def main(arguments=None):
     parser.add_argument("--no-browser", action="store_true")
     given = parser.parse_args(arguments)
     if given.verb == "list":
-        for lesson in list():
+        for lesson in all_lessons():
             print(f"{lesson.number}  {lesson.minutes:3d} min  {lesson.title}")
     elif given.verb == "open":
-        sys.exit(open(given.number, browser=not given.no_browser))
+        sys.exit(start_jupyter(given.number, browser=not given.no_browser))
     elif given.verb == "build":
         for path in build(given.number, html=given.html):
             print(path)
     else:
-        for lesson in list() if given.number is None else (find(given.number),):
+        for lesson in all_lessons() if given.number is None else (find(given.number),):
             began = time.perf_counter()
             execute(lesson.number, limit=3 * LIMIT)  # so much slower may another machine be
             seconds = time.perf_counter() - began

@@ -1,31 +1,28 @@
-"""Scores of classifiers and language models, each derived in one place.
+"""Scores of classifiers: scikit-learn's, and their intervals from the confusion matrix.
 
-- Every classification score is read off the confusion matrix, so scores cannot disagree.
-- A loss is the mean negative log-likelihood in nats per real (unpadded) token; perplexity and bits
-  are derived from the same total.
-- 95 % intervals are bootstrapped (see `kerasllm.metrics.bootstrap`).
+- 0/0 counts as 0: the precision of a class that was never predicted, the recall of one without
+  rows, the Matthews coefficient where everything is one class.
+- Non-standard: the intervals need the scores of a thousand confusion matrices at once, which
+  scikit-learn does not have (one by one takes seconds); `scores_of` has them, by the same
+  equations.
 """
 
-from collections.abc import Sequence
+import warnings
 
 import numpy as np
 
-from kerasllm.metrics.bootstrap import bootstrap_interval, mean_loss, middle
-
-__all__ = [
-    "SCORES", "bootstrap_interval", "classification_intervals", "classification_metrics",
-    "confusion_matrix", "mean_loss", "scores_of",
-]  # fmt: skip
+from kerasllm.metrics.bootstrap import percentile_interval
+from kerasllm.metrics.counts import check_rows, precision_recall_f1, ratio
 
 SCORES = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "matthews")
 
 
-def confusion_matrix(y_true: Sequence, y_pred: Sequence, labels: Sequence[str]) -> np.ndarray:
+def confusion_matrix(true, predicted, labels):
     """Count how often class i (row) was predicted as class j (column).
 
     Args:
-        y_true: (R,) class ids, or class names out of `labels`.
-        y_pred: (R,) predictions in either form.
+        true: (R,) class ids, or class names out of `labels`.
+        predicted: (R,) predictions in either form.
         labels: the C class names, in the order of the ids.
 
     Returns:
@@ -40,21 +37,14 @@ def confusion_matrix(y_true: Sequence, y_pred: Sequence, labels: Sequence[str]) 
         array([[1, 1],
                [0, 1]])
     """
-    true, predicted = (
-        _class_ids(y, labels, n) for y, n in ((y_true, "y_true"), (y_pred, "y_pred"))
-    )
-    if len(true) != len(predicted):
-        raise ValueError(
-            f"expected as many predictions as labels, received {len(predicted)} predictions for "
-            f"{len(true)} labels; predict exactly the rows that are scored"
-        )
-    if len(true) == 0:
-        raise ValueError("expected at least one row to score, received none; is the split empty?")
-    count = len(labels)
-    return np.bincount(true * count + predicted, minlength=count**2).reshape(count, count)
+    from sklearn import metrics
+
+    true, predicted = _as_ids(true, predicted, labels)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # "a single label"
+        return metrics.confusion_matrix(true, predicted, labels=range(len(labels)))
 
 
-def classification_metrics(y_true: Sequence, y_pred: Sequence, labels: Sequence[str]) -> dict:
+def classification_metrics(true, predicted, labels):
     r"""Score the predictions of a classifier.
 
     Equation:
@@ -64,8 +54,8 @@ def classification_metrics(y_true: Sequence, y_pred: Sequence, labels: Sequence[
         with s rows, r right, p_c predicted as c, t_c truly c.  0/0 counts as 0.
 
     Args:
-        y_true: (R,) class ids or names.
-        y_pred: (R,) class ids or names.
+        true: (R,) class ids or names.
+        predicted: (R,) class ids or names.
         labels: the C class names.
 
     Returns:
@@ -82,110 +72,104 @@ def classification_metrics(y_true: Sequence, y_pred: Sequence, labels: Sequence[
 
     Source: Gorodkin 2004 (the Matthews coefficient for C classes).
     """
-    matrix = confusion_matrix(y_true, y_pred, labels)
-    precision, recall, f1 = _per_class(matrix)
-    per_class = [
-        {
-            "label": str(label),
-            "precision": float(p),
-            "recall": float(r),
-            "f1": float(f),
-            "support": s,
-        }
-        for label, p, r, f, s in zip(
-            labels, precision, recall, f1, matrix.sum(1).tolist(), strict=True
-        )
-    ]
-    scores = {name: float(value) for name, value in scores_of(matrix).items()}
-    return scores | {
-        "rows": int(matrix.sum()),
-        "per_class": per_class,
-        "confusion": matrix.tolist(),
-    }
+    from sklearn import metrics
 
-
-def scores_of(matrix: np.ndarray) -> dict[str, np.ndarray]:
-    """Read the scores named in `SCORES` off one confusion matrix or a whole stack of them.
-
-    Args:
-        matrix: (..., C, C) counts.
-
-    Returns:
-        dict of arrays of shape (...).
-
-    Example:
-        >>> {name: float(value) for name, value in scores_of(np.eye(2)).items()}["matthews"]
-        1.0
-    """
-    matrix = np.asarray(matrix, dtype=float)
-    precision, recall, f1 = _per_class(matrix)
-    rows, right = matrix.sum((-2, -1)), np.trace(matrix, axis1=-2, axis2=-1)
-    true, predicted = matrix.sum(-1), matrix.sum(-2)  # (..., C)
-    spread = (rows**2 - (true**2).sum(-1)) * (rows**2 - (predicted**2).sum(-1))
+    confusion = confusion_matrix(true, predicted, labels).tolist()
+    true, predicted = _as_ids(true, predicted, labels)
+    per_class = metrics.precision_recall_fscore_support(
+        true, predicted, labels=range(len(labels)), zero_division=0
+    )
+    macro = [float(scores.mean()) for scores in per_class[:3]]
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # "a single label"
+        matthews = metrics.matthews_corrcoef(true, predicted)
+    scores = (metrics.accuracy_score(true, predicted), *macro, matthews)
+    names = ("label", "precision", "recall", "f1", "support")
+    rows = zip(map(str, labels), *(column.tolist() for column in per_class), strict=True)
     return {
-        "accuracy": right / rows,
-        "precision_macro": precision.mean(-1),
-        "recall_macro": recall.mean(-1),
-        "f1_macro": f1.mean(-1),
-        "matthews": _divide(right * rows - (true * predicted).sum(-1), np.sqrt(spread)),
+        **dict(zip(SCORES, map(float, scores), strict=True)),
+        "rows": len(true),
+        "per_class": [dict(zip(names, row, strict=True)) for row in rows],
+        "confusion": confusion,
     }
 
 
-def classification_intervals(
-    matrix: np.ndarray, samples: int = 1000, confidence: float = 0.95, seed: int = 0
-) -> dict[str, tuple[float, float]]:
-    """Bootstrap the interval of every classification score.
+def classification_intervals(true, predicted, labels, samples=1000, confidence=0.95, seed=0):
+    """Return the bootstrap interval of every score in `SCORES`.
 
     Rows drawn with replacement fall into the cells of the confusion matrix as a multinomial, so
     the matrix alone is enough and no row is touched again.
 
     Args:
-        matrix: (C, C) counts.
+        true: (R,) class ids or names.
+        predicted: (R,) class ids or names.
+        labels: the C class names.
         samples: how many times the test set is drawn.
         confidence: probability that the interval should hold, between 0 and 1.
         seed: of the draws.
 
     Returns:
-        dict of (low, high) under the names in `SCORES`.
+        {name: (low, high)}.
+
+    Raises:
+        ValueError: see `confusion_matrix` and `bootstrap_interval`.
 
     Example:
-        >>> low, high = classification_intervals([[45, 5], [5, 45]])["accuracy"]
+        >>> true, predicted = [0] * 50 + [1] * 50, [0] * 45 + [1] * 50 + [0] * 5
+        >>> low, high = classification_intervals(true, predicted, ["ham", "spam"])["accuracy"]
         >>> 0.80 < low < 0.90 < high < 1.0
         True
     """
-    matrix = np.asarray(matrix)
-    rows, shape = int(matrix.sum()), (samples, *matrix.shape)
-    generator = np.random.default_rng(seed)
-    draws = generator.multinomial(rows, matrix.ravel() / rows, size=samples).reshape(shape)
-    return {name: middle(values, confidence) for name, values in scores_of(draws).items()}
+    matrix = confusion_matrix(true, predicted, labels)
+    generator, share = np.random.default_rng(seed), matrix.ravel() / matrix.sum()
+    draws = generator.multinomial(matrix.sum(), share, size=samples)
+    scores = scores_of(draws.reshape(samples, *matrix.shape))
+    return {name: percentile_interval(values, confidence) for name, values in scores.items()}
 
 
-def _per_class(matrix):
-    right = np.diagonal(matrix, axis1=-2, axis2=-1)  # (..., C)
-    true, predicted = matrix.sum(-1), matrix.sum(-2)
-    # f1 = 2pr/(p+r) with p and r put in: no second division by zero
-    return _divide(right, predicted), _divide(right, true), _divide(2 * right, true + predicted)
+def scores_of(matrices):
+    """Read the scores named in `SCORES` off a stack of confusion matrices.
+
+    Args:
+        matrices: (..., C, C) counts.
+
+    Returns:
+        {name: array of shape (...)}.
+
+    Example:
+        >>> scores_of(np.array([np.eye(2), np.ones((2, 2))]))["matthews"]
+        array([1., 0.])
+    """
+    matrices = np.asarray(matrices, dtype=float)
+    right = np.diagonal(matrices, axis1=-2, axis2=-1)  # (..., C)
+    true, predicted = matrices.sum(-1), matrices.sum(-2)
+    rows, hits = true.sum(-1), right.sum(-1)
+    precision, recall, f1 = precision_recall_f1(right, predicted, true)
+    spread = (rows**2 - (true**2).sum(-1)) * (rows**2 - (predicted**2).sum(-1))
+    return {
+        "accuracy": ratio(hits, rows),
+        "precision_macro": precision.mean(-1),
+        "recall_macro": recall.mean(-1),
+        "f1_macro": f1.mean(-1),
+        "matthews": ratio(hits * rows - (true * predicted).sum(-1), np.sqrt(spread)),
+    }
 
 
-def _divide(numerator, denominator):
-    numerator, denominator = np.broadcast_arrays(
-        np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float)
-    )
-    return np.divide(numerator, denominator, out=np.zeros(denominator.shape), where=denominator > 0)
+def _as_ids(true, predicted, labels):
+    true, predicted = list(true), list(predicted)
+    check_rows(true, predicted)
+    labels = [str(label) for label in labels]
+    return _class_ids(true, labels, "true"), _class_ids(predicted, labels, "predicted")
 
 
 def _class_ids(values, labels, name):
-    labels = [str(label) for label in labels]
-    values = list(values)
     if all(isinstance(value, str) for value in values):
-        position = {label: i for i, label in enumerate(labels)}
-        strange = sorted(set(values) - set(labels))
-        if strange:
+        if strange := sorted(set(values) - set(labels)):
             raise ValueError(
                 f"expected {name} to hold classes of {labels}, received {strange[:5]}; score with "
                 "the labels that the model was trained on"
             )
-        return np.array([position[value] for value in values], dtype=np.int64)
+        position = {label: i for i, label in enumerate(labels)}
+        return np.array([position[value] for value in values])
     if not all(isinstance(value, (int, np.integer)) for value in values):
         kinds = sorted({type(value).__name__ for value in values})
         raise TypeError(
@@ -193,7 +177,7 @@ def _class_ids(values, labels, name):
             "remove NaN and convert every label to one type"
         )
     ids = np.array(values, dtype=np.int64)
-    if len(ids) and (ids.min() < 0 or ids.max() >= len(labels)):
+    if ids.min() < 0 or ids.max() >= len(labels):
         raise ValueError(
             f"expected {name} between 0 and {len(labels) - 1}, received ids from {ids.min()} to "
             f"{ids.max()}; give every class a name in labels"

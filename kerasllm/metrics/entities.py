@@ -1,87 +1,140 @@
-"""Scores of entities, by the rules of conlleval: type and both ends must be right."""
+"""Scores of taggers: the share of right tags and, where tags mark entities, those found.
+
+An entity is right by the rules of conlleval: its type and both its ends are. Sentences are drawn
+whole for the intervals: their words depend on each other.
+"""
+
+from functools import partial
 
 import numpy as np
 
-from kerasllm.text.entities import find_spans
+from kerasllm.metrics.bootstrap import bootstrap_interval, pooled_mean
+from kerasllm.metrics.counts import check_rows, precision_recall_f1
+from kerasllm.text.entities import convert_tags, find_spans
+
+SCORES = ("precision", "recall", "f1")
 
 
-def count_entities(true_tags, predicted_tags):
+def tagging_metrics(true, predicted, entities=True):
+    """Score tags, and the entities that they mark: both ends and the type must be right.
+
+    Args:
+        true: lists of tags, one a sentence; those of entities in any scheme.
+        predicted: likewise.
+        entities: whether the tags mark entities; False for parts of speech and the like.
+
+    Returns:
+        {"accuracy"}, the share of right tags. For entities also {"precision", "recall", "f1",
+        "types": {type: {"precision", "recall", "f1", "entities"}}}; their accuracy is that of the
+        tags in BIO, which does not depend on the scheme.
+
+    Raises:
+        ValueError: no sentences, or not a tag for each token.
+
+    Example:
+        >>> true, predicted = ["B-PER", "I-PER", "O", "B-LOC"], ["B-PER", "O", "O", "B-LOC"]
+        >>> scores = tagging_metrics([true], [predicted])
+        >>> scores["f1"], scores["types"]["LOC"]["f1"], scores["accuracy"]
+        (0.5, 1.0, 0.75)
+        >>> tagging_metrics([["DT", "NN"], ["VB"]], [["DT", "JJ"], ["VB"]], entities=False)
+        {'accuracy': 0.6666666666666666}
+
+    Source: conlleval, the scorer of the CoNLL-2000 shared task.
+    """
+    accuracy = {"accuracy": float(pooled_mean(*_right_tags(true, predicted, entities)))}
+    if not entities:
+        return accuracy
+    counts, types = count_entities(true, predicted)
+    total = counts.sum(axis=0)  # (types, 3)
+    per_type = {
+        kind: {**_scores(row), "entities": int(row[2])}
+        for kind, row in zip(types, total, strict=True)
+    }
+    return {**_scores(total.sum(axis=0)), "types": per_type, **accuracy}
+
+
+def tagging_intervals(true, predicted, entities=True, **options):
+    """Return the bootstrap intervals: of precision, recall and F1, or of the accuracy.
+
+    Args:
+        true: lists of tags, one a sentence.
+        predicted: likewise.
+        entities: whether the tags mark entities.
+        **options: samples, confidence and seed of `bootstrap_interval`.
+
+    Returns:
+        {name: (low, high)}.
+
+    Raises:
+        ValueError: no sentences, or not a tag for each token.
+
+    Example:
+        >>> tagging_intervals([["B-PER"], ["B-LOC"]], [["B-PER"], ["B-LOC"]])["f1"]
+        (1.0, 1.0)
+        >>> tagging_intervals([["DT", "NN"], ["VB"]], [["DT", "NN"], ["VB"]], entities=False)
+        {'accuracy': (1.0, 1.0)}
+    """
+    if not entities:
+        counts = _right_tags(true, predicted, entities)
+        return {"accuracy": bootstrap_interval(pooled_mean, *counts, **options)}
+    counts = count_entities(true, predicted)[0].sum(axis=1).T  # (R, types, 3) -> (3, R)
+    return {
+        name: bootstrap_interval(partial(_score_of_draws, number), *counts, **options)
+        for number, name in enumerate(SCORES)
+    }
+
+
+def count_entities(true, predicted):
     """Return for each sentence and type how many entities were right, found and there.
 
     Args:
-        true_tags: lists of tags, in any scheme.
-        predicted_tags: likewise.
+        true: lists of tags, in any scheme.
+        predicted: likewise.
 
     Returns:
         (counts (R, types, 3), types): right, found and true entities.
 
     Raises:
-        ValueError: the two do not have the same sentences.
+        ValueError: no sentences, or not a tag for each token.
+
+    Example:
+        >>> count_entities([["B-PER", "O"], ["B-LOC", "I-LOC"]], [["B-PER", "O"], ["B-LOC", "O"]])
+        (array([[[0, 0, 0], [1, 1, 1]],
+                [[0, 1, 1], [0, 0, 0]]]), ('LOC', 'PER'))
     """
-    if len(true_tags) != len(predicted_tags):
-        raise ValueError(
-            f"expected as many rows of predicted tags as of true ones, received "
-            f"{len(predicted_tags)} and {len(true_tags)}."
-        )
-    found = [
-        _spans_of(row, *pair)
-        for row, pair in enumerate(zip(true_tags, predicted_tags, strict=True))
-    ]
-    types = sorted({kind for pair in found for spans in pair for kind, _, _ in spans})
-    counts = np.zeros((len(found), len(types), 3), dtype=np.int64)
-    for row, (true, predicted) in enumerate(found):
-        for column, spans in enumerate((true & predicted, predicted, true)):
+    _check_tags(true, predicted)
+    pairs = [(set(find_spans(a)), set(find_spans(b))) for a, b in zip(true, predicted, strict=True)]
+    types = sorted({kind for pair in pairs for spans in pair for kind, _, _ in spans})
+    counts = np.zeros((len(pairs), len(types), 3), dtype=np.int64)
+    for row, (there, found) in enumerate(pairs):
+        for column, spans in enumerate((there & found, found, there)):
             for kind, _, _ in spans:
                 counts[row, types.index(kind), column] += 1
     return counts, tuple(types)
 
 
-def _spans_of(row, true, predicted):
-    if len(true) != len(predicted):
-        raise ValueError(
-            f"expected one tag a token, received {len(predicted)} predicted tags for the "
-            f"{len(true)} tokens of sentence {row}."
-        )
-    return set(find_spans(true)), set(find_spans(predicted))
+def _scores(counts):
+    return dict(zip(SCORES, map(float, precision_recall_f1(*counts)), strict=True))
 
 
-def ratios(counts):
-    """Return (precision, recall, f1) of counts (..., 3); 0 where nothing was found or there.
-
-    Example:
-        >>> precision, recall, f1 = ratios(np.array([6, 8, 12]))
-        >>> float(precision), float(recall), round(float(f1), 3)
-        (0.75, 0.5, 0.6)
-    """
-    right, found, true = (counts[..., i].astype(float) for i in range(3))
-    divide = lambda a, b: np.divide(a, b, out=np.zeros_like(a), where=b > 0)  # noqa: E731
-    return divide(right, found), divide(right, true), divide(2 * right, found + true)
+def _score_of_draws(number, *counts, axis=None):
+    return precision_recall_f1(*(count.sum(axis=axis) for count in counts))[number]
 
 
-def entity_scores(true_tags, predicted_tags):
-    """Score entities: both ends and the type must be right.
+def _right_tags(true, predicted, entities):
+    """Return how many tags of each sentence are right (R,), and how many there are (R,)."""
+    _check_tags(true, predicted)
+    read = convert_tags if entities else list
+    pairs = [zip(read(a), read(b), strict=True) for a, b in zip(true, predicted, strict=True)]
+    right = [sum(a == b for a, b in pair) for pair in pairs]
+    return np.array(right), np.array([len(tags) for tags in true])
 
-    Args:
-        true_tags: lists of tags, in any scheme.
-        predicted_tags: likewise.
 
-    Returns:
-        {"precision", "recall", "f1", "types": {type: {"precision", "recall", "f1", "entities"}}}.
-
-    Example:
-        >>> true, predicted = ["B-PER", "I-PER", "O", "B-LOC"], ["B-PER", "O", "O", "B-LOC"]
-        >>> scores = entity_scores([true], [predicted])
-        >>> scores["f1"], scores["types"]["LOC"]["f1"]
-        (0.5, 1.0)
-
-    Source: conlleval, the scorer of the CoNLL-2000 shared task.
-    """
-    counts, types = count_entities(true_tags, predicted_tags)
-    total = counts.sum(axis=0)
-    names = ("precision", "recall", "f1")
-    per_type = {
-        kind: {**dict(zip(names, map(float, ratios(row)), strict=True)), "entities": int(row[2])}
-        for kind, row in zip(types, total, strict=True)
-    }
-    overall = ratios(total.sum(axis=0))
-    return {**dict(zip(names, map(float, overall), strict=True)), "types": per_type}
+def _check_tags(true, predicted):
+    check_rows(true, predicted)
+    for row, (there, found) in enumerate(zip(true, predicted, strict=True)):
+        if len(there) != len(found):
+            raise ValueError(
+                f"expected one tag a token, received {len(found)} predicted tags for the "
+                f"{len(there)} tokens of sentence {row}."
+            )

@@ -1,78 +1,105 @@
-"""Scores of written answers against references, with intervals, and what a network has to beat.
+"""Scores of written answers against references, with their intervals.
 
 - BLEU and chrF are sacrebleu's, lower-cased, Chinese by its own tokenizer; ROUGE is rouge-score's,
   Chinese by characters.
-- All scores but the loss lie between 0 and 100.
+- All scores lie between 0 and 100.
 """
 
 import numpy as np
 
 from kerasllm.metrics.bootstrap import bootstrap_interval
+from kerasllm.metrics.counts import check_rows
 from kerasllm.text.tokenizers.special import is_cjk
 
 ROUGE = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL"}
+SCORES = ("bleu", "chrf", *ROUGE)
 
 
-def scores(answers, references, names=("bleu", "chrf", "rouge_1", "rouge_2", "rouge_l")):
-    """Return {name: score} of answers, and always "exact_match".
+def generation_metrics(true, predicted, names=SCORES):
+    """Score written answers.
 
     Args:
-        answers: R texts.
-        references: R texts, what each answer should be.
+        true: R texts, what each answer should be.
+        predicted: R texts.
         names: of "bleu", "chrf", "rouge_1", "rouge_2" and "rouge_l".
 
+    Returns:
+        {name: score}, and always "exact_match", the share of answers that are their references
+        but for white space.
+
+    Raises:
+        ValueError: no rows, or unequal lengths.
+
     Example:
-        >>> found = scores(["the cat sat down", "no"], ["The cat sat down", "yes"], ["bleu"])
+        >>> found = generation_metrics(["The cat sat down", "yes"], ["the cat sat down", "no"])
         >>> round(found["exact_match"]), 50 < found["bleu"] < 100
         (0, True)
+
+    Source: Papineni et al. 2002 (BLEU) and Post 2018 (sacrebleu); Popović 2015 (chrF); Lin 2004
+    (ROUGE).
     """
-    answers, references = list(answers), list(references)
+    true, predicted = list(true), list(predicted)
+    check_rows(true, predicted)
     result = {}
     if "bleu" in names:
-        result["bleu"] = _bleu(references).corpus_score(answers, [references]).score
+        result["bleu"] = _bleu(true).corpus_score(predicted, [true]).score
     if "chrf" in names:
-        result["chrf"] = _chrf().corpus_score(answers, [references]).score
+        result["chrf"] = _chrf().corpus_score(predicted, [true]).score
     wanted = [name for name in names if name in ROUGE]
     if wanted:
-        result |= dict(zip(wanted, _rouge(answers, references, wanted).mean(axis=0), strict=True))
-    result["exact_match"] = 100 * exact(answers, references).mean()
+        result |= dict(zip(wanted, _rouge(true, predicted, wanted).mean(axis=0), strict=True))
+    result["exact_match"] = 100 * exact_matches(true, predicted).mean()
     return {name: float(score) for name, score in result.items()}
 
 
-def exact(answers, references):
-    """Return which answers (R,) are their references, but for white space between words."""
-    pairs = zip(answers, references, strict=True)
-    return np.array([a.split() == b.split() for a, b in pairs], dtype=float)
-
-
-def intervals(answers, references, seed=0):
-    """Return the 95 % bootstrap intervals of BLEU, ROUGE-L and the exact matches.
+def generation_intervals(true, predicted, **options):
+    """Return the bootstrap intervals of BLEU, ROUGE-L and the exact matches.
 
     Args:
-        answers: R texts.
-        references: R texts.
-        seed: of the draws.
+        true: R texts, what each answer should be.
+        predicted: R texts.
+        **options: samples, confidence and seed of `bootstrap_interval`.
+
+    Returns:
+        {name: (low, high)}; BLEU is that of all answers drawn, from the counts of each.
+
+    Raises:
+        ValueError: no rows, or unequal lengths.
+
+    Example:
+        >>> generation_intervals(["a fine day", "yes"], ["a fine day", "yes"])["exact_match"]
+        (100.0, 100.0)
     """
-    answers, references = list(answers), list(references)
-    metric = _bleu(references, effective_order=True)  # which sentences of under 4 words need
-    parts = [metric.sentence_score(*pair) for pair in _each(answers, references)]
-    counts, totals = np.array([p.counts for p in parts]), np.array([p.totals for p in parts])
-    lengths = np.array([(p.sys_len, p.ref_len) for p in parts])
-
-    def bleu(counts, totals, lengths):
-        sums = counts.sum(axis=0).tolist(), totals.sum(axis=0).tolist()
-        return metric.compute_bleu(*sums, *lengths.sum(axis=0).tolist()).score
-
-    rouge = _rouge(answers, references, ["rouge_l"])[:, 0]
+    true, predicted = list(true), list(predicted)
+    check_rows(true, predicted)
+    rouge = _rouge(true, predicted, ["rouge_l"])[:, 0]
     return {
-        "bleu": bootstrap_interval(bleu, counts, totals, lengths, seed=seed),
-        "rouge_l": bootstrap_interval(np.mean, rouge, seed=seed),
-        "exact_match": bootstrap_interval(np.mean, 100 * exact(answers, references), seed=seed),
+        "bleu": bootstrap_interval(*_bleu_of_draws(true, predicted), **options),
+        "rouge_l": bootstrap_interval(np.mean, rouge, **options),
+        "exact_match": bootstrap_interval(np.mean, 100 * exact_matches(true, predicted), **options),
     }
+
+
+def exact_matches(true, predicted):
+    """Return which answers (R,) are their references, but for white space between words.
+
+    Args:
+        true: R texts, what each answer should be.
+        predicted: R texts.
+
+    Example:
+        >>> exact_matches(["a b", "a b"], ["a  b ", "A b"])
+        array([1., 0.])
+    """
+    pairs = zip(true, predicted, strict=True)
+    return np.array([a.split() == b.split() for a, b in pairs], dtype=float)
 
 
 def is_chinese(texts):
     """Return whether a third of the characters of these texts stand for words.
+
+    Args:
+        texts: list of texts; of a long one about a thousand are looked at.
 
     Example:
         >>> is_chinese(["今天天气很好。"]), is_chinese(["a fine day"])
@@ -82,20 +109,33 @@ def is_chinese(texts):
     return 3 * sum(map(is_cjk, text)) >= max(1, len(text))
 
 
-def _bleu(references, **options):
+def _bleu(references):
     from sacrebleu.metrics import BLEU
 
-    return BLEU(lowercase=True, tokenize="zh" if is_chinese(references) else "13a", **options)
+    return BLEU(lowercase=True, tokenize="zh" if is_chinese(references) else "13a")
+
+
+def _bleu_of_draws(true, predicted):
+    """Return a statistic and its arrays: the counts of each sentence, which BLEU adds up."""
+    metric = _bleu(true)
+    parts = [
+        metric.corpus_score([answer], [[reference]])
+        for answer, reference in zip(predicted, true, strict=True)
+    ]
+    counts = [(*p.counts, *p.totals, p.sys_len, p.ref_len) for p in parts]  # 4, 4, 1, 1
+
+    def bleu(counts):
+        *ngrams, length, wanted = counts.sum(axis=0).tolist()
+        right, found = ngrams[:4], ngrams[4:]
+        return metric.compute_bleu(right, found, length, wanted, metric.smooth_method).score
+
+    return bleu, np.array(counts)
 
 
 def _chrf():
     from sacrebleu.metrics import CHRF
 
     return CHRF(lowercase=True)
-
-
-def _each(answers, references):
-    return ((answer, [reference]) for answer, reference in zip(answers, references, strict=True))
 
 
 class _Characters:
@@ -105,11 +145,11 @@ class _Characters:
         return [character for character in text.lower() if not character.isspace()]
 
 
-def _rouge(answers, references, names):
+def _rouge(true, predicted, names):
     """Return the F-measures (R, names), 0 to 100."""
     from rouge_score.rouge_scorer import RougeScorer
 
-    options = {"tokenizer": _Characters()} if is_chinese(references) else {"use_stemmer": True}
+    options = {"tokenizer": _Characters()} if is_chinese(true) else {"use_stemmer": True}
     scorer = RougeScorer([ROUGE[name] for name in names], **options)
-    found = (scorer.score(r, a) for a, r in zip(answers, references, strict=True))
+    found = [scorer.score(*pair) for pair in zip(true, predicted, strict=True)]
     return 100 * np.array([[one[ROUGE[name]].fmeasure for name in names] for one in found])

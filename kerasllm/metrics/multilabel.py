@@ -1,4 +1,4 @@
-"""Texts with several labels each: decisions, scores and the linear baseline.
+"""Scores of texts with several labels each: scikit-learn's.
 
     p(label | text) = σ(logit),  said where p ≥ 1/2
 
@@ -11,10 +11,21 @@ Of each label, tp texts have it and are given it, fp are given it wrongly, fn la
 import numpy as np
 
 from kerasllm.metrics.bootstrap import bootstrap_interval
+from kerasllm.metrics.counts import check_rows, ratio
 
 
 def binary_nats(logits, targets):
-    """Return the cross-entropy -ln p in nats of each label (R, C), from logits (R, C).
+    """Return the cross-entropy of each yes or no.
+
+    Equation:
+        nats = ln(1 + exp(logit)) - logit · target
+
+    Args:
+        logits: (R, C), one a label.
+        targets: (R, C), 1 where the text has the label, else 0.
+
+    Returns:
+        (R, C) -ln p, in nats.
 
     Example:
         >>> binary_nats(np.array([[0.0]]), np.array([[1.0]])).round(4)
@@ -24,44 +35,77 @@ def binary_nats(logits, targets):
     return np.logaddexp(0, logits) - logits * targets
 
 
-def multilabel_metrics(targets, said):
+def multilabel_metrics(true, predicted):
     """Return scores of decisions on several labels a text.
 
     Args:
-        targets: bool (R, C), the labels that each text has.
-        said: bool (R, C), the labels that it was given.
+        true: bool (R, C), the labels that each text has.
+        predicted: bool (R, C), the labels that it was given.
 
     Returns:
-        dict: precision, recall and F1 over all labels together (micro), their mean over the labels
-        that occur or were said (macro), and the share of texts whose labels are all right.
+        dict: precision, recall and F1 over all labels together (micro), the mean F1 of the labels
+        that occur or were given (macro), and the share of texts whose labels are all right.
+
+    Raises:
+        ValueError: no rows, or unequal shapes.
 
     Example:
         >>> scores = multilabel_metrics(np.array([[1, 0], [1, 1]]), np.array([[1, 0], [1, 0]]))
         >>> scores["f1_micro"], scores["accuracy"]
         (0.8, 0.5)
     """
-    targets, said = (np.asarray(x).astype(bool) for x in (targets, said))
-    right, given, wanted = (x.sum(axis=0) for x in (targets & said, said, targets))
-    seen = (given + wanted) > 0
+    from sklearn import metrics
+
+    true, predicted = _as_decisions(true, predicted)
+    # a column of zeros, which no score sees: scikit-learn needs two labels at least
+    true, predicted = (np.pad(x, ((0, 0), (0, 1))) for x in (true, predicted))
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        true, predicted, average="micro", zero_division=0
+    )
+    each = metrics.f1_score(true, predicted, average=None, zero_division=0)
+    seen = (true | predicted).any(axis=0)
     return {
-        "f1_micro": _ratio(2 * right.sum(), (given + wanted).sum()),
-        "precision_micro": _ratio(right.sum(), given.sum()),
-        "recall_micro": _ratio(right.sum(), wanted.sum()),
-        "f1_macro": float(np.mean(2 * right[seen] / (given + wanted)[seen])) if seen.any() else 0.0,
-        "accuracy": float((targets == said).all(axis=1).mean()),
+        "f1_micro": float(f1),
+        "precision_micro": float(precision),
+        "recall_micro": float(recall),
+        "f1_macro": float(each[seen].mean()) if seen.any() else 0.0,
+        "accuracy": float(metrics.accuracy_score(true, predicted)),
     }
 
 
-def multilabel_intervals(targets, said):
-    """Return the 95 % bootstrap interval of the micro F1, over texts."""
-    targets, said = (np.asarray(x).astype(bool) for x in (targets, said))
-    counts = (targets & said).sum(axis=1), (targets.sum(axis=1) + said.sum(axis=1))
+def multilabel_intervals(true, predicted, **options):
+    """Return the bootstrap interval of the micro F1, over texts.
+
+    Args:
+        true: bool (R, C), the labels that each text has.
+        predicted: bool (R, C), the labels that it was given.
+        **options: samples, confidence and seed of `bootstrap_interval`.
+
+    Returns:
+        {"f1_micro": (low, high)}.
+
+    Raises:
+        ValueError: no rows, or unequal shapes.
+
+    Example:
+        >>> multilabel_intervals(np.eye(3), np.eye(3))
+        {'f1_micro': (1.0, 1.0)}
+    """
+    true, predicted = _as_decisions(true, predicted)
+    counts = 2 * (true & predicted).sum(axis=1), true.sum(axis=1) + predicted.sum(axis=1)
 
     def f1_micro(right, total, axis=None):
-        return 2 * right.sum(axis=axis) / np.maximum(total.sum(axis=axis), 1)
+        return ratio(right.sum(axis=axis), total.sum(axis=axis))
 
-    return {"f1_micro": bootstrap_interval(f1_micro, *counts)}
+    return {"f1_micro": bootstrap_interval(f1_micro, *counts, **options)}
 
 
-def _ratio(part, whole):
-    return float(part / whole) if whole else 0.0
+def _as_decisions(true, predicted):
+    true, predicted = (np.asarray(x).astype(bool) for x in (true, predicted))
+    check_rows(true, predicted)
+    if true.ndim != 2 or true.shape != predicted.shape:
+        raise ValueError(
+            "expected true and predicted of one shape (rows, labels), received "
+            f"{true.shape} and {predicted.shape}; give a yes or no for each label of each text"
+        )
+    return true, predicted

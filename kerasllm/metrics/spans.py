@@ -1,4 +1,8 @@
-"""Scores of answers: SQuAD's rules, and CMRC's for Chinese."""
+"""Scores of answers that stand in a context: SQuAD's rules, and CMRC's for Chinese.
+
+No kept library has these rules: they are those of the scripts published with the sets. Scores of
+a set are in percent, as these scripts print them.
+"""
 
 import re
 import string
@@ -7,7 +11,8 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
-from kerasllm.metrics.bootstrap import bootstrap_interval, mean_loss
+from kerasllm.metrics.bootstrap import bootstrap_interval, pooled_mean
+from kerasllm.metrics.counts import check_rows
 from kerasllm.text import split_words
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -39,10 +44,12 @@ def squad_score(answer, references):
         references: list of texts; an empty list where the context holds no answer.
 
     Returns:
-        Two floats from 0 to 1. Where nothing is left of the answer or of the reference, both are 1
-        if nothing is left of either, else 0.
+        Two floats from 0 to 1. References of which nothing is left (such as "the") do not count;
+        where none is left, no answer is right: both are 1 for an answer of which nothing is left
+        either, else 0.
 
-    Source: Rajpurkar et al. 2016, section 6.1; Rajpurkar et al. 2018 (no answer).
+    Source: Rajpurkar et al. 2016, section 6.1; Rajpurkar et al. 2018 (no answer), and the script
+    published with it.
 
     Example:
         >>> squad_score("the Eiffel Tower", ["Eiffel tower", "Paris"]), squad_score("in Paris", [])
@@ -50,9 +57,9 @@ def squad_score(answer, references):
         >>> squad_score("in Paris", ["Paris"])[1]
         0.6666666666666666
     """
-    pairs = [(normal_answer(answer), normal_answer(text)) for text in references or [""]]
-    exact = max(float(mine == theirs) for mine, theirs in pairs)
-    return exact, max(_overlap(mine.split(), theirs.split()) for mine, theirs in pairs)
+    mine = normal_answer(answer)
+    plain = [text for text in map(normal_answer, references) if text] or [""]
+    return float(mine in plain), max(_overlap(mine.split(), text.split()) for text in plain)
 
 
 def _overlap(mine, theirs):
@@ -114,41 +121,91 @@ def _common_run(mine, theirs):
     return _f1(match.size, mine, theirs)
 
 
-def span_scores(answers, dataset):
-    """Return {"exact": (R,), "f1": (R,)}, the scores of the answers to each question in percent.
+def span_scores(true, predicted):
+    """Score the answer to each question.
 
     Args:
-        answers: R texts, "" for none.
-        dataset: span `Dataset`; in Chinese it is scored by CMRC's rules, else by SQuAD's.
+        true: span `Dataset` of R questions; in Chinese it is scored by CMRC's rules, else by
+            SQuAD's.
+        predicted: R texts, "" for none.
+
+    Returns:
+        {"exact": (R,), "f1": (R,)} in percent.
+
+    Raises:
+        ValueError: no questions, or not an answer for each.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Span
+        >>> rows = [Span("Ada came.", "Who came?", (("Ada", 0),))]
+        >>> span_scores(Dataset(rows, name="own", split="test", task="span"), ["ada!"])
+        {'exact': array([100.]), 'f1': array([100.])}
     """
-    score = cmrc_score if dataset.language.startswith("zh") else squad_score
-    pairs = [
+    check_rows(true, predicted)
+    score = cmrc_score if true.language.startswith("zh") else squad_score
+    rows = [
         score(answer, [text for text, _ in example.answers])
-        for answer, example in zip(answers, dataset, strict=True)
+        for example, answer in zip(true, predicted, strict=True)
     ]
-    exact, f1 = 100 * np.array(pairs).reshape(-1, 2).T
-    return {"exact": exact, "f1": f1}
+    return dict(zip(("exact", "f1"), 100 * np.array(rows).T, strict=True))
 
 
-def span_metrics(answers, dataset):
-    """Return {"exact", "f1"} in percent, and where some questions have no answer "no_answer".
+def span_metrics(true, predicted):
+    """Score answers to questions.
 
-    "no_answer" is the share of the questions on which it was right whether there is an answer.
+    Args:
+        true: span `Dataset` of R questions.
+        predicted: R texts, "" for none.
+
+    Returns:
+        {"exact", "f1"} in percent; where some questions have no answer also "no_answer", the share
+        of the questions on which it was right whether there is an answer.
+
+    Raises:
+        ValueError: no questions, or not an answer for each.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Span
+        >>> rows = [Span("Ada came.", "Who came?", (("Ada", 0),)), Span("Ada came.", "Why?", ())]
+        >>> data = Dataset(rows, name="own", split="test", task="span")
+        >>> span_metrics(data, ["Ada", "She came"])
+        {'exact': 50.0, 'f1': 50.0, 'no_answer': 50.0}
     """
-    metrics = {name: float(rows.mean()) for name, rows in span_scores(answers, dataset).items()}
-    if not all(example.answers for example in dataset):
-        right = [bool(a) == bool(e.answers) for a, e in zip(answers, dataset, strict=True)]
-        metrics["no_answer"] = 100 * float(np.mean(right))
+    metrics = {name: float(rows.mean()) for name, rows in span_scores(true, predicted).items()}
+    answered = [bool(example.answers) for example in true]
+    if not all(answered):
+        right = np.array(answered) == [bool(answer) for answer in predicted]
+        metrics["no_answer"] = 100 * float(right.mean())
     return metrics
 
 
-def span_intervals(answers, dataset):
-    """Return the intervals of "exact" and "f1": contexts are drawn with all their questions."""
-    contexts = {example.context: number for number, example in enumerate(dataset)}
-    numbers = np.array([contexts[example.context] for example in dataset])
-    rows = np.bincount(numbers)
-    held = rows > 0
+def span_intervals(true, predicted, **options):
+    """Return the bootstrap intervals of "exact" and "f1" in percent.
+
+    Contexts are drawn with all their questions, which depend on each other.
+
+    Args:
+        true: span `Dataset` of R questions.
+        predicted: R texts, "" for none.
+        **options: samples, confidence and seed of `bootstrap_interval`.
+
+    Returns:
+        {name: (low, high)}.
+
+    Raises:
+        ValueError: no questions, or not an answer for each.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Span
+        >>> rows = [Span("Ada came.", "Who came?", (("Ada", 0),))]
+        >>> span_intervals(Dataset(rows, name="own", split="test", task="span"), ["Ada"])["f1"]
+        (100.0, 100.0)
+    """
+    numbers = {context: number for number, context in enumerate(dict.fromkeys(true.texts))}
+    context = np.array([numbers[text] for text in true.texts])  # (R,)
     return {
-        name: bootstrap_interval(mean_loss, np.bincount(numbers, scores)[held], rows[held])
-        for name, scores in span_scores(answers, dataset).items()
+        name: bootstrap_interval(
+            pooled_mean, np.bincount(context, scores), np.bincount(context), **options
+        )
+        for name, scores in span_scores(true, predicted).items()
     }

@@ -6,6 +6,7 @@ in a scope where the chosen matrices have their low-rank corrections added, so t
 know of it, and the gradient reaches the corrections by the ordinary rules.
 """
 
+import contextlib
 import fnmatch
 import hashlib
 import json
@@ -39,7 +40,7 @@ class LoRA(keras.Model):
 
     Example:
         >>> from kerasllm.models import RecurrentBackbone, TextClassifier
-        >>> task = TextClassifier(RecurrentBackbone.from_preset("tiny", 31), 2)
+        >>> task = TextClassifier(RecurrentBackbone.from_size("tiny", 31), 2)
         >>> adapted = LoRA(task, rank=3)
         >>> [w.path.split("/")[-1] for w in adapted.adapted]
         ['kernel', 'recurrent_kernel', 'kernel']
@@ -49,7 +50,7 @@ class LoRA(keras.Model):
         super().__init__(autocast=False, **kwargs)
         self.task, self.rank, self.alpha = task, rank, 2 * rank if alpha is None else alpha
         self.targets = tuple([targets] if isinstance(targets, str) else targets)
-        self.adapted = _chosen(task.backbone, self.targets, rank)
+        self.adapted = matrices_of(task.backbone, self.targets, rank)
         self.fingerprint = fingerprint(task.backbone)
         task.backbone.trainable = False
         for number, weight in enumerate(self.adapted):
@@ -84,6 +85,23 @@ class LoRA(keras.Model):
                 variable.assign(scope.get_current_value(variable))
         return outputs
 
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the loss that it was compiled with, or else the task's own."""
+        owner = self.task if self.loss is None else super()
+        return owner.compute_loss(x, y, y_pred, sample_weight, training)
+
+    @contextlib.contextmanager
+    def merged(self):
+        """Let the task itself compute with W', as long as the `with` block lasts."""
+        before = [ops.copy(weight.value) for weight in self.adapted]
+        for weight, (a, b) in zip(self.adapted, self.corrections, strict=True):
+            weight.assign(weight + self.alpha / self.rank * ops.matmul(a, b))
+        try:
+            yield self.task
+        finally:
+            for weight, value in zip(self.adapted, before, strict=True):
+                weight.assign(value)
+
     def merge(self):
         """Add the corrections to the weights, set B to 0, and return the task."""
         for weight, (a, b) in zip(self.adapted, self.corrections, strict=True):
@@ -92,8 +110,12 @@ class LoRA(keras.Model):
         return self.task
 
 
-def _chosen(backbone, targets, rank):
-    """Return the matrices of the backbone whose names end in one of the targets."""
+def matrices_of(backbone, targets, rank):
+    """Return the matrices of the backbone whose names are among the targets.
+
+    Raises:
+        ValueError: no such matrix, or a rank that is none below its sides.
+    """
     if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
         raise ValueError(f"rank must be a positive integer, received {rank!r}.")
     matrices = [weight for weight in backbone.weights if len(weight.shape) == 2]

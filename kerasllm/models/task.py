@@ -1,21 +1,475 @@
-"""Tasks: a backbone, a head and a loss."""
+"""Tasks: a backbone, a preprocessor, a head, and the ways to train, score and ask them."""
+
+import math
+from functools import partial
 
 import keras
+import numpy as np
+
+from kerasllm.baselines import BASELINES
+from kerasllm.models import presets
+from kerasllm.models.feeding import feed
+from kerasllm.models.optimizers import make_optimizer
+from kerasllm.models.raw import BatchStream, is_raw, is_stream, plain
+from kerasllm.text.batching import WeightedBatches
+
+AUTO = "auto"
+WEIGHTED = "mean_with_sample_weight"  # an example of weight 0 is as if left out
 
 
-class _Task(keras.Model):
-    """What all tasks share: they hold a backbone object and are saved with it."""
+class Task(keras.Model):
+    """An ordinary Keras model that also takes raw examples.
+
+        model = TextClassifier.from_preset("runs/lm", num_classes=6)
+        model.fit(texts, labels, epochs=3)
+        model.evaluate(texts, labels)
+        model.predict(texts)                # answers
+        model.save("mine.keras")
+
+    With `preprocessor=None`, and wherever arrays are given, it is the Keras model of token ids that
+    its class describes, and `predict` returns arrays.
+
+    Attributes:
+        backbone: token ids to features.
+        preprocessor: a `Preprocessor`, or None.
+        preprocessor_class: the kind that this task has.
+        scoring: module with the functions `answers`, `scores` and `evaluation` of a task.
+        data_task: the `task` of the data sets that it is trained on, of `datasets.TASKS`.
+        monitor: the score of `scores` that a training is chosen by.
+        loss_name: of several losses the one that `scores` measures too.
+        learning_rate: the highest, in a training without settings.
+        causal: whether its backbone must see the past only; None: either.
+
+    A subclass calls `_finish` at the end of its constructor, and names the module `scoring`, or
+    defines the three methods itself.
+    """
+
+    preprocessor_class = None
+    scoring = None
+    data_task = None
+    monitor = "loss"
+    loss_name = "loss"
+    learning_rate = 1e-3
+    causal = None
+
+    def _finish(self, backbone, preprocessor, **config):
+        """Keep what the constructor was given."""
+        self.backbone, self.preprocessor, self.task_config = backbone, preprocessor, config
+        self._given, self._scheduled = None, False
+
+    # === From weights, or from a size ===
+
+    @classmethod
+    def from_preset(cls, source, *, preprocessor=AUTO, revision=None, **options):
+        """Return the task with the weights of a run, a checkpoint, or a model on the hub.
+
+        A trained task of this very class is returned as it is, but for options that only change how
+        examples are read, such as `length`. Otherwise the backbone is taken, and the head begins
+        anew.
+
+        Args:
+            source: run folder; folder of a checkpoint of another project; or its name on the hub.
+            preprocessor: a `Preprocessor`; None for a model of ids; left out, that of the source.
+            revision: branch, tag or commit on the hub.
+            **options: of this class, such as `num_classes=6`, and of its preprocessor, such as
+                `length=128`.
+
+        Raises:
+            FileNotFoundError: no such run or checkpoint.
+            ValueError: the backbone does not suit this task.
+        """
+        preset = presets.load(source, revision)
+        reading = cls._reading_options(options)
+        if cls._is_of(preset.task) and not {*options, *reading} - cls._only_read():
+            if preprocessor is not AUTO:
+                preset.task.preprocessor = preprocessor
+            elif reading:
+                preset.task.preprocessor = preset.task.preprocessor.changed(**reading)
+            return preset.task
+        cls._check_backbone(preset.backbone, source)
+        if preprocessor is AUTO:
+            preprocessor = cls._new_preprocessor(preset, source, reading)
+        return cls(presets.copy_of(preset.backbone), preprocessor=preprocessor, **options)
+
+    @classmethod
+    def _is_of(cls, task):
+        """Return whether a trained task is what this class would be made of it."""
+        return type(task) is cls
+
+    @classmethod
+    def _check_backbone(cls, backbone, source):
+        """Raise unless this task can begin from a backbone, which turns one text into features."""
+        if isinstance(backbone.output, dict):
+            raise ValueError(
+                f"{source} holds a {type(backbone).__name__}, which no {cls.__name__} can begin "
+                "from: give a run of `kerasllm pretrain` or `kerasllm import`."
+            )
+
+    @classmethod
+    def _new_preprocessor(cls, preset, source, options):
+        """Return a preprocessor with the tokenizer of a preset, and what it inherits from it."""
+        if preset.tokenizer is None:
+            raise ValueError(
+                f"{source} has no tokenizer: give a preprocessor, or preprocessor=None for a model "
+                "of ids."
+            )
+        kind, known = cls.preprocessor_class, preset.settings
+        inherited = {n: known[n] for n in kind.inherited if known.get(n) is not None}
+        return kind(preset.tokenizer, **{**inherited, **options})
+
+    @classmethod
+    def from_size(
+        cls, size, vocabulary_size=None, *, backbone="recurrent", preprocessor=None, **options
+    ):
+        """Return an untrained task on a backbone of the size "tiny", "small" or "base".
+
+        Args:
+            size: of the backbone.
+            vocabulary_size: V; that of the preprocessor's tokenizer when None.
+            backbone: "recurrent" or "transformer".
+            preprocessor: a `Preprocessor`; None for a model of ids.
+            **options: of this class, and of the backbone's settings.
+        """
+        if vocabulary_size is None:
+            if preprocessor is None:
+                raise ValueError(
+                    "expected vocabulary_size, or a preprocessor, whose tokenizer has one."
+                )
+            vocabulary_size = preprocessor.tokenizer.vocabulary_size
+        own = presets.constructor_names(cls)
+        head = {name: options.pop(name) for name in list(options) if name in own}
+        causal = bool(cls.causal)
+        made = presets.make_backbone(backbone, size, vocabulary_size, causal, **options)
+        return cls(made, preprocessor=preprocessor, **head)
+
+    @classmethod
+    def _reading_options(cls, options):
+        """Take the preprocessor's options out of `options`, and return them."""
+        names = presets.constructor_names(cls.preprocessor_class) - presets.constructor_names(cls)
+        return {name: options.pop(name) for name in list(options) if name in names}
+
+    @classmethod
+    def _only_read(cls):
+        """Return the options that change neither backbone nor head."""
+        names = presets.constructor_names(cls.preprocessor_class)
+        return names - set(cls.preprocessor_class.of_the_head)
+
+    # === Training ===
+
+    def compile(self, optimizer=AUTO, loss=AUTO, *, metrics=AUTO, jit_compile=AUTO, **options):
+        """Configure the training; left out, as the training commands do it.
+
+        The optimizer is AdamW with warm-up and cosine decay over the steps of the next `fit`, and
+        clipping; the loss and the metrics are those of this task. A loss for classes that is named
+        by a string takes logits, which is what the tasks give.
+
+        Args:
+            optimizer: as in Keras; "auto" for the default.
+            loss: as in Keras; "auto" for the default.
+            metrics: as in Keras; "auto" for the default.
+            jit_compile: as in Keras. "auto" leaves XLA out on TensorFlow, where it would compile
+                anew for each length of the texts.
+            **options: of `keras.Model.compile`.
+        """
+        self._given = {"loss": loss, "metrics": metrics, "jit_compile": jit_compile, **options}
+        self._scheduled = optimizer != AUTO
+        self._compile(
+            make_optimizer(learning_rate=self.learning_rate) if optimizer == AUTO else optimizer
+        )
+
+    def _compile(self, optimizer):
+        given = dict(self._given)
+        if given["jit_compile"] == AUTO and keras.backend.backend() == "tensorflow":
+            given["jit_compile"] = False
+        given["metrics"] = self.default_metrics() if given["metrics"] == AUTO else given["metrics"]
+        given["loss"] = self._loss(given["loss"])
+        super().compile(optimizer, **given)
+
+    def _loss(self, loss):
+        if loss == AUTO:
+            return self.default_loss()
+        if isinstance(loss, str) and "crossentropy" in loss:
+            found = keras.losses.get(loss)
+            name = getattr(found, "__name__", loss)
+            kind = "".join(part.capitalize() for part in name.split("_"))
+            return getattr(keras.losses, kind)(from_logits=True)
+        return loss
+
+    def compile_from_config(self, config):
+        """Compile as the saved model was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the loss; the weight of an example counts for each of its targets.
+
+        Keras asks for a weight of each target, where they are numbers of classes.
+        """
+        rank, weights = len(getattr(y, "shape", ())), sample_weight
+        if weights is not None and len(weights.shape) < rank < len(y_pred.shape):
+            weights = keras.ops.reshape(weights, (-1, *[1] * (rank - 1)))
+            weights = keras.ops.broadcast_to(weights, keras.ops.shape(y))
+        return super().compute_loss(x, y, y_pred, weights, training)
+
+    def default_loss(self):
+        """Return the loss that this task is trained with."""
+        raise NotImplementedError  # pragma: no cover - every subclass defines it
+
+    def default_metrics(self):
+        """Return the metrics that Keras shows beside the loss."""
+        return None
+
+    def used_groups(self):
+        """Return the backbone's groups of layers that the head depends on, from the bottom."""
+        return self.backbone.layer_groups()
+
+    def head_weights(self):
+        """Return the weights that are not the backbone's."""
+        theirs = {id(weight) for weight in self.backbone.weights}
+        return [weight for weight in self.weights if id(weight) not in theirs]
+
+    def head_alone(self, batches):
+        """Return a model of the head, and its batches, to train under a frozen backbone.
+
+        By default the whole task: a shape whose features never change can compute them once.
+        """
+        return self, batches
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        *,
+        sample_weight=None,
+        class_weight=None,
+        validation_data=None,
+        validation_split=0.0,
+        shuffle=True,
+        steps_per_epoch=None,
+        initial_epoch=0,
+        validation_batch_size=None,
+        **options,
+    ):
+        """Train as `keras.Model.fit` does, on raw examples or on arrays.
+
+        Args:
+            x: raw examples, a `Dataset`, arrays, or a stream of batches of either: `tf.data`, a
+                generator, a `PyDataset`.
+            y: raw targets, where x are raw examples.
+            batch_size: examples a step; 32 when None.
+            epochs: passes over the data.
+            sample_weight: a weight for each example.
+            class_weight: {class: weight}; classes by name or number.
+            validation_data: (x, y) or (x, y, weights), raw or arrays, or a stream.
+            validation_split: share of the examples, at their end, to validate on.
+            shuffle: whether raw examples come in a new order in each epoch.
+            steps_per_epoch: as in Keras.
+            initial_epoch: as in Keras.
+            validation_batch_size: examples a step of the validation.
+            **options: of `keras.Model.fit`.
+
+        Returns:
+            The `History` of Keras.
+        """
+        if not self.compiled:
+            self.compile()
+        given = {"x": x, "y": y, "batch_size": batch_size, "epochs": epochs, "shuffle": shuffle}
+        given |= {"sample_weight": sample_weight, "class_weight": class_weight}
+        given |= {"validation_data": validation_data, "validation_split": validation_split}
+        given |= {"steps_per_epoch": steps_per_epoch, "initial_epoch": initial_epoch}
+        if self._is_raw(x):
+            given |= self._of_examples(**given)
+        elif is_stream(x):
+            given |= self._of_stream(x, shuffle, class_weight)
+        if given["validation_data"] is not None:
+            size = validation_batch_size or batch_size or 32
+            given["validation_data"] = self._validation(given["validation_data"], size)
+        if not self._scheduled:
+            steps = given["steps_per_epoch"] or _steps(**given)
+            self._schedule(steps and steps * (epochs - initial_epoch))
+        return super().fit(**given, validation_batch_size=validation_batch_size, **options)
+
+    def _of_examples(
+        self, x, y, batch_size, shuffle, sample_weight, class_weight, validation_data,
+        validation_split, steps_per_epoch, initial_epoch, **_,
+    ):  # fmt: skip
+        """Return the arguments of Keras' `fit` for raw examples."""
+        data = self.preprocessor.dataset(plain(x), plain(y))
+        self.prepare_for(data)
+        if validation_split and validation_data is None:
+            data, sample_weight, validation_data = _divided(data, sample_weight, validation_split)
+        seed = int(np.random.randint(2**31 - 1)) if shuffle else None  # noqa: NPY002 - Keras' seed
+        batches = self._batches(data, batch_size or 32, seed, sample_weight, class_weight)
+        steps = steps_per_epoch or batches.steps_per_epoch
+        nothing = ("y", "batch_size", "sample_weight", "class_weight")  # is left to say
+        return {
+            "x": feed(batches, initial_epoch * steps),
+            "steps_per_epoch": steps,
+            "shuffle": False,
+            "validation_data": validation_data,
+            "validation_split": 0.0,
+            **dict.fromkeys(nothing),
+        }
+
+    def _of_stream(self, x, shuffle, class_weight):
+        """Return the arguments of Keras' `fit` for batches, raw or not."""
+        stream = self._stream(x)
+        if not stream.raw:  # of which Keras can shuffle those of a PyDataset alone
+            shuffle = shuffle and isinstance(x, keras.utils.PyDataset)
+            return {"x": stream.source, "shuffle": shuffle}
+        x = stream.arrays(partial(self._read, class_weight=class_weight))
+        return {"x": x, "class_weight": None, "shuffle": False}
+
+    def prepare_for(self, dataset):
+        """Take over from the training data what a preprocessor made without it does not know."""
+
+    def evaluate(self, x=None, y=None, batch_size=None, *, sample_weight=None, **options):
+        """Return the loss and the metrics as `keras.Model.evaluate` does, of raw examples too."""
+        in_fit = options.get("_use_cached_eval_dataset")  # whose validation is read already
+        if not in_fit and self._is_raw(x):
+            x = self._validation((x, y, sample_weight), batch_size or 32)
+            y = batch_size = sample_weight = None
+        elif not in_fit and is_stream(x):
+            x = self._stream(x).arrays(self._read)
+        options["sample_weight"] = sample_weight
+        return super().evaluate(x, y, batch_size=batch_size, **options)
+
+    def predict(self, x, batch_size=None, **options):
+        """Return the answers to raw examples (see `answers`); of arrays what Keras returns."""
+        if self._is_raw(x):
+            return self.answers(plain(x))
+        if is_stream(x):
+            stream = self._stream(x)
+            if stream.raw:
+                return [answer for batch in stream.batches() for answer in self.answers(batch[0])]
+            x = stream.source
+        return super().predict(x, batch_size=batch_size, **options)
+
+    # === What a shape of task says of itself ===
+
+    def answers(self, x, **options):
+        """Return a dict for each raw example: what was found, and a warning or None."""
+        return self.scoring.answers(self, x, **options)
+
+    def scores(self, dataset):
+        """Return {name: number}: the loss and the scores on a `Dataset`, "loss" among them."""
+        return self.scoring.scores(self, dataset)
+
+    def baseline_scores(self, dataset, train):
+        """Return {name: scores} of what a network must beat, on the same rows; {} without train."""
+        if train is None:
+            return {}
+        return {
+            name: baseline(train, dataset).metrics
+            for name, baseline in BASELINES.get(self.data_task, {}).items()
+        }
+
+    def evaluation(self, dataset, train=None):
+        """Return {"model", "interval", "baselines"}: scores, their intervals, and what to beat.
+
+        Args:
+            dataset: a `Dataset` that is scored.
+            train: a `Dataset` for the baselines to learn from; None leaves them out.
+        """
+        return self.scoring.evaluation(self, dataset, train)
+
+    def reading(self, x):
+        """Return the `Reading` of one raw example: what the model is given, token by token."""
+        return self.preprocessor.reading(x)
+
+    # === Keeping ===
 
     def get_config(self):
-        """Return the settings that rebuild this task, its backbone included."""
-        backbone = keras.saving.serialize_keras_object(self.backbone)
-        return {"backbone": backbone, "name": self.name, **self.task_config}
+        """Return the settings that rebuild this task, its backbone and preprocessor included."""
+        parts = {
+            name: part and keras.saving.serialize_keras_object(part)
+            for name, part in (("backbone", self.backbone), ("preprocessor", self.preprocessor))
+        }
+        return {**parts, "name": self.name, **self.task_config}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """Rebuild a task and its backbone."""
+        """Rebuild a task, its backbone and its preprocessor."""
         config = dict(config)
-        backbone = keras.saving.deserialize_keras_object(
-            config.pop("backbone"), custom_objects=custom_objects
+        backbone, preprocessor = (
+            part and keras.saving.deserialize_keras_object(part, custom_objects=custom_objects)
+            for part in (config.pop("backbone"), config.pop("preprocessor", None))
         )
-        return cls(backbone, **config)
+        return cls(backbone, preprocessor=preprocessor, **config)
+
+    # === Inside ===
+
+    def _is_raw(self, x):
+        return is_raw(x) and self._has_preprocessor()
+
+    def _has_preprocessor(self):
+        if self.preprocessor is None:
+            raise ValueError(
+                "this model has no preprocessor and takes arrays, received raw examples: give "
+                "token ids, or build it with a preprocessor."
+            )
+        return True
+
+    def _stream(self, x):
+        stream = BatchStream(x)
+        if stream.raw:
+            self._has_preprocessor()
+        return stream
+
+    def _validation(self, data, batch_size):
+        """Return what is validated on as `fit` takes it: a stream of arrays, or arrays."""
+        if is_stream(data):
+            return self._stream(data).arrays(self._read)
+        alone = not isinstance(data, list | tuple) or isinstance(data[0], str)
+        x, y, weights = (*((data,) if alone else data), None, None)[:3]
+        if not self._is_raw(x):
+            return data
+        dataset = self.preprocessor.dataset(plain(x), plain(y))
+        batches = self._batches(dataset, batch_size, None, weights)
+        return feed(batches, count=batches.steps_per_epoch)
+
+    def _read(self, x, y=None, weights=None, class_weight=None):
+        """Return a raw batch as arrays."""
+        dataset = self.preprocessor.dataset(x, y)
+        return self._batches(dataset, None, None, weights, class_weight).batch(0)
+
+    def _batches(self, data, batch_size, seed, weights=None, class_weight=None):
+        batches = self.preprocessor.batches(data, batch_size, seed, weights)
+        if not class_weight:
+            return batches
+        table = np.asarray(self.preprocessor.class_table(class_weight), "float32")
+        if isinstance(batches, WeightedBatches):
+            batches.table = table
+            return batches
+        return WeightedBatches(batches, table=table)
+
+    def _schedule(self, steps):
+        """Give the default optimizer its schedule, once it is known how many steps there are."""
+        self._scheduled = True
+        self._compile(make_optimizer(steps, learning_rate=self.learning_rate))
+
+
+def _steps(x, batch_size, validation_split, **_):
+    """Return the steps of an epoch, None where the data do not say."""
+    part = keras.tree.flatten(x)[0]
+    if hasattr(part, "shape"):
+        return math.ceil(int(part.shape[0] * (1 - validation_split)) / (batch_size or 32))
+    try:
+        return len(x)
+    except (TypeError, NotImplementedError):
+        return None
+
+
+def _divided(data, weights, share):
+    """Return (data, weights, (held-out data, None, weights)): the last examples are held out."""
+    cut = int(len(data) * (1 - share))  # as Keras counts
+    if not 0 < cut < len(data):
+        raise ValueError(
+            f"validation_split={share} of {len(data)} examples leaves nothing on one side: give "
+            "more examples, or another share."
+        )
+    parts = (None, None) if weights is None else (weights[:cut], weights[cut:])
+    return data[:cut], parts[0], (data[cut:], None, parts[1])

@@ -13,13 +13,6 @@ from kerasllm.plots.line_charts import lines
 from kerasllm.plots.payoffs import payoff
 
 __all__ = [
-    "attention_map",
-    "chinese_font",
-    "confusion_matrix",
-    "gate_heatmap",
-    "gradient_flow",
-    "learning_curves",
-    "length_histogram",
-    "lines",
-    "payoff",
-]
+    "attention_map", "chinese_font", "confusion_matrix", "gate_heatmap", "gradient_flow",
+    "learning_curves", "length_histogram", "lines", "payoff",
+]  # fmt: skip

@@ -1,7 +1,5 @@
 """Learning curves: how the loss and the other scores went."""
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from kerasllm.plots.fonts import drawable, use_fonts
@@ -12,7 +10,7 @@ _LOWER_IS_BETTER = ("loss", "perplexity", "bits", "error", "mae", "mse")
 _NOT_SHOWN = ("seconds", "tokens", "eta", "stage")
 
 
-def learning_curves(history: Mapping[str, Sequence[float]], title: str = "Learning curves"):
+def learning_curves(history, title="Learning curves"):
     """Draw one panel for each quantity, training and validation together.
 
     Args:
@@ -85,7 +83,7 @@ def _mark_best(axes, steps, values, name):
     )  # fmt: skip
 
 
-def axes_number(value: float) -> str:
+def axes_number(value):
     """Return a number without needless decimals.
 
     Example:

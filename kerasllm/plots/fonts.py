@@ -29,7 +29,7 @@ _BOX = "\u25a1"
 
 
 @functools.cache
-def chinese_font() -> str | None:
+def chinese_font():
     """Return the name of an installed font that holds Chinese, or None.
 
     Example:
@@ -65,7 +65,7 @@ def _installed():
     return None
 
 
-def drawable(text: str) -> str:
+def drawable(text):
     r"""Return the text as Matplotlib can draw it.
 
     Args:

@@ -1,7 +1,5 @@
 """How far back a gradient reaches."""
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from kerasllm.plots.fonts import drawable, name_columns, use_fonts
@@ -10,12 +8,7 @@ from kerasllm.plots.style import COLOURS, numbers, panels, tidy
 DEEPEST = 1e-16  # a gradient below rounding is drawn there
 
 
-def gradient_flow(
-    curves: Mapping[str, Sequence[float]],
-    dashed: Mapping[str, Sequence[float]] | None = None,
-    tokens: Sequence[str] | None = None,
-    title: str = "Gradient flow",
-):
+def gradient_flow(curves, dashed=None, tokens=None, title="Gradient flow"):
     """Draw the size of a gradient at each step, on a logarithmic scale, a curve a layer.
 
     Args:
@@ -45,8 +38,7 @@ def gradient_flow(
             f"lengths {sorted(lengths)}"
             + (f" and {len(tokens)} tokens" if tokens is not None else "")
         )
-    figure, grid = panels(width=7.2, height=4.2)
-    axes = grid[0, 0]
+    figure, ((axes,),) = panels(width=7.2, height=4.2)
     colours = dict(zip(curves, COLOURS * len(curves), strict=False))
     for name, values in curves.items():
         _line(axes, values, colours[name], "-", f"{name}: |dL/dh|")

@@ -1,7 +1,5 @@
 """Matrices as colours: confusion, attention weights, gate values."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from kerasllm.plots.fonts import drawable, name_columns, use_fonts
@@ -12,7 +10,7 @@ CELL = 0.28  # width of a token, inches
 MARGINS = 2.2  # width of the axis, the colour bar and their names, inches
 
 
-def confusion_matrix(matrix: np.ndarray, labels: Sequence[str], title: str = "Confusion matrix"):
+def confusion_matrix(matrix, labels, title="Confusion matrix"):
     """Draw counts of true class (row) against predicted class (column).
 
     Args:
@@ -40,8 +38,7 @@ def confusion_matrix(matrix: np.ndarray, labels: Sequence[str], title: str = "Co
         )
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     side = min(3.2 + 0.55 * count, 14)
-    figure, grid = panels(width=side + 1.4, height=side + 0.4)
-    axes = grid[0, 0]
+    figure, ((axes,),) = panels(width=side + 1.4, height=side + 0.4)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
     _name_ticks(axes, labels, labels, side / count)
@@ -51,12 +48,7 @@ def confusion_matrix(matrix: np.ndarray, labels: Sequence[str], title: str = "Co
     return use_fonts(figure)
 
 
-def attention_map(
-    tokens: Sequence[str],
-    values: np.ndarray,
-    keys: Sequence[str] | None = None,
-    title: str = "Attention",
-):
+def attention_map(tokens, values, keys=None, title="Attention"):
     """Draw which token (row) attends to which (column), one panel a head.
 
     Args:
@@ -96,9 +88,7 @@ def attention_map(
     return use_fonts(figure)
 
 
-def gate_heatmap(
-    tokens: Sequence[str], values: np.ndarray, title: str = "Gate", signed: bool = False
-):
+def gate_heatmap(tokens, values, title="Gate", signed=False):
     """Draw the value of every unit (row) at every token (column).
 
     Args:
@@ -120,8 +110,7 @@ def gate_heatmap(
     values = numbers(values, "values", 2)
     _check_shape(values.shape[:1], (len(tokens),), "values (tokens, units)")
     width = np.clip(2.4 + CELL * len(tokens), 4.5, 18)
-    figure, grid = panels(width=width, height=min(2.2 + 0.12 * values.shape[1], 9))
-    axes = grid[0, 0]
+    figure, ((axes,),) = panels(width=width, height=min(2.2 + 0.12 * values.shape[1], 9))
     top = max(np.abs(values).max(), 1e-9) if signed else 1
     image = axes.imshow(
         values.T,  # (H, T): time runs to the right

@@ -1,16 +1,12 @@
 """How long the texts are, and how much of them a model would cut off."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from kerasllm.plots.fonts import drawable, use_fonts
 from kerasllm.plots.style import COLOURS, numbers, panels, tidy
 
 
-def length_histogram(
-    lengths: Sequence[int], max_length: int | None = None, title: str = "Length of the texts"
-):
+def length_histogram(lengths, max_length=None, title="Length of the texts"):
     """Draw how many texts have which length, and the share beyond the limit.
 
     Args:
@@ -31,8 +27,7 @@ def length_histogram(
     """
     lengths = numbers(lengths, "lengths")
     top = max(np.quantile(lengths, 0.995), (max_length or 0) * 1.1, lengths.min() + 1)
-    figure, grid = panels()
-    axes = grid[0, 0]
+    figure, ((axes,),) = panels()
     step = max(1, round((top - lengths.min()) / 60))  # whole lengths to a bar, or it lies
     edges = np.arange(lengths.min() - 0.5, top + step, step)
     axes.hist(np.minimum(lengths, edges[-1]), bins=edges, color=COLOURS[5])

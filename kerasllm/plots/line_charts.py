@@ -1,24 +1,12 @@
 """Curves in one panel: the plain figure that most findings need."""
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from kerasllm.plots.fonts import drawable, use_fonts
 from kerasllm.plots.style import COLOURS, GREY, MARKERS, numbers, panels, tidy
 
 
-def lines(
-    curves: Mapping[str, Sequence[float]],
-    x: Sequence[float] | None = None,
-    *,
-    xlabel: str,
-    ylabel: str,
-    title: str,
-    level: tuple[str, float] | None = None,
-    log: str = "",
-    size: tuple[float, float] = (6.4, 4.0),
-):
+def lines(curves, x=None, *, xlabel, ylabel, title, level=None, log="", size=(6.4, 4.0)):
     """Draw curves over one horizontal axis.
 
     Args:

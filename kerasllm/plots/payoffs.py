@@ -1,7 +1,5 @@
 """What pretraining is worth: score against the number of labels."""
 
-from collections.abc import Iterable, Mapping, Sequence
-
 import numpy as np
 
 from kerasllm.plots.fonts import drawable, use_fonts
@@ -11,12 +9,7 @@ BASELINES = ("majority", "linear", "latent_semantic")
 _COLUMNS = ("method", "labels", "score")
 
 
-def payoff(
-    results: Iterable[Mapping],
-    baselines: Sequence[str] = BASELINES,
-    measure: str = "accuracy",
-    title: str = "What pretraining pays",
-):
+def payoff(results, baselines=BASELINES, measure="accuracy", title="What pretraining pays"):
     """Draw one line a method: mean over the seeds, with one standard deviation each way.
 
     Args:
@@ -42,8 +35,7 @@ def payoff(
     methods = list(dict.fromkeys(str(row["method"]) for row in rows))
     methods.sort(key=lambda method: method in baselines)  # networks first; the order is kept
     counts = sorted({int(row["labels"]) for row in rows})
-    figure, grid = panels(width=7.6, height=4.4)
-    axes = grid[0, 0]
+    figure, ((axes,),) = panels(width=7.6, height=4.4)
     axes.set_xscale("log")
     axes.set_xlim(counts[0] / 1.25, counts[-1] * 1.25)  # before the ticks, or one count warns
     for number, method in enumerate(methods):

@@ -8,7 +8,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#6b6b6b"
 
 
-def panels(rows: int = 1, columns: int = 1, width: float = 6.4, height: float = 4.0, **options):
+def panels(rows=1, columns=1, width=6.4, height=4.0, **options):
     """Return an empty figure and its (rows, columns) array of axes.
 
     Example:
@@ -30,7 +30,7 @@ def tidy(axes):
     axes.set_axisbelow(True)
 
 
-def numbers(values, name: str, dimensions: int | tuple[int, ...] = 1) -> np.ndarray:
+def numbers(values, name, dimensions=1):
     """Return the values as a float array, or say what is wrong with them.
 
     Raises:

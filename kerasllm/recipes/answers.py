@@ -24,9 +24,7 @@ SETTINGS = SpanSettings(
 def main(pretrained: Path, output: Path = Path("runs/answers"), share: float = 1.0) -> None:
     """Train and score; `share` scales the epochs."""
     settings = dataclasses.replace(SETTINGS, epochs=SETTINGS.epochs * share)
-    run = kerasllm.train_span(
-        "squad", output, pretrained=pretrained, settings=settings, resume=True
-    )
+    run = kerasllm.train("squad", output, pretrained=pretrained, settings=settings, resume=True)
     result = kerasllm.evaluate(run)
     note = "" if share == 1 else f"{share:g} of the epochs"
     record(output, f"squad, fine-tuned {pretrained.name}", result, "f1", 60.0, note=note)

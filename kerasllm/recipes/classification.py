@@ -15,7 +15,7 @@ import typer
 
 import kerasllm
 from kerasllm.recipes.record import record
-from kerasllm.training import FinetuneSettings, PretrainSettings
+from kerasllm.training import ClassificationSettings, PretrainSettings
 from kerasllm.utils.errors import check_choice
 
 LSTM = PretrainSettings(
@@ -30,10 +30,10 @@ LSTM = PretrainSettings(
     learning_rate=3e-3,
     steps=1500,
 )
-TUNE = FinetuneSettings(
+TUNE = ClassificationSettings(
     pooling="max", dropout=0.5, word_dropout=0.1, batch_size=64, learning_rate=1e-3, epochs=4.0
 )  # fmt: skip
-ENCODER = FinetuneSettings(
+ENCODER = ClassificationSettings(
     pooling="mean", batch_size=32, learning_rate=7e-5, epochs=3.0, length=128, discriminative=1.2
 )  # fmt: skip
 

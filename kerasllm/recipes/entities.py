@@ -15,11 +15,11 @@ import typer
 
 import kerasllm
 from kerasllm.recipes.record import record
-from kerasllm.training import TaggerSettings
+from kerasllm.training import TaggingSettings
 from kerasllm.utils.errors import check_choice
 
-SCRATCH = TaggerSettings()
-ENCODER = TaggerSettings(learning_rate=1e-4, epochs=3.0, units=128)
+SCRATCH = TaggingSettings()
+ENCODER = TaggingSettings(learning_rate=1e-4, epochs=3.0, units=128)
 TARGETS = {"conll2003": (83.0, 88.0), "resume_ner": (94.0, None), "atis_slu": (95.5, None),
            "snips_slu": (92.0, None)}  # fmt: skip
 
@@ -34,7 +34,7 @@ def main(
     check_choice("data", data, TARGETS)
     settings, epochs = (SCRATCH, 15.0) if pretrained is None else (ENCODER, ENCODER.epochs)
     settings = dataclasses.replace(settings, epochs=epochs * share)
-    run = kerasllm.train_tagger(data, output, pretrained=pretrained, settings=settings, resume=True)
+    run = kerasllm.train(data, output, pretrained=pretrained, settings=settings, resume=True)
     result = kerasllm.evaluate(run)
     spelled = run.config["characters"] and "spelling, "
     how = f"{spelled}BiLSTM, CRF" if pretrained is None else f"fine-tuned {pretrained.name}, CRF"

@@ -61,7 +61,7 @@ def main(
     check_choice("architecture", architecture, choices)
     settings = choices[architecture]
     settings = dataclasses.replace(settings, epochs=settings.epochs * share)
-    run = kerasllm.train_seq2seq(data, output, settings=settings, resume=True)
+    run = kerasllm.train(data, output, settings=settings, resume=True)
     result = kerasllm.evaluate(run)
     title = f"{data}, {architecture} encoder-decoder"
     note = "" if share == 1 else f"{share:g} of the epochs"

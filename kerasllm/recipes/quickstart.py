@@ -12,9 +12,10 @@ import dataclasses
 import time
 from pathlib import Path
 
-from kerasllm import datasets, plots
+from kerasllm import datasets
+from kerasllm.recipes import findings
 from kerasllm.training import (
-    FinetuneSettings,
+    ClassificationSettings,
     PretrainSettings,
     evaluate,
     finetune,
@@ -23,12 +24,10 @@ from kerasllm.training import (
     pretrain,
 )
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.experiments.label_efficiency import draw, summary
-from kerasllm.utils.report import Code, Picture, Table, write_report
+from kerasllm.training.experiments.label_efficiency import draw
 
 LABELS = (100, 300)
 DRAWS = 5
-PROMPT = "Returns the"
 
 # Chosen on the validation split; the test split was scored once, with these.
 PRETRAINING = PretrainSettings(
@@ -49,7 +48,7 @@ PRETRAINING = PretrainSettings(
     weight_decay=0.0,
     eval_every=100,
 )
-FULL = FinetuneSettings(
+FULL = ClassificationSettings(
     head_epochs=20.0,
     epochs=10.0,
     learning_rate=3e-3,
@@ -100,94 +99,12 @@ def quickstart(output="runs/quickstart", *, seed=0, draws=DRAWS, quiet=False):
     rows = draw(train, LABELS[-1], 0)
     tuned = finetune(run, (rows, validation), output / "finetuned", settings=FULL, quiet=True)
     scores = evaluate(tuned, test, with_baselines=False, quiet=True)
-    sample = generate(run, PROMPT, max_new_tokens=60, temperature=0.6, seed=seed)
+    sample = generate(run, findings.PROMPT, max_new_tokens=60, temperature=0.6, seed=seed)
     seconds = time.perf_counter() - began
-    page = _report(output, run, tuned, result, scores, sample, seconds)
-    say(f"\n{_verdict(result)}", style="bold")
+    page = findings.write_page(output, run, tuned, result, scores, sample, seconds)
+    say(f"\n{findings.verdict(result)}", style="bold")
     say(f"Sample: {sample!r}")
     say(f"\nDone in {seconds:.0f} s. Open {page} in a browser. Then try:")
-    for command in _next(output):
-        say(
-            f"  {command}",
-        )
+    for command in findings.next_commands(output):
+        say(f"  {command}")
     return page
-
-
-_METHODS = {
-    "full": "pretrained, fine-tuned",
-    "scratch": "the same network from scratch",
-    "latent_semantic": "latent semantic analysis",
-    "linear": "TF-IDF and logistic regression",
-    "majority": "always the commonest class",
-}
-
-
-def _verdict(result):
-    """Say what the table says, whichever way it went."""
-    cells = {(r["method"], r["labels"]): r["accuracy"] for r in result["summary"]}
-    parts = []
-    for count in LABELS:
-        tuned, scratch, lsa = (
-            cells[name, count] for name in ("full", "scratch", "latent_semantic")
-        )
-        parts.append(
-            f"With {count} labels the pretrained network scores {tuned:.3f}, from scratch "
-            f"{scratch:.3f}, latent semantic analysis {lsa:.3f}."
-        )
-    return " ".join(parts)
-
-
-def _next(output):
-    return (
-        f'kerasllm predict {output}/finetuned "Fit the model to the training data."',
-        f'kerasllm generate {output}/pretrained "{PROMPT}" --temperature 0.6',
-        f"kerasllm payoff {output}/pretrained topic_en --label-counts 100",
-        "kerasllm pretrain YOUR_TEXT.txt && kerasllm finetune runs/pretrained YOUR_LABELS.csv",
-    )
-
-
-def _report(output, run, tuned, result, scores, sample, seconds):
-    table = [
-        [_METHODS.get(row["method"], row["method"]), row["labels"], row["accuracy"], row["sd"]]
-        for row in sorted(summary(result["rows"]), key=lambda r: (r["labels"], -r["accuracy"]))
-    ]
-    points = [{**row, "score": row["accuracy"]} for row in result["rows"]]
-    accuracy, interval = scores["model"]["accuracy"], scores["interval"]["accuracy"]
-    sections = [
-        (
-            "What was done",
-            [
-                "A small LSTM language model was pretrained on docstrings of the libraries "
-                "installed here, and fine-tuned to name the library that a docstring comes from; "
-                "library names are masked in the text. The same network was also trained from "
-                "scratch, and a linear model and latent semantic analysis were fitted to exactly "
-                "the same labelled rows. All are scored on the same test rows, which took no part "
-                "in any choice.",
-                _verdict(result),
-            ],
-        ),
-        (
-            "What pretraining pays",
-            [
-                Table(["method", "labels", "accuracy", "sd over draws"], table),
-                Picture(plots.payoff(points), "Accuracy against the number of labels"),
-            ],
-        ),
-        (
-            "The language model",
-            [
-                Picture(run.path / "figures" / "learning_curves.png", "Pretraining"),
-                Code(sample, f"A sample after {PROMPT!r}: grammar before sense, at this size"),
-            ],
-        ),
-        (
-            "One classifier",
-            [
-                f"Fine-tuned with {LABELS[-1]} labels: accuracy {accuracy:.3f} (95 % interval "
-                f"{interval[0]:.3f} to {interval[1]:.3f}).",
-                Picture(tuned.path / "figures" / "confusion_matrix.png", "Confusion matrix"),
-            ],
-        ),
-        ("What to do next", [Code("\n".join(_next(output)), f"All of this took {seconds:.0f} s.")]),
-    ]
-    return write_report(output, "kerasllm quickstart", sections)

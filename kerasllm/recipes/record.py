@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from kerasllm.training.run import write_text
+from kerasllm.training.folder import write_text
 
 FILE = "result.json"
 _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy")

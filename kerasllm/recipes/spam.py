@@ -15,16 +15,16 @@ import typer
 
 import kerasllm
 from kerasllm.recipes.record import record
-from kerasllm.training import FinetuneSettings, PretrainSettings
+from kerasllm.training import ClassificationSettings, PretrainSettings
 
 LSTM = PretrainSettings(
     objective="masked", hidden_dim=128, units=96, dropout=0.2, lowercase=True,
     vocabulary_size=4000, length=64, batch_size=64, learning_rate=3e-3, steps=400,
 )  # fmt: skip
-TUNE = FinetuneSettings(
+TUNE = ClassificationSettings(
     pooling="max", dropout=0.5, word_dropout=0.1, learning_rate=2e-3, epochs=6.0
 )
-ENCODER = FinetuneSettings(pooling="mean", learning_rate=7e-5, epochs=2.0, length=96)
+ENCODER = ClassificationSettings(pooling="mean", learning_rate=7e-5, epochs=2.0, length=96)
 
 
 def main(

@@ -27,11 +27,14 @@ from kerasllm.reference.attention.positions import *
 from kerasllm.reference.attention.scaled_dot_product import *
 from kerasllm.reference.attention.transformer import *
 from kerasllm.reference.elementary.activations import *
+from kerasllm.reference.elementary.character_cnn import *
 from kerasllm.reference.elementary.dense import *
 from kerasllm.reference.elementary.dropout import *
 from kerasllm.reference.elementary.embedding import *
 from kerasllm.reference.elementary.feed_forward import *
+from kerasllm.reference.elementary.lora import *
 from kerasllm.reference.elementary.normalization import *
+from kerasllm.reference.recurrent.attention_decoder import *
 from kerasllm.reference.recurrent.bidirectional import *
 from kerasllm.reference.recurrent.gru import *
 from kerasllm.reference.recurrent.lstm import *
@@ -41,6 +44,7 @@ from kerasllm.reference.sequence.bpe import *
 from kerasllm.reference.sequence.crf import *
 from kerasllm.reference.sequence.decoding import *
 from kerasllm.reference.sequence.ngram import *
+from kerasllm.reference.sequence.pointer_generator import *
 from kerasllm.reference.training.contrast import *
 from kerasllm.reference.training.losses import *
 from kerasllm.reference.training.optimizers import *

@@ -9,37 +9,19 @@ from kerasllm.text.privacy import Masked, mask_personal_data
 from kerasllm.text.tokenizers.base import Tokenizer
 from kerasllm.text.tokenizers.special import BOS, EOS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK
 from kerasllm.text.tokenizers.splitters import join_words, split_words
-from kerasllm.text.tokenizers.training import KINDS, load_tokenizer, train_tokenizer
+from kerasllm.text.tokenizers.training import (
+    KINDS,
+    load_tokenizer,
+    restore_tokenizer,
+    train_tokenizer,
+)
 from kerasllm.text.windows import pool_windows, truncate, window_batch, windows
-from kerasllm.utils.errors import nearest
 
 __all__ = [
-    "BOS",
-    "EOS",
-    "KINDS",
-    "MASK",
-    "PAD",
-    "SEP",
-    "SPECIAL_TOKENS",
-    "UNK",
-    "Cleaner",
-    "CleaningReport",
-    "LengthReport",
-    "Masked",
-    "TokenCorpus",
-    "Tokenizer",
-    "join_words",
-    "length_report",
-    "load_tokenizer",
-    "mask_personal_data",
-    "nearest",
-    "pad_sequences",
-    "pool_windows",
-    "read_pieces",
-    "sample_texts",
-    "split_words",
-    "train_tokenizer",
-    "truncate",
-    "window_batch",
+    "BOS", "EOS", "KINDS", "MASK", "PAD", "SEP", "SPECIAL_TOKENS", "UNK", "Cleaner",
+    "CleaningReport", "LengthReport", "Masked", "TokenCorpus", "Tokenizer", "join_words",
+    "length_report", "load_tokenizer", "mask_personal_data", "pad_sequences", "pool_windows",
+    "read_pieces", "restore_tokenizer", "sample_texts", "split_words", "train_tokenizer",
+    "truncate", "window_batch",
     "windows",
-]
+]  # fmt: skip

@@ -14,8 +14,6 @@ class Batches:
         steps_per_epoch: steps in which each token or text comes once.
     """
 
-    steps_per_epoch: int
-
     def batch(self, step):
         """Return (inputs, targets) of the step."""
         raise NotImplementedError  # pragma: no cover - every subclass defines it
@@ -81,8 +79,8 @@ class TextBatches(Batches):
     Args:
         sequences: lists of token ids, or `Documents`.
         targets: array with a row a text, or None.
-        batch_size: texts a batch.
-        seed: of the orders.
+        batch_size: texts a batch; all of them when None.
+        seed: of the orders; None reads the texts in their own order.
         bucket: lengths are multiples of this.
         pool: batches sorted together.
         transform: (ids (B, T), targets, generator) -> (inputs, targets), drawn anew each step.
@@ -94,6 +92,7 @@ class TextBatches(Batches):
         if not len(sequences):
             raise ValueError("expected at least one text, received none.")
         self.sequences, self.targets = sequences, targets
+        batch_size = batch_size or len(sequences)
         self.batch_size, self.seed, self.bucket, self.pool = batch_size, seed, bucket, pool
         self.transform = transform
         lengths = getattr(sequences, "lengths", None)
@@ -103,33 +102,41 @@ class TextBatches(Batches):
 
     def _batches_of(self, epoch):
         if epoch != self._epoch:
-            rng = np.random.default_rng([self.seed, epoch])
-            order = rng.permutation(len(self.sequences))
-            size = self.pool * self.batch_size
-            pools = [order[i : i + size] for i in range(0, len(order), size)]
-            order = np.concatenate([p[np.argsort(self.lengths[p], kind="stable")] for p in pools])
-            size = self.batch_size
-            batches = [order[i : i + size] for i in range(0, len(order), size)]
-            self._batches = [batches[i] for i in rng.permutation(len(batches))]
+            self._batches = self._in_order() if self.seed is None else self._shuffled(epoch)
             self._epoch = epoch
         return self._batches
 
-    def _rows(self, step):
+    def _in_order(self):
+        rows = np.arange(len(self.sequences))
+        return [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
+
+    def _shuffled(self, epoch):
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(len(self.sequences))
+        size = self.pool * self.batch_size
+        pools = [order[i : i + size] for i in range(0, len(order), size)]
+        order = np.concatenate([p[np.argsort(self.lengths[p], kind="stable")] for p in pools])
+        size = self.batch_size
+        batches = [order[i : i + size] for i in range(0, len(order), size)]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    def rows(self, step):
+        """Return the numbers of the texts of the step."""
         epoch, position = divmod(step, self.steps_per_epoch)
         return self._batches_of(epoch)[position]
 
     def chosen(self, step):
         """Return the token ids of the step's texts."""
-        return [self.sequences[row] for row in self._rows(step)]
+        return [self.sequences[row] for row in self.rows(step)]
 
     def batch(self, step):
         """Return padded ids (B, T) and the targets, transformed."""
-        rows = self._rows(step)
+        rows = self.rows(step)
         ids = pad_bucketed([self.sequences[row] for row in rows], self.bucket, self.lengths.max())
         targets = None if self.targets is None else self.targets[rows]
         if self.transform is None:
             return ids, targets
-        return self.transform(ids, targets, np.random.default_rng([self.seed, step, 1]))
+        return self.transform(ids, targets, np.random.default_rng([self.seed or 0, step, 1]))
 
 
 def pad_bucketed(sequences, bucket=16, limit=None):
@@ -160,3 +167,28 @@ class ArrayBatches(Batches):
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.inputs))
         rows = order[position * self.batch_size : (position + 1) * self.batch_size]
         return self.inputs[rows], self.targets[rows]
+
+
+class WeightedBatches(Batches):
+    """Batches with a weight for each row, each target, or both multiplied.
+
+    Args:
+        batches: `Batches` that know their `rows`.
+        weights: float array (rows,).
+        table: float array (C,): the weight of a target is that of its number.
+    """
+
+    def __init__(self, batches, weights=None, table=None):
+        self.batches, self.weights, self.table = batches, weights, table
+        self.steps_per_epoch = batches.steps_per_epoch
+
+    def batch(self, step):
+        """Return inputs, targets and weights, of the shape of the rows or of the targets."""
+        inputs, targets = self.batches.batch(step)
+        weight = np.ones(len(targets), "float32")
+        if self.weights is not None:
+            weight = self.weights[self.batches.rows(step)]
+        if self.table is not None:
+            of_targets = self.table[targets]
+            weight = weight.reshape(-1, *[1] * (of_targets.ndim - 1)) * of_targets
+        return inputs, targets, weight.astype("float32")

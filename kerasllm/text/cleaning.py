@@ -14,7 +14,6 @@ Steps, in this order:
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from kerasllm.text.tokenizers.special import check_texts
@@ -29,20 +28,20 @@ _SPACES = re.compile(r"[^\S\n]+")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
-def _control(text: str) -> str:
+def _control(text):
     return _INVISIBLE.sub("", _LINE_END.sub("\n", text))
 
 
-def _nfkc(text: str) -> str:
+def _nfkc(text):
     return unicodedata.normalize("NFKC", text)
 
 
-def _whitespace(text: str) -> str:
+def _whitespace(text):
     text = _SPACES.sub(" ", text).replace(" \n", "\n").replace("\n ", "\n")
     return _EMPTY_LINES.sub("\n\n", text).strip()
 
 
-_STEPS: dict[str, Callable[[str], str]] = {
+_STEPS = {
     "html": html.unescape,
     "control": _control,
     "nfkc": _nfkc,
@@ -104,17 +103,17 @@ class Cleaner:
     lowercase: bool = False
 
     @property
-    def steps(self) -> tuple[str, ...]:
+    def steps(self):
         """Names of the steps that are on, in the order in which they run."""
         return tuple(name for name in _STEPS if getattr(self, name))
 
-    def __call__(self, text: str) -> str:
+    def __call__(self, text):
         """Return the clean text."""
         for name in self.steps:
             text = _STEPS[name](text)
         return text
 
-    def clean_all(self, texts: Iterable[str]) -> tuple[list[str], CleaningReport]:
+    def clean_all(self, texts):
         """Clean many texts and report what each step changed.
 
         Args:
@@ -139,7 +138,7 @@ class Cleaner:
         return clean, CleaningReport(len(clean), changed, examples, emptied)
 
 
-def _around_change(before: str, after: str, width: int = 24) -> tuple[str, str]:
+def _around_change(before, after, width=24):
     pairs = enumerate(zip(before, after, strict=False))
     at = next((i for i, (a, b) in pairs if a != b), min(len(before), len(after)))
     start = max(at - width // 2, 0)

@@ -7,12 +7,44 @@
 Every row of tags has entities: where tags break their scheme, one begins (`find_spans`).
 """
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 
-from kerasllm.text.tag_schemes import scheme_of
 from kerasllm.utils.errors import check_choice
 
 SCHEMES = ("bio", "bioes", "iob1")
+_NAMED = re.compile(r"[BIMES]-.+|O")
+
+
+def is_named(tag):
+    """Return whether a tag marks a name, or its absence: "O", or a letter and a type."""
+    return _NAMED.fullmatch(tag) is not None
+
+
+def scheme_of(sentences):
+    """Return the scheme, one of `tag_schemes.SCHEMES`, in which the tags of sentences are written.
+
+    Args:
+        sentences: list of sequences of tags.
+
+    Example:
+        >>> scheme_of([["O", "I-LOC", "B-LOC"]]), scheme_of([["O", "B-LOC", "I-LOC"]])
+        ('iob1', 'bio')
+        >>> scheme_of([["S-LOC"]]), scheme_of([["B-LOC", "M-LOC", "E-LOC"]]), scheme_of([["NN"]])
+        ('bioes', 'bmes', 'none')
+    """
+    tags = {tag for sentence in sentences for tag in sentence}
+    if tags <= {"O"} or not all(map(is_named, tags)):
+        return "none"
+    prefixes = {tag[0] for tag in tags}
+    if "M" in prefixes:
+        return "bmes"
+    if prefixes & {"E", "S"}:
+        return "bioes"
+    pairs = (pair for sentence in sentences for pair in pairwise(("O", *sentence)))
+    begun = any(tag[0] == "B" and before[2:] != tag[2:] for before, tag in pairs)  # IOB1 writes I-
+    return "bio" if begun or prefixes <= {"O", "B"} else "iob1"
 
 
 def parts_of(tag):

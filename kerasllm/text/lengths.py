@@ -1,12 +1,10 @@
 """Length report: what a context length would cut off, and what the vocabulary lacks."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from kerasllm.text.tokenizers.base import Tokenizer
 from kerasllm.text.tokenizers.special import check_texts
 
 PERCENTILES = (50, 75, 90, 95, 99, 100)
@@ -45,7 +43,7 @@ class LengthReport:
     unknown_pieces: tuple[tuple[str, int], ...]
 
     @property
-    def warnings(self) -> list[str]:
+    def warnings(self):
         """Sentences about what should be changed before training."""
         texts, found = len(self.lengths), []
         if self.all_unknown:
@@ -88,7 +86,7 @@ class LengthReport:
         return "\n".join(lines + [f"  Note: {warning}" for warning in self.warnings])
 
 
-def length_report(texts: Iterable[str], tokenizer: Tokenizer, max_length: int) -> LengthReport:
+def length_report(texts, tokenizer, max_length):
     """Measure texts in tokens.
 
     Args:
@@ -138,7 +136,7 @@ def length_report(texts: Iterable[str], tokenizer: Tokenizer, max_length: int) -
     )
 
 
-def _cut_examples(texts, tokenizer, lengths, max_length, width: int = 30) -> tuple:
+def _cut_examples(texts, tokenizer, lengths, max_length, width=30):
     examples = []
     for i in np.flatnonzero(lengths > max_length)[:EXAMPLES].tolist():
         at = tokenizer.offsets(texts[i])[max_length][0]
@@ -146,7 +144,7 @@ def _cut_examples(texts, tokenizer, lengths, max_length, width: int = 30) -> tup
     return tuple(examples)
 
 
-def _unknown_pieces(texts, tokenizer, indices, most: int = 10) -> tuple:
+def _unknown_pieces(texts, tokenizer, indices, most=10):
     counts = Counter()
     for text in (texts[i] for i in indices[:_READ]):
         pairs = zip(tokenizer.encode(text), tokenizer.offsets(text), strict=True)

@@ -1,15 +1,11 @@
 """Rows of unequal length as one array."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from kerasllm.text.tokenizers.special import PAD
 
 
-def pad_sequences(
-    sequences: Sequence[Sequence[int]], length: int | None = None, dtype: str = "int32"
-) -> np.ndarray:
+def pad_sequences(sequences, length=None, dtype="int32"):
     """Put rows of token ids into one array, padded on the right with 0.
 
     Args:

@@ -4,7 +4,6 @@ Rules find what has a form (addresses, numbers); names of people have none and s
 """
 
 import re
-from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -15,30 +14,30 @@ class Masked(NamedTuple):
     found: dict[str, int]
 
 
-def _luhn(digits: str) -> bool:
+def _luhn(digits):
     """Check a card number's last digit: every second digit from the right is doubled."""
     doubled = [int(d) * (1 + i % 2) for i, d in enumerate(reversed(digits))]
     return sum(d - 9 * (d > 9) for d in doubled) % 10 == 0
 
 
-def _is_card(match: str) -> bool:
+def _is_card(match):
     digits = re.sub(r"\D", "", match)
     return 13 <= len(digits) <= 19 and _luhn(digits)
 
 
-def _is_identity(match: str) -> bool:
+def _is_identity(match):
     """Check a Chinese resident number (GB 11643): 17 digits weighted by 2^(17-i), modulo 11."""
     total = sum(int(digit) * 2 ** (17 - i) for i, digit in enumerate(match[:17]))
     return "10X98765432"[total % 11] == match[17].upper()
 
 
-def _always(_: str) -> bool:
+def _always(_):
     return True
 
 
 # Kind -> pattern, and a check that keeps ordinary numbers. The order matters: an address holds an
 # "@" that a URL may hold too, and a phone number fits into longer numbers.
-_RULES: dict[str, tuple[re.Pattern, Callable[[str], bool]]] = {
+_RULES = {
     "URL": (
         re.compile(
             r"(?<![a-zA-Z0-9])(?:https?://|ftp://|www\.)[^\s<>\"'，。）]+[^\s<>\"'，。）.,;:!?)\]]"
@@ -66,7 +65,7 @@ _RULES: dict[str, tuple[re.Pattern, Callable[[str], bool]]] = {
 KINDS = tuple(_RULES)
 
 
-def mask_personal_data(text: str, kinds: tuple[str, ...] = KINDS) -> Masked:
+def mask_personal_data(text, kinds=KINDS):
     """Replace e-mail and network addresses, URLs, phone, card and identity numbers.
 
     Args:
@@ -97,10 +96,10 @@ def mask_personal_data(text: str, kinds: tuple[str, ...] = KINDS) -> Masked:
     return Masked(text, found)
 
 
-def _replace(text: str, pattern: re.Pattern, check, placeholder: str) -> tuple[str, int]:
+def _replace(text, pattern, check, placeholder):
     count = 0
 
-    def masked(match: re.Match) -> str:
+    def masked(match):
         nonlocal count
         if not check(match[0]):
             return match[0]

@@ -8,45 +8,10 @@
 Data sets hold BIO or BIOES: IOB1 is turned into BIO, BMES into BIOES.
 """
 
-import re
-
-from kerasllm.utils.errors import nearest
+from kerasllm.text.entities import convert_tags, is_named, scheme_of
+from kerasllm.utils.errors import check_choice
 
 SCHEMES = ("bio", "iob1", "bioes", "bmes", "none")
-_NAMED = re.compile(r"[BIMES]-.+|O")
-
-
-def scheme_of(sentences):
-    """Return the scheme, one of `SCHEMES`, in which the tags of sentences are written.
-
-    Args:
-        sentences: list of sequences of tags.
-
-    Example:
-        >>> scheme_of([["O", "I-LOC", "B-LOC"]]), scheme_of([["O", "B-LOC", "I-LOC"]])
-        ('iob1', 'bio')
-        >>> scheme_of([["S-LOC"]]), scheme_of([["B-LOC", "M-LOC", "E-LOC"]]), scheme_of([["NN"]])
-        ('bioes', 'bmes', 'none')
-    """
-    tags = {tag for sentence in sentences for tag in sentence}
-    if tags <= {"O"} or not all(_NAMED.fullmatch(tag) for tag in tags):
-        return "none"
-    prefixes = {tag[0] for tag in tags}
-    if "M" in prefixes:
-        return "bmes"
-    if prefixes & {"E", "S"}:
-        return "bioes"
-    begun = any(_begins(*pair) for sentence in sentences for pair in _pairs(sentence))
-    return "bio" if begun or prefixes <= {"O", "B"} else "iob1"
-
-
-def _begins(before, tag):
-    """Whether a B- tag stands where IOB1 would write I-."""
-    return tag[0] == "B" and before[2:] != tag[2:]
-
-
-def _pairs(tags):
-    return zip(("O", *tags), tags, strict=False)
 
 
 def bio_from_iob1(tags):
@@ -58,10 +23,7 @@ def bio_from_iob1(tags):
         >>> bio_from_iob1(["I-LOC", "I-LOC", "B-LOC", "O", "I-PER"])
         ('B-LOC', 'I-LOC', 'B-LOC', 'O', 'B-PER')
     """
-    return tuple(
-        "B" + tag[1:] if tag[0] == "I" and before[2:] != tag[2:] else tag
-        for before, tag in _pairs(tags)
-    )
+    return tuple(convert_tags(tags, "bio"))
 
 
 def bioes_from_bmes(tags):
@@ -81,15 +43,8 @@ def mended_bmes(tags):
         >>> mended_bmes(["B-ORG", "M-ORG", "O", "M-LOC", "M-LOC", "E-LOC", "E-LOC", "B-PER"])
         ('B-ORG', 'E-ORG', 'O', 'B-LOC', 'M-LOC', 'E-LOC', 'S-LOC', 'S-PER')
     """
-    begins = [
-        tag[0] in "BS" or before[2:] != tag[2:] or before[0] in "ES" for before, tag in _pairs(tags)
-    ]
-    mended = []
-    for tag, first, next_first in zip(tags, begins, [*begins[1:], True], strict=True):
-        last = tag[0] in "ES" or next_first
-        letter = {(True, True): "S", (True, False): "B", (False, True): "E"}.get((first, last), "M")
-        mended.append(tag if tag == "O" else letter + tag[1:])
-    return tuple(mended)
+    mended = convert_tags(tags, "bioes")
+    return tuple("M" + tag[1:] if tag[0] == "I" else tag for tag in mended)
 
 
 def first_break(tags, scheme):
@@ -144,11 +99,7 @@ def unified(sentences, scheme="auto"):
         >>> unified([["O", "I-LOC"]])
         ([('O', 'B-LOC')], {'scheme': 'bio', 'tags_converted': 'iob1 to bio'})
     """
-    if scheme not in ("auto", *SCHEMES):
-        raise ValueError(
-            f"scheme must be one of {['auto', *SCHEMES]}, received {scheme!r}."
-            + nearest(scheme, SCHEMES)
-        )
+    check_choice("scheme", scheme, ("auto", *SCHEMES))
     found = scheme_of(sentences) if scheme == "auto" else scheme
     convert = {"iob1": bio_from_iob1, "bmes": bioes_from_bmes}.get(found, tuple)
     target = {"iob1": "bio", "bmes": "bioes"}.get(found, found)
@@ -172,7 +123,7 @@ class BrokenTagsError(ValueError):
 def _check(written, sentences, scheme):
     for number, tags in enumerate(sentences):
         for position, tag in enumerate(tags):
-            if not _NAMED.fullmatch(tag) or (scheme == "bio" and tag[0] in "ES"):
+            if not is_named(tag) or (scheme == "bio" and tag[0] in "ES"):
                 letters = "B-, I-" if scheme == "bio" else "B-, I-, E-, S-"
                 raise BrokenTagsError(
                     number,

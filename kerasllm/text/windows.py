@@ -3,12 +3,12 @@
 Overlapping windows each get a prediction; `pool_windows` makes one prediction a text of them.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from kerasllm.utils.errors import check_choice
 
-def truncate(ids: Sequence[int], length: int, keep: str = "head") -> list[int]:
+
+def truncate(ids, length, keep="head"):
     """Cut token ids to a length.
 
     Args:
@@ -24,15 +24,14 @@ def truncate(ids: Sequence[int], length: int, keep: str = "head") -> list[int]:
     _check_positive("length", length)
     ids = list(ids)
     heads = {"head": length, "tail": 0, "both": length // 4}
-    if keep not in heads:
-        raise ValueError(f"expected keep as one of head, tail, both, received {keep!r}")
+    check_choice("keep", keep, heads)
     if len(ids) <= length:
         return ids
     head = heads[keep]
     return ids[:head] + ids[len(ids) - (length - head) :]
 
 
-def windows(ids: Sequence[int], length: int, stride: int | None = None) -> list[list[int]]:
+def windows(ids, length, stride=None):
     """Cut token ids into windows that overlap; every token is in one at least.
 
     Args:
@@ -64,9 +63,7 @@ def windows(ids: Sequence[int], length: int, stride: int | None = None) -> list[
     return [ids[i * stride : i * stride + length] for i in range(count)]
 
 
-def window_batch(
-    sequences: Sequence[Sequence[int]], length: int, stride: int | None = None
-) -> tuple[list[list[int]], np.ndarray]:
+def window_batch(sequences, length, stride=None):
     """Cut several texts into windows and note whose they are.
 
     Returns:
@@ -81,7 +78,7 @@ def window_batch(
     return [window for part in parts for window in part], owners
 
 
-def pool_windows(predictions: np.ndarray, owners: Sequence[int], how: str = "mean") -> np.ndarray:
+def pool_windows(predictions, owners, how="mean"):
     """Make one prediction a text of the predictions of its windows.
 
     Args:
@@ -101,8 +98,7 @@ def pool_windows(predictions: np.ndarray, owners: Sequence[int], how: str = "mea
                [1. , 0. ]])
     """
     predictions, owners = np.asarray(predictions), np.asarray(owners, "int64")
-    if how not in ("mean", "max"):
-        raise ValueError(f"expected how as 'mean' or 'max', received {how!r}")
+    check_choice("how", how, ("mean", "max"))
     if len(predictions) != len(owners):
         raise ValueError(
             f"expected one owner a prediction, received {len(predictions)} predictions and "
@@ -125,6 +121,6 @@ def pool_windows(predictions: np.ndarray, owners: Sequence[int], how: str = "mea
     return pooled / weights
 
 
-def _check_positive(name: str, value: int) -> None:
+def _check_positive(name, value):
     if value < 1:
         raise ValueError(f"expected {name} of 1 or more, received {value}")

@@ -1,34 +1,27 @@
-"""Pretrain, fine-tune, evaluate, predict and generate, each through one run folder."""
+"""Train, fine-tune, pretrain, evaluate, predict and generate, each through one run folder."""
 
 import importlib
 
 _NAMES = {
-    "FinetuneSettings": "settings.classification",
+    "ClassificationSettings": "settings.classification",
     "PretrainSettings": "settings.pretraining",
     "Run": "run",
     "Seq2SeqSettings": "settings.seq2seq",
-    "TaggerSettings": "settings.tagging",
+    "SpanSettings": "settings.span",
+    "TaggingSettings": "settings.tagging",
     "TrainingDivergedError": "engine.loop",
-    "cross_validate": "experiments.crossvalidation",
-    "crossvalidate": "folds",
-    "evaluate": "evaluation",
-    "evaluate_seq2seq": "seq2seq",
-    "evaluate_span": "spans",
-    "evaluate_tagger": "tagging",
+    "crossvalidate": "experiments.crossvalidation",
+    "evaluate": "run",
     "export_checkpoint": "importing",
-    "finetune": "finetuning",
-    "generate": "prediction",
+    "finetune": "trainer",
+    "generate": "run",
     "import_checkpoint": "importing",
     "load_run": "run",
     "payoff": "experiments.label_efficiency",
-    "predict": "prediction",
-    "predict_seq2seq": "seq2seq",
-    "predict_span": "spans",
-    "predict_tagger": "tagging",
-    "pretrain": "pretraining",
-    "train_seq2seq": "seq2seq",
-    "train_span": "spans",
-    "train_tagger": "tagging",
+    "predict": "run",
+    "pretrain": "trainer",
+    "score_folds": "experiments.crossvalidation",
+    "train": "trainer",
 }
 __all__ = sorted(_NAMES)
 

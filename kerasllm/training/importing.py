@@ -1,9 +1,15 @@
 """Checkpoints of other projects as run folders, and runs as checkpoints for `transformers`."""
 
-from kerasllm.models import CausalLM, TextEncoder
+from kerasllm.models import (
+    CausalLM,
+    CausalPreprocessor,
+    ClassificationPreprocessor,
+    TextEncoder,
+)
 from kerasllm.models.hub import load_checkpoint, save_checkpoint
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.run import Run, load_run, weights_hash
+from kerasllm.training.folder import weights_hash
+from kerasllm.training.run import Run, as_run
 
 
 def import_checkpoint(source, output="runs/imported", *, revision=None, dropout=None, quiet=False):
@@ -34,14 +40,19 @@ def import_checkpoint(source, output="runs/imported", *, revision=None, dropout=
             "vocab.json and merges.txt), found none: fetch them too."
         )
     causal = backbone.settings.causal
-    model = CausalLM(backbone) if causal else TextEncoder(backbone)
+    length = backbone.settings.max_length
+    if causal:
+        model = CausalLM(backbone, preprocessor=CausalPreprocessor(tokenizer, length))
+    else:
+        reader = ClassificationPreprocessor(tokenizer, length=length)
+        model = TextEncoder(backbone, preprocessor=reader)
     run = Run.create(output)
     run.begin(_config(info, model, tokenizer), tokenizer)
     run.save(model, tokenizer)
     report.say(f"Imported {info} into {run.path}", style="bold")
     report.say(
         f"  {model.count_params():,} weights, {tokenizer.vocabulary_size:,} tokens in the "
-        f"vocabulary, texts of up to {backbone.settings.max_length} tokens"
+        f"vocabulary, texts of up to {length} tokens"
     )
     report.say("  to fine-tune it, begin with learning_rate=1e-4 or lower and epochs=2")
     return run
@@ -50,7 +61,8 @@ def import_checkpoint(source, output="runs/imported", *, revision=None, dropout=
 def _config(info, model, tokenizer):
     causal = isinstance(model, CausalLM)
     return {
-        "kind": "imported",
+        "task": "language_model",
+        "encoder": not causal,
         "settings": {
             "objective": "causal" if causal else "masked",
             "length": model.backbone.settings.max_length,
@@ -83,7 +95,7 @@ def export_checkpoint(run, folder, *, quiet=False):
     Raises:
         ValueError: a backbone or a tokenizer of a form that `transformers` does not know.
     """
-    run = run if isinstance(run, Run) else load_run(run)
+    run = as_run(run)
     folder = save_checkpoint(run.backbone, run.tokenizer, folder)
     title = "AutoModelForCausalLM" if isinstance(run.model, CausalLM) else "AutoModel"
     Progress(quiet).say(f"  saved in {folder}, for transformers.{title}.from_pretrained(folder)")

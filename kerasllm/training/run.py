@@ -1,165 +1,63 @@
-"""The run folder: what a training command leaves, and what any later command takes.
+"""A trained run and what it can do: be scored, answer, go on with a text."""
 
-config.json     kind, resolved settings, versions, seed, data fingerprints
-tokenizer.json  the tokenizer
-model.keras     the task with its backbone
-history.csv     one row a validation
-metrics.json    the last evaluation
-figures/        *.png
-checkpoint/     what resume needs
-"""
-
-import contextlib
-import hashlib
-import json
-import os
-import platform
-import tempfile
-from importlib.metadata import version
+import dataclasses
 from pathlib import Path
 
-import numpy as np
-
-from kerasllm import __version__
-from kerasllm.utils.files import whole_file
-
-RESULTS = ("model.keras", "metrics.json", "history.csv", "moved.json")
-
-
-@contextlib.contextmanager
-def writing(what):
-    """Say what could not be written, and the cure, when the disk is full or not writable."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None:  # said already
-            raise
-        raise OSError(
-            f"{what} cannot be written ({error.strerror}): free some space, mend the permissions, "
-            "or choose another --output."
-        ) from error
+from kerasllm.datasets import Dataset, Text
+from kerasllm.datasets.sources import Source, texts_of
+from kerasllm.training.engine.compilation import compile_model
+from kerasllm.training.evaluation import evaluate_run
+from kerasllm.training.folder import RunFolder
+from kerasllm.training.generation import generate_with
 
 
-class Run:
-    """A run folder on disk; its model and tokenizer are loaded when first asked for."""
+class Run(RunFolder):
+    """A run folder on disk, with the verbs of a trained model.
 
-    def __init__(self, path):
-        self.path = Path(path)
-        self._model = self._tokenizer = None
+    run = kerasllm.load_run("runs/topics")
+    run.evaluate()
+    run.predict(["The striker scored twice."])
+    """
 
-    @classmethod
-    def create(cls, path):
-        """Make the folder; fail before any work when nothing can be written there."""
-        run = cls(path)
-        with writing(f"the run folder {run.path}"):
-            (run.path / "figures").mkdir(parents=True, exist_ok=True)
-            (run.path / "checkpoint").mkdir(exist_ok=True)
-            tempfile.TemporaryFile(dir=run.path).close()
-        return run
+    def evaluate(self, data=None, *, split="test", with_baselines=True, quiet=False):
+        """Score the run on held-out data; see `evaluate`."""
+        return evaluate_run(self, data, split, with_baselines, quiet)
 
-    def begin(self, config, tokenizer, resume=False):
-        """Write config and tokenizer.
-
-        Unless resuming, remove what an earlier run left: its weights must never be taken for
-        those that the new config describes.
-        """
-        with writing(f"the run folder {self.path}"):
-            left = () if resume else (*RESULTS, *self.path.glob("checkpoint/*.npz"))
-            for name in left:
-                (self.path / name).unlink(missing_ok=True)
-            self.write_json("config.json", {**config, "versions": versions()})
-            tokenizer.save(self.path / "tokenizer.json")
-
-    @property
-    def config(self):
-        """Return what config.json says, in the words of today."""
-        config = self.read_json("config.json")
-        if "several_labels" in config:  # of runs written before
-            config["multilabel"] = config.pop("several_labels")
-        return config
-
-    @property
-    def metrics(self):
-        """Return the last evaluation, {} before one."""
-        return self.read_json("metrics.json") if (self.path / "metrics.json").exists() else {}
-
-    @property
-    def settings(self):
-        """Return the resolved settings, as a dict."""
-        return self.config["settings"]
-
-    @property
-    def tokenizer(self):
-        """Return the tokenizer."""
-        if self._tokenizer is None:
-            from kerasllm.text import load_tokenizer
-
-            self._require("tokenizer.json")
-            self._tokenizer = load_tokenizer(self.path / "tokenizer.json")
-        return self._tokenizer
-
-    @property
-    def model(self):
-        """Return the trained task; refuses code and a tokenizer that is not the model's."""
-        if self._model is None:
-            model = load_model(self._require("model.keras"))
-            check_tokenizer(self.tokenizer, model, self.config.get("tokenizer"))
-            self._model = model
-        return self._model
-
-    @property
-    def backbone(self):
-        """Return the backbone of the trained task.
-
-        Raises:
-            ValueError: the run holds an encoder-decoder, which has none.
-        """
-        if not hasattr(self.model, "backbone"):
+    def predict(self, texts, **options):
+        """Return the answers to raw examples; see `predict`."""
+        if options.get("attention") and self.config["task"] != "seq2seq":
             raise ValueError(
-                f"{self.path} holds a {type(self.model).__name__}, which has no backbone to start "
-                "from: give a run of `kerasllm pretrain` or `kerasllm import`."
+                f"{self.path} holds a {type(self.model).__name__}, and only an encoder-decoder "
+                "looks from its answer at a source: leave attention out, or use `kerasllm trace`."
             )
-        return self.model.backbone
+        return self.model.answers(texts, **options)
 
-    def save(self, model, tokenizer):
-        """Write tokenizer and model, each whole or not at all."""
-        tokenizer.save(self.path / "tokenizer.json")
-        where = tempfile.TemporaryDirectory(dir=self.path, ignore_cleanup_errors=True)
-        with writing(f"the model in {self.path}"), where as folder:
-            whole = Path(folder) / "model.keras"
-            model.save(whole)
-            os.replace(whole, self.path / "model.keras")
-        self._model, self._tokenizer = model, tokenizer
+    def generate(self, prompt="", **options):
+        """Continue a text; see `generate`."""
+        return generate_with(self, prompt, **options)
 
-    def write_json(self, name, content):
-        """Write a JSON file, whole or not at all."""
-        write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    def examples(self, data, rows, seed=0):
+        """Return a few validation examples of data as a `Dataset` that the task reads."""
+        held, _, _ = self.shape.held_out_rows(self.config, data, "validation")
+        if isinstance(held, Source):
+            texts = (Text(text) for text in texts_of(held) if text.strip())
+            held = Dataset(texts, name=held.name, split="validation", task="language_model")
+        return held.take(min(rows, len(held)), seed)
 
-    def write_figure(self, name, figure):
-        """Write a figure to figures/NAME.png."""
-        (self.path / "figures").mkdir(exist_ok=True)
-        figure.savefig(self.path / "figures" / f"{name}.png", dpi=120)
+    def compiled(self, steps):
+        """Return the model, compiled with the loss and the optimizer of its training.
 
-    def _require(self, name):
-        path = self.path / name
-        if not path.is_file():
-            there = ", ".join(sorted(p.name for p in self.path.iterdir())) or "nothing"
-            raise FileNotFoundError(
-                f"expected {name} in the run folder {self.path}, found {there}: the training was "
-                "cut off or files were moved. Run the same command with --resume, or train again."
-            )
-        return path
+        The schedule begins at the peak: a warm-up would hardly move a weight.
 
-    def read_json(self, name):
-        """Return what a JSON file of the folder says."""
-        path = self._require(name)
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(
-                f"{path} is not valid JSON ({error}): the folder is damaged. Train again, or "
-                "restore the file from a copy."
-            ) from error
+        Args:
+            steps: that the schedule is for.
+        """
+        known = {field.name for field in dataclasses.fields(self.shape)}
+        given = {name: value for name, value in self.settings.items() if name in known}
+        settings = self.shape(**{**given, "warmup": 0.0, "xla": False})
+        loss, weights = settings.make_loss(self.model), settings.loss_weights()
+        compile_model(self.model, loss, settings, max(steps, 2), None, loss_weights=weights)
+        return self.model
 
     def __repr__(self):
         return f"Run({str(self.path)!r})"
@@ -176,78 +74,70 @@ def load_run(path):
     if not path.is_dir():
         raise FileNotFoundError(
             f"expected a run folder, there is none at {path}: give the --output of an earlier "
-            "`kerasllm pretrain` or `kerasllm finetune`."
+            "`kerasllm pretrain`, `kerasllm train` or `kerasllm finetune`."
         )
-    run = Run(path)
-    if "settings" not in run.config or "kind" not in run.config:
+    run, config = Run(path), Run(path).config
+    if not isinstance(config, dict) or "settings" not in config or "task" not in config:
         raise ValueError(f"{path}/config.json does not describe a run: train again.")
     return run
 
 
-def load_model(path):
-    """Return the model in a .keras file, refusing files that hold code."""
-    import keras
-
-    import kerasllm.models  # noqa: F401 - registers the classes that the file names
-
-    try:
-        model = keras.saving.load_model(path, safe_mode=True, compile=False)
-    except Exception as error:
-        if "safe_mode" in str(error) or "unsafe" in str(error) or "lambda" in str(error).lower():
-            raise ValueError(
-                f"{path} holds code (a Lambda layer or the like) that would run on loading: it is "
-                "refused. Load it yourself with keras.saving.load_model(..., safe_mode=False) only "
-                "if you trust its author."
-            ) from error
-        raise ValueError(
-            f"{path} cannot be read as a Keras model ({type(error).__name__}: "
-            f"{str(error).splitlines()[0][:200]}): the file is damaged or of another version. "
-            "Train again, or restore it from a copy."
-        ) from error
-    if not (hasattr(model, "backbone") or hasattr(model, "encode")):  # seq2seq has no backbone
-        raise ValueError(
-            f"expected a model with a backbone in {path}, received a {type(model).__name__} that "
-            "kerasllm did not write: use the model.keras of a run folder."
-        )
-    return model
+def as_run(run):
+    """Return a run that is given as one, or as the path of its folder."""
+    return run if isinstance(run, Run) else load_run(run)
 
 
-def weights_hash(model):
-    """Return the sha256 of all weights of a model, by which the same one is known again."""
-    digest = hashlib.sha256()
-    for weight in model.get_weights():
-        digest.update(np.ascontiguousarray(weight).tobytes())
-    return digest.hexdigest()
+def evaluate(run, data=None, *, split="test", with_baselines=True, quiet=False):
+    """Score a run on held-out data, beside the baselines, and write metrics.json.
+
+    Args:
+        run: run folder or `Run`.
+        data: name, path or `Dataset`, or texts for a language model; the run's own data when
+            None. A `Dataset`, texts and a text file other than the run's own are scored whole.
+        split: "test" or "validation".
+        with_baselines: train and score the baselines on the same rows too.
+        quiet: print nothing.
+
+    Returns:
+        dict: "data", "split", "rows", "model" (the scores), "interval" (their 95 % bootstrap
+        intervals), and "baselines" ({name: scores}).
+
+    Raises:
+        ValueError: the data are for another task, or have labels that the model does not know.
+    """
+    return as_run(run).evaluate(data, split=split, with_baselines=with_baselines, quiet=quiet)
 
 
-def check_tokenizer(tokenizer, model, fingerprint=None):
-    """Raise unless the tokenizer is the one that the model was trained with."""
-    size = getattr(model, "backbone", model).settings.vocabulary_size
-    other = fingerprint is not None and tokenizer.fingerprint != fingerprint
-    if tokenizer.vocabulary_size != size or other:
-        raise ValueError(
-            f"the tokenizer does not belong to the model: it has {tokenizer.vocabulary_size} "
-            f"tokens, the model embeds {size}"
-            + (", and its fingerprint differs from the one in config.json" if other else "")
-            + ". Use the tokenizer.json of the same run."
-        )
+def predict(run, texts, **options):
+    """Return a run's answers to raw text.
+
+    Args:
+        run: run folder or `Run`.
+        texts: list of texts (one text alone is taken for a list of one); for a model that finds
+            answers, of pairs (question, context).
+        **options: `attention=True` for an encoder-decoder: also return what it looked at.
+
+    Returns:
+        list of dicts, by the run's task: label (or labels) and probabilities; tokens, tags and
+        entities; answer, start and score; answer; loss and perplexity. Each has a warning where a
+        text was cut or holds nothing that the tokenizer knows, else None.
+
+    Raises:
+        ValueError: the run has no attention to return.
+    """
+    return as_run(run).predict(texts, **options)
 
 
-def write_text(path, text):
-    """Write a text file atomically."""
-    with writing(path), whole_file(path) as file:
-        file.write(text)
+def generate(run, prompt="", **options):
+    """Continue a prompt with a causal language model.
 
+    Args:
+        run: run folder or `Run` of `pretrain` with objective "causal".
+        prompt: text, or list of texts; an empty one begins a new text.
+        **options: of `kerasllm.training.generation.generate_with`: max_new_tokens, temperature,
+            top_k, top_p, repetition_penalty, beam, prefix, stop, seed, stream.
 
-def versions():
-    """Return the versions that a result depends on."""
-    import keras
-
-    backend = keras.backend.backend()
-    packages = ("keras", backend, "numpy", "tokenizers", "scikit-learn")
-    return {
-        "kerasllm": __version__,
-        "python": platform.python_version(),
-        "backend": backend,
-        **{name: version(name) for name in packages},
-    }
+    Returns:
+        The prompt with its continuation, or a list of them, or with `stream=True` a generator.
+    """
+    return as_run(run).generate(prompt, **options)

@@ -1,10 +1,9 @@
 """Messages for a learner: what was expected, what was received, what to do."""
 
 import difflib
-from collections.abc import Iterable
 
 
-def nearest(name: str, choices: Iterable[str]) -> str:
+def nearest(name, choices):
     """Suggest the choice that looks most like a mistyped name.
 
     Args:
@@ -26,10 +25,16 @@ def nearest(name: str, choices: Iterable[str]) -> str:
 
 
 def check_choice(name, value, choices):
-    """Raise with the choices and the nearest one unless `value` is among them."""
-    if value not in choices:
-        from kerasllm.utils.errors import nearest
+    """Raise with the choices and the nearest one unless `value` is among them.
 
+    Example:
+        >>> check_choice("kind", "wrod", ("word", "bpe"))
+        Traceback (most recent call last):
+        ...
+        ValueError: expected kind to be one of ['bpe', 'word'], received 'wrod'. Did you mean
+        'word'?
+    """
+    if value not in choices:
         raise ValueError(
             f"expected {name} to be one of {sorted(choices)}, received {value!r}."
             + nearest(value, choices)

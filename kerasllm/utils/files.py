@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def whole_file(path: str | os.PathLike, mode: str = "w"):
+def whole_file(path, mode="w"):
     r"""Open a file beside `path`, which takes its place when the block ends without an error.
 
     A process killed at any moment leaves the file that was there before. The new one may be read

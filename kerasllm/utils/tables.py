@@ -1,9 +1,153 @@
-"""A table with a row for each token, for terminals and notebooks."""
+"""A table as text for a terminal, in colour, as Markdown and as HTML; and what shows itself alike.
 
-import html
-from typing import NamedTuple
+    table = Table(("method", "accuracy"), [("linear", 0.5), ("network", 0.625)], "Spam")
+    print(table)        # or table.print(), in colour, or table.markdown()
+    table               # at a prompt as text, in a notebook as HTML
 
-__all__ = ["TokenTable", "readable"]
+Columns are aligned by what a terminal shows: a Chinese sign takes two places.
+"""
+
+from kerasllm.utils.pages import element
+
+# What a row is marked as, in HTML (the pages know these colours and have others in the dark) and
+# at a terminal. A heading is a row of its own.
+_STYLES = {
+    "good": ("color:#2e7d32", "green"),
+    "close": ("color:#b26a00", "yellow"),
+    "bad": ("color:#c62828;font-weight:bold", "bold red"),
+    "heading": ("", "bold cyan"),
+    "": ("", None),
+}
+_SIGNS = {"✓": "green", "✗": "bold red", "·": "dim"}
+
+
+class Shown:
+    """Says the same by `print`, at a prompt and in a notebook: its `table`, or its `__str__`."""
+
+    def __str__(self):
+        return str(self.table)
+
+    def __repr__(self):
+        return str(self)
+
+    def _repr_html_(self):
+        return self.table._repr_html_()
+
+
+class Table(Shown):
+    """Rows under named columns.
+
+    Numbers are set to the right, with 4 decimals where a column stays below 10, else 2.
+
+    Args:
+        columns: one text a column; () for a table without a head.
+        rows: each as long as `columns`: texts, numbers or None.
+        title: what the table shows.
+        marks: for each row "good", "close", "bad", "heading" or ""; none if left out.
+        right: places of columns of texts that are set to the right as well.
+
+    Raises:
+        ValueError: a row that is longer or shorter than the columns.
+
+    Example:
+        >>> print(Table(("name", "rows"), [("天气", 1234), ("b", None)]))
+        name   rows
+        ----  -----
+        天气  1,234
+        b         –
+    """
+
+    def __init__(self, columns, rows, title="", marks=(), right=()):
+        self.columns, self.title = tuple(columns), title
+        self.rows = tuple(map(tuple, rows))
+        self.marks = tuple(marks) or ("",) * len(self.rows)
+        wanted = len(self.columns or (self.rows or ((),))[0])
+        for row in self.rows:
+            if len(row) != wanted:
+                raise ValueError(
+                    f"expected table rows of {wanted} cells, received {list(row)}; give one cell "
+                    "for each column"
+                )
+        self.right = {k for k, cells in enumerate(self._by_column()) if _are_numbers(cells)}
+        self.right |= set(right)
+
+    def _by_column(self):
+        return list(zip(*self.rows, strict=True))
+
+    def cells(self):
+        """Return the rows as tuples of texts."""
+        formatted = [_formatted(cells) for cells in self._by_column()]
+        return list(zip(*formatted, strict=True))
+
+    def __str__(self):
+        lines = [*([self.columns] if self.columns else []), *self.cells()]
+        widths = [max(map(_width, cells)) for cells in zip(*lines, strict=True)]
+        if self.columns:
+            lines.insert(1, tuple("-" * width for width in widths))
+        text = ("  ".join(map(self._padded, line, widths, range(len(line)))) for line in lines)
+        return "\n".join([*([self.title] if self.title else []), *map(str.rstrip, text)])
+
+    def _padded(self, cell, width, place):
+        room = " " * (width - _width(cell))
+        return room + cell if place in self.right else cell + room
+
+    def markdown(self):
+        """Return the lines of a table in Markdown."""
+        rules = ("---:" if k in self.right else "---" for k in range(len(self.columns)))
+        rows = ([c.replace("|", r"\|") for c in row] for row in (self.columns, *self.cells()))
+        head, *body = ("| " + " | ".join(row) + " |" for row in rows)
+        return [head, "|" + "|".join(rules) + "|", *body]
+
+    def _repr_html_(self):
+        rows = [self._html_row("td", *pair) for pair in zip(self.cells(), self.marks, strict=True)]
+        return element(
+            "table",
+            *([element("caption", self.title)] if self.title else []),
+            *([element("thead", self._html_row("th", self.columns, ""))] if self.columns else []),
+            element("tbody", *rows),
+        )
+
+    def _html_row(self, tag, cells, mark):
+        if mark == "heading":
+            return element("tr", element("th", cells[0], colspan=len(cells)))
+        shown = (
+            element(tag, cell, class_="number" if k in self.right else "")
+            for k, cell in enumerate(cells)
+        )
+        return element("tr", *shown, style=_STYLES[mark][0])
+
+    def fitting(self, width):
+        """Return the table with as many columns as a terminal of that width shows whole."""
+        room, kept = width, 0
+        for cells in zip(self.columns, *self.cells(), strict=True):
+            room -= max(map(_width, cells)) + 3
+            if room < 0:
+                break
+            kept += 1
+        kept = max(kept, 2)
+        left = len(self.columns) - kept
+        more = f"  ({left} more columns in a wider terminal)" if left > 0 else ""
+        rows = (row[:kept] for row in self.rows)
+        right = (k for k in self.right if k < kept)
+        return Table(self.columns[:kept], rows, self.title + more, self.marks, right)
+
+    def print(self, console=None):
+        """Print the table with rich, to `console` or to the terminal; wide columns are wrapped."""
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table as Drawn
+        from rich.text import Text
+
+        drawn = Drawn(box=SIMPLE_HEAD, pad_edge=False)
+        for k, name in enumerate(self.columns):
+            drawn.add_column(Text(name), justify="right" if k in self.right else "left")
+        for cells, mark in zip(self.cells(), self.marks, strict=True):
+            shown = (Text(cell, _SIGNS.get(cell, "")) for cell in cells)
+            drawn.add_row(*shown, style=_STYLES[mark][1])
+        console = console or Console()
+        if self.title:
+            console.print(self.title, style="bold cyan", markup=False, highlight=False)
+        console.print(drawn)
 
 
 def readable(token):
@@ -18,74 +162,29 @@ def readable(token):
     return "␣" * spaces + text[spaces:]
 
 
-class TokenTable(NamedTuple):
-    """Rows of short texts under named columns."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def __str__(self):
-        lines = [self.columns, *self.rows]
-        widths = [max(_width(line[k]) for line in lines) for k in range(len(self.columns))]
-
-        def padded(line):
-            cells = zip(line, widths, strict=True)
-            return "  ".join(cell + " " * (width - _width(cell)) for cell, width in cells)
-
-        rule = "  ".join("-" * width for width in widths)
-        body = [padded(lines[0]), rule, *map(padded, lines[1:])]
-        return "\n".join([self.title, *(line.rstrip() for line in body)])
-
-    __repr__ = __str__
-
-    __repr__ = __str__
-
-    def _repr_html_(self):
-        def line(cells, tag):
-            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
-
-        body = "".join(line(row, "td") for row in self.rows)
-        return (
-            f"<table><caption>{html.escape(self.title)}</caption>"
-            f"<thead>{line(self.columns, 'th')}</thead><tbody>{body}</tbody></table>"
-        )
-
-    def fitting(self, width):
-        """Return the table with as many columns as a terminal of that width shows whole."""
-        room, kept = width, 0
-        for cells in zip(self.columns, *self.rows, strict=True):
-            room -= max(map(_width, cells)) + 3
-            if room < 0:
-                break
-            kept += 1
-        kept = max(kept, 2)
-        left = len(self.columns) - kept
-        more = f"  ({left} more columns in a wider terminal)" if left else ""
-        rows = tuple(row[:kept] for row in self.rows)
-        return TokenTable(self.title + more, self.columns[:kept], rows)
-
-    def print(self, console=None):
-        """Print the table with rich, to `console` or to the terminal, cut to its width."""
-        from rich.box import SIMPLE_HEAD
-        from rich.console import Console
-        from rich.markup import escape
-        from rich.table import Table
-
-        console = console or Console()
-        shown = self.fitting(console.width)
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for number, name in enumerate(shown.columns):
-            style = "bold" if number == 1 else None  # the token
-            table.add_column(escape(name), style=style, no_wrap=True)
-        for row in shown.rows:
-            table.add_row(*map(escape, row))
-        console.print(shown.title, style="bold cyan", markup=False, highlight=False)
-        console.print(table)
-
-
 def _width(text):
     """Return the columns that a text takes in a terminal: two for a Chinese sign."""
     from rich.cells import cell_len
 
     return cell_len(text)
+
+
+def _is_number(cell):
+    return hasattr(cell, "__float__") and not isinstance(cell, str | bool)
+
+
+def _are_numbers(cells):
+    return any(map(_is_number, cells)) and all(_is_number(c) or c is None for c in cells)
+
+
+def _formatted(cells):
+    """Return the texts of a column; a score gets 4 decimals, seconds 2."""
+    decimals = 4 if all(abs(float(cell)) < 10 for cell in cells if _is_number(cell)) else 2
+
+    def text(cell):
+        if not _is_number(cell):
+            return "–" if cell is None else str(cell)
+        whole = hasattr(cell, "__index__")
+        return f"{int(cell):,}" if whole else f"{float(cell):,.{decimals}f}"
+
+    return [text(cell) for cell in cells]

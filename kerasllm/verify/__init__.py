@@ -7,6 +7,8 @@ A first look::
     print(verify.compare(model, x, y, steps=10))   # forward, gradients, optimizer steps
     verify.twin(model).trace(x)["lstm"].f          # the forget gate at every step
     print(verify.check_masks(model))               # does padding change what the model says?
+    with verify.recurrent_masks(kept=False):       # Keras' LSTM as Keras 3.16 makes it
+        model = build()
     verify.trace(run, "some text").table("lstm_0", "f")    # gates beside the tokens
     verify.gradient_flow(("simple", "lstm")).figure()      # how far back a gradient reaches
     verify.register(MyLayer, forward, backward)    # teach the twin a layer
@@ -16,7 +18,7 @@ import importlib
 
 _LAZY = {
     "MISTAKES": "mistakes.catalogue",
-    "Mistake": "mistakes.catalogue",
+    "Mistake": "mistakes.mistake",
     "GradientFlow": "traces.gradient_flow",
     "Report": "comparison.report",
     "Row": "comparison.report",
@@ -33,8 +35,9 @@ _LAZY = {
     "prove_equations": "proofs.proof",
     "prove_presets": "proofs.presets",
     "prove_run": "proofs.runs",
+    "recurrent_masks": "masks.next_keras",
     "register": "twins.registry",
-    "planted": "mistakes.catalogue",
+    "planted": "mistakes.mistake",
     "trace": "traces.trace",
     "twin": "twins.model",
     "verify_equations": "proofs.equations",

@@ -1,3 +1,5 @@
+"""The command: a flag for every setting, one message for an error, help that loads little."""
+
 import dataclasses
 import os
 import subprocess
@@ -10,15 +12,16 @@ from typer.testing import CliRunner
 from kerasllm import cli, datasets, training
 from kerasllm.cli import answers, command, flags, library
 from kerasllm.diagnosis import report as diagnosis
-from kerasllm.training.settings.classification import FinetuneSettings
+from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.pretraining import PretrainSettings
 from kerasllm.training.settings.seq2seq import Seq2SeqSettings
 from kerasllm.training.settings.span import SpanSettings
-from kerasllm.training.settings.tagging import TaggerSettings
+from kerasllm.training.settings.tagging import TaggingSettings
 
 VERBS = [
     "quickstart",
     "pretrain",
+    "train",
     "finetune",
     "import",
     "export",
@@ -34,7 +37,6 @@ VERBS = [
 GROUPS = {
     "data": ("list", "show", "get"),
     "lessons": ("list", "open", "build"),
-    "train": ("tagger", "seq2seq", "span"),
 }
 
 
@@ -77,11 +79,13 @@ def test_help_names_every_verb_and_loads_nothing_slow():
     ("verb", "kind"),
     [
         ("pretrain", PretrainSettings),
-        ("finetune", FinetuneSettings),
-        ("payoff", FinetuneSettings),
-        ("train tagger", TaggerSettings),
-        ("train seq2seq", Seq2SeqSettings),
-        ("train span", SpanSettings),
+        ("payoff", ClassificationSettings),
+        ("finetune runs/a topic_en", ClassificationSettings),
+        ("crossvalidate runs/a topic_en", ClassificationSettings),
+        ("train places_en", TaggingSettings),
+        ("train dates", Seq2SeqSettings),
+        ("train facts_en", SpanSettings),
+        ("train markov", PretrainSettings),
     ],
 )
 def test_every_setting_is_a_flag_with_its_help(run, verb, kind):
@@ -117,7 +121,7 @@ def test_flags_reach_the_settings(run, monkeypatch):
 def test_without_flags_the_defaults_stand(run, monkeypatch):
     calls = recorded(monkeypatch, "finetune")
     assert run("finetune", "runs/a", "topic_en").exit_code == 0
-    assert calls[0][1]["settings"] == FinetuneSettings()
+    assert calls[0][1]["settings"] == ClassificationSettings()
 
 
 def test_payoff_takes_lists(run, monkeypatch):
@@ -186,10 +190,55 @@ def test_generate_prints_piece_by_piece(run, monkeypatch):
 
 
 def test_a_tagger_may_begin_from_a_run(run, monkeypatch):
-    calls = recorded(monkeypatch, "train_tagger")
-    result = run("train", "tagger", "places_en", "--pretrained", "runs/a", "--epochs", 2)
+    calls = recorded(monkeypatch, "train")
+    result = run("train", "places_en", "--pretrained", "runs/a", "--epochs", 2)
     assert result.exit_code == 0, result.output
-    assert str(calls[0][1]["pretrained"]) == "runs/a" and calls[0][1]["settings"].epochs == 2
+    assert str(calls[0][1]["pretrained"]) == "runs/a"
+    assert calls[0][1]["settings"] == TaggingSettings(epochs=2.0)
+
+
+@pytest.mark.parametrize(
+    ("data", "settings"),
+    [
+        ("topic_en", ClassificationSettings(seed=7)),
+        ("places_en", TaggingSettings(seed=7)),
+        ("facts_en", SpanSettings(seed=7)),
+        ("dates", Seq2SeqSettings(seed=7)),
+        ("markov", PretrainSettings(seed=7)),
+    ],
+)
+def test_the_flags_follow_from_the_data(run, monkeypatch, data, settings):
+    calls = recorded(monkeypatch, "finetune")
+    result = run("finetune", "--seed", 7, "runs/a", data, "--resume")
+    assert result.exit_code == 0, result.output
+    (arguments, options) = calls[0]
+    assert [str(part) for part in arguments] == ["runs/a", data, "runs/finetuned"]
+    assert options == {"settings": settings, "resume": True, "quiet": False}
+
+
+def test_the_data_is_found_wherever_flags_stand(run, monkeypatch):
+    calls = recorded(monkeypatch, "train")
+    for words in (
+        ("--no-keep-best", "topic_en", "--layer", "-1"),
+        ("--layer=-1", "--no-keep-best", "--output", "runs/trained", "topic_en"),
+        ("--layer", "-1", "topic_en", "--no-keep-best"),
+    ):
+        result = run("train", *words)
+        assert result.exit_code == 0, result.output
+    assert calls[0] == calls[1] == calls[2]
+    assert calls[0][1]["settings"] == ClassificationSettings(keep_best=False, layer=-1)
+
+
+def test_a_file_says_itself_which_flags_there_are(run, monkeypatch, tmp_path):
+    calls = recorded(monkeypatch, "train")
+    lines = "".join(f"a text {i},{'yes' if i % 2 else 'no'}\n" for i in range(40))
+    (tmp_path / "own.csv").write_text("review,stars\n" + lines)
+    written = f"{tmp_path / 'own.csv'}?text=review&label=stars"
+    result = run("train", written, "--pooling", "max")
+    assert result.exit_code == 0, result.output
+    assert calls[0][0][0] == written
+    assert calls[0][1]["settings"] == ClassificationSettings(pooling="max")
+    assert "Did you mean 'topic_en'" in str(run("train", "topic_ne").exception)
 
 
 def test_an_error_is_one_message_without_traceback(tmp_path):
@@ -203,11 +252,24 @@ def test_an_error_is_one_message_without_traceback(tmp_path):
     assert traced.returncode == 1 and "Traceback" in traced.stderr
 
 
-@pytest.mark.parametrize("args", [["pretrain"], ["pretrian"], ["pretrain", "x", "--steps", "many"]])
-def test_wrong_usage_says_so(run, args):
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["pretrain"], "Missing argument"),
+        (["pretrian"], "No such command"),
+        (["pretrain", "x", "--steps", "many"], "Invalid value"),
+        (["train", "--epochs", "3"], "expected DATA"),
+        (["finetune", "runs/a"], "expected RUN and DATA"),
+        (["train", "topic_en", "--epochs", "many"], "Invalid value"),
+        (["train", "topic_en", "--epoch", "3"], "No such option"),
+        (["train", "dates", "--pooling", "max"], "No such option"),  # of another task
+        (["train", "topic_en", "more"], "unexpected extra argument"),
+    ],
+)
+def test_wrong_usage_says_so(run, args, message):
     result = run(*args)
     assert result.exit_code == 2 and "Traceback" not in result.output
-    assert any(word in result.output for word in ("Missing argument", "No such", "Invalid value"))
+    assert message in result.output
 
 
 def test_errors_of_training_are_messages_too(tmp_path):

@@ -66,7 +66,7 @@ def test_fingerprint_follows_content_and_order():
 
 
 def test_errors_say_what_to_do():
-    with pytest.raises(ValueError, match="task must be one of"):
+    with pytest.raises(ValueError, match="task to be one of"):
         labelled(task="classify")
     with pytest.raises(ValueError, match=r"not in `labels`: \['c'\]"):
         labelled(labels=("a", "b"))

@@ -1,9 +1,11 @@
+"""Options behind a question mark: one string says which columns, encoding or domain are meant."""
+
 import pytest
 
 from kerasllm import datasets
 from kerasllm.datasets.options import option_to_pass, with_options
 from kerasllm.datasets.show import describe
-from kerasllm.training.data import found_again, read_source
+from kerasllm.datasets.sources import found_again, read_source
 
 
 @pytest.fixture

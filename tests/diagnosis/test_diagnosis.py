@@ -156,11 +156,25 @@ def test_a_backend_that_hangs(monkeypatch):
 
 def test_the_backend_and_its_devices_are_named(monkeypatch):
     answer = {"backend": "jax", "devices": ["TFRT_CPU_0"], "floatx": "float32"}
+    answer |= {"keras": "3.15.1", "masks": True}
     monkeypatch.setattr(checks, "_PROBE", f"print('noise'); print({json.dumps(answer)!r})")
     monkeypatch.setattr(checks.shutil, "which", lambda name: None)
-    backend, devices = checks.backend()
+    backend, devices, masks = checks.backend()
     assert backend.found == "jax, computes in float32"
     assert devices == Check("devices", "TFRT_CPU_0")
+    assert (masks.status, masks.cure) == ("ok", "") and "pass masks on" in masks.found
+
+
+def test_recurrent_layers_that_lose_masks_are_told(monkeypatch):
+    entered = """
+from kerasllm.verify import recurrent_masks
+block = recurrent_masks(kept=False)
+block.__enter__()
+"""
+    monkeypatch.setattr(checks, "_PROBE", entered + checks._PROBE)
+    masks = checks.backend()[-1]
+    assert masks.status == "note" and "lose the mask" in masks.found
+    assert "kerasllm.layers.StackedRNN or BiLSTM, or pass mask=" in masks.cure
 
 
 def test_a_gpu_that_the_backend_does_not_see(monkeypatch):

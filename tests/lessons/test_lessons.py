@@ -9,11 +9,12 @@ from itertools import pairwise
 
 import pytest
 
-from kerasllm.lessons import catalogue as lessons
+from kerasllm import lessons
+from kerasllm.lessons import catalogue
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("jupytext")
-ALL = lessons.list()
+ALL = lessons.all_lessons()
 each = pytest.mark.parametrize("lesson", ALL, ids=lambda lesson: lesson.source.stem)
 
 TINY = """# %% [markdown]
@@ -143,7 +144,7 @@ def test_numbers_find_lessons_and_unknown_ones_are_named():
 
 def test_no_lessons_says_where_they_come_from(tmp_path):
     with pytest.raises(FileNotFoundError, match="clone the repository"):
-        lessons.list(tmp_path)
+        lessons.all_lessons(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -210,14 +211,14 @@ def test_first_cell_needs_nothing_but_the_package():
 @pytest.mark.parametrize("browser", [True, False])
 def test_open_starts_jupyterlab_at_the_notebook(monkeypatch, browser):
     commands = []
-    monkeypatch.setattr(lessons, "needed", lambda _name: None)
-    monkeypatch.setattr(lessons.subprocess, "call", lambda command: commands.append(command) or 0)
-    monkeypatch.setattr(lessons.os, "geteuid", lambda: 0 if browser else 1000, raising=False)
-    assert lessons.open(4, browser=browser) == 0
+    monkeypatch.setattr(catalogue, "needed", lambda _name: None)
+    monkeypatch.setattr(catalogue.subprocess, "call", lambda command: commands.append(command) or 0)
+    monkeypatch.setattr(catalogue.os, "geteuid", lambda: 0 if browser else 1000, raising=False)
+    assert lessons.start_jupyter(4, browser=browser) == 0
     (command,) = commands
     assert ("--allow-root" in command) is browser  # root alone needs it, and is refused without
     assert command[1:3] == ["-m", "jupyterlab"] and ("--no-browser" in command) is not browser
-    assert f"--ServerApp.root_dir={lessons.FOLDER}" in command
+    assert f"--ServerApp.root_dir={catalogue.FOLDER}" in command
     assert "--LabApp.default_url=/lab/tree/04_lstm_and_gru_by_hand.ipynb" in command
 
 
@@ -227,10 +228,10 @@ def test_open_says_what_is_missing(monkeypatch, tmp_path):
     with pytest.raises(
         ModuleNotFoundError, match=r"jupyterlab, .* pip install -e '.\[notebooks\]'"
     ):
-        lessons.open(3, tmp_path)
-    monkeypatch.setattr(lessons, "needed", lambda _name: None)
+        lessons.start_jupyter(3, tmp_path)
+    monkeypatch.setattr(catalogue, "needed", lambda _name: None)
     with pytest.raises(lessons.LessonError, match="is not there: build 03 first"):
-        lessons.open(3, tmp_path)
+        lessons.start_jupyter(3, tmp_path)
 
 
 def test_aligned_equations_and_headings_with_formulas_become_clean_pages(tmp_path):
@@ -249,7 +250,7 @@ def test_aligned_equations_and_headings_with_formulas_become_clean_pages(tmp_pat
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(lessons.os, "access", lambda *_: False)
+    monkeypatch.setattr(catalogue.os, "access", lambda *_: False)
     with pytest.raises(PermissionError, match="build in a clone of your own"):
         lessons.build(3, tiny(tmp_path, "1 + 1"))
 
@@ -279,3 +280,10 @@ def test_a_lesson_that_is_not_fit_to_be_shown_is_refused(tmp_path, code, message
     with pytest.raises(lessons.LessonError, match=message):
         lessons.build(3, tiny(tmp_path, code))
     assert not (tmp_path / "03_tiny.ipynb").exists()
+
+
+def test_the_verb_list_names_every_lesson(capsys):
+    lessons.main(["list"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:2] for line in lines] == [lesson.number for lesson in ALL]
+    assert all(lesson.title in line for lesson, line in zip(ALL, lines, strict=True))

@@ -1,17 +1,20 @@
-import math
+"""Scores of classifiers: by hand, and beside scikit-learn with classes absent on either side."""
+
+import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as oracle
 
-from kerasllm.metrics.classification import (
-    SCORES,
+from kerasllm.metrics import (
     bootstrap_interval,
     classification_intervals,
     classification_metrics,
     confusion_matrix,
-    mean_loss,
 )
-from kerasllm.metrics.language import language_metrics
+from kerasllm.metrics.classification import SCORES, scores_of
 
 LABELS = ["a", "b", "c", "d", "e"]
 
@@ -22,43 +25,7 @@ def rows(rng):
     return true, np.where(rng.random(211) < 0.6, true, rng.integers(4, size=211))
 
 
-def test_language_scores_agree_with_each_other():
-    scores = language_metrics(total_nats=137.0, tokens=50, characters=211, bytes=307)
-    assert scores["loss"] == pytest.approx(137 / 50)
-    assert math.log(scores["perplexity"]) == pytest.approx(scores["loss"])
-    assert scores["bits_per_character"] * 211 * math.log(2) == pytest.approx(137)
-    assert scores["bits_per_byte"] * 307 == pytest.approx(scores["bits_per_character"] * 211)
-
-
-def test_uniform_guess_has_the_vocabulary_as_perplexity():
-    assert language_metrics(13 * math.log(97), 13)["perplexity"] == pytest.approx(97)
-
-
-def test_bits_are_left_out_when_the_length_of_the_text_is_not_given():
-    assert set(language_metrics(1.0, 1)) == {"loss", "perplexity", "tokens"}
-
-
-def test_huge_loss_gives_infinite_perplexity_without_a_warning():
-    assert language_metrics(2000.0, 2)["perplexity"] == math.inf
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"total_nats": float("nan"), "tokens": 1}, "NaN in the logits"),
-        ({"total_nats": -1.0, "tokens": 1}, "sign"),
-        ({"total_nats": 1.0, "tokens": 0}, "tokens of 1 or more"),
-        ({"total_nats": 1.0, "tokens": 1, "bytes": 0}, "bytes of 1 or more"),
-    ],
-)
-def test_language_metrics_refuse(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        language_metrics(**arguments)
-
-
 def test_scores_agree_with_scikit_learn(rows):
-    from sklearn import metrics as oracle
-
     true, predicted = rows  # class 4 is never predicted but by chance: 0/0 is reached below
     scores = classification_metrics(true, predicted, LABELS)
     p, r, f, s = oracle.precision_recall_fscore_support(
@@ -95,15 +62,13 @@ def test_names_and_ids_are_the_same_thing(rows):
 
 
 def test_metrics_are_json(rows):
-    import json
-
     json.dumps(classification_metrics(*rows, LABELS), allow_nan=False)
 
 
 @pytest.mark.parametrize(
     ("true", "predicted", "error", "message"),
     [
-        ([0, 1], [0], ValueError, "1 predictions for 2 labels"),
+        ([0, 1], [0], ValueError, "1 predictions for 2 rows"),
         ([], [], ValueError, "at least one row"),
         ([0, 2], [0, 1], ValueError, "between 0 and 1"),
         (["ham", "egg"], [0, 1], ValueError, "egg"),
@@ -116,58 +81,76 @@ def test_confusion_matrix_refuses(true, predicted, error, message):
         confusion_matrix(true, predicted, ["ham", "spam"])
 
 
-def test_interval_covers_the_true_mean_of_a_known_distribution():
-    generator = np.random.default_rng(11)
-    true_mean, trials = 2.0, 400
-    covered = 0
-    for trial in range(trials):
-        low, high = bootstrap_interval(
-            np.mean, generator.exponential(true_mean, size=120), samples=400, seed=trial
+# Rows and predictions of few classes out of five: most examples leave some out on either side.
+ROWS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=9)
+
+
+@given(ROWS)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_classes_may_be_absent(rows):
+    true, predicted = map(np.array, zip(*rows, strict=True))
+    scores = classification_metrics(true, predicted, LABELS)
+    cells = np.zeros((5, 5), dtype=int)
+    np.add.at(cells, (true, predicted), 1)
+    assert scores["confusion"] == cells.tolist() and scores["rows"] == len(rows)
+    f1 = oracle.f1_score(true, predicted, labels=range(5), average=None, zero_division=0)
+    assert [row["f1"] for row in scores["per_class"]] == pytest.approx(f1)
+    assert scores["f1_macro"] == pytest.approx(f1.mean())
+    balanced = oracle.recall_score(true, predicted, labels=range(5), average=None, zero_division=0)
+    assert scores["recall_macro"] == pytest.approx(balanced.mean())
+    read = scores_of(cells)
+    assert [float(read[name]) for name in SCORES] == pytest.approx([scores[n] for n in SCORES])
+    for name, (low, high) in classification_intervals(true, predicted, LABELS, 20).items():
+        assert -1 <= low <= high <= 1 and (name == "matthews" or low >= 0)
+
+
+@pytest.mark.parametrize(
+    ("true", "predicted", "labels", "accuracy", "f1_macro"),
+    [
+        ([0], [0], ["only"], 1, 1),
+        ([1], [1], ["a", "b"], 1, 1 / 2),
+        ([1], [0], ["a", "b"], 0, 0),
+        ([1] * 7, [1] * 7, ["a", "b", "c"], 1, 1 / 3),
+        (["c", "a"], ["a", "c"], ["a", "b", "c"], 0, 0),
+    ],
+)
+def test_corner_cases_by_hand(true, predicted, labels, accuracy, f1_macro):
+    scores = classification_metrics(true, predicted, labels)
+    assert scores["accuracy"] == accuracy and scores["f1_macro"] == pytest.approx(f1_macro)
+    assert scores["matthews"] == (-1 if set(true) == {"a", "c"} else 0)
+    interval = classification_intervals(true, predicted, labels, samples=50)
+    assert interval["accuracy"] == (accuracy, accuracy)
+
+
+def test_a_stack_of_matrices_is_scored_as_one_by_one(rng):
+    stack = rng.integers(0, 9, size=(7, 3, 5, 5))
+    true, predicted = np.divmod(np.arange(25), 5)
+    for place in np.ndindex(7, 3):
+        weights = {"sample_weight": stack[place].ravel()}
+        p, r, f, _ = oracle.precision_recall_fscore_support(
+            true, predicted, average="macro", zero_division=0, **weights
         )
-        covered += low <= true_mean <= high
-    # 95 % asked for; the percentile method covers a little less on a skewed sample of 120
-    assert 0.90 <= covered / trials <= 0.98
-
-
-def test_interval_of_a_mean_is_as_wide_as_theory_says(rng):
-    sample = rng.normal(5.0, 3.0, size=2003)
-    low, high = bootstrap_interval(np.mean, sample, samples=2000)
-    assert high - low == pytest.approx(2 * 1.96 * sample.std() / math.sqrt(2003), rel=0.08)
-
-
-def test_interval_is_the_same_for_the_same_seed_and_whether_drawn_at_once(rng):
-    sample = rng.normal(size=61)
-    at_once = bootstrap_interval(np.mean, sample, samples=97, seed=5)
-    assert at_once == bootstrap_interval(np.mean, sample, samples=97, seed=5)
-    assert at_once != bootstrap_interval(np.mean, sample, samples=97, seed=6)
-    one_by_one = bootstrap_interval(lambda x: x.mean(), sample, samples=97, seed=5)
-    assert one_by_one == pytest.approx(at_once)
-
-
-def test_rows_of_several_arrays_are_drawn_together():
-    tokens = np.array([1, 10, 100])
-    assert bootstrap_interval(mean_loss, 2.0 * tokens, tokens) == (2.0, 2.0)
+        accuracy = oracle.accuracy_score(true, predicted, **weights)
+        matthews = oracle.matthews_corrcoef(true, predicted, **weights)
+        expected = dict(zip(SCORES, (accuracy, p, r, f, matthews), strict=True))
+        assert {n: float(x[place]) for n, x in scores_of(stack).items()} == pytest.approx(expected)
 
 
 def test_intervals_from_the_matrix_agree_with_drawing_rows(rows):
     true, predicted = rows
-    fast = classification_intervals(confusion_matrix(true, predicted, LABELS), samples=4000)
+    fast = classification_intervals(true, predicted, LABELS, samples=4000)
     assert set(fast) == set(SCORES)
-    slow = bootstrap_interval(
-        lambda t, p: classification_metrics(t, p, LABELS)["f1_macro"], true, predicted, samples=500
-    )
-    assert fast["f1_macro"] == pytest.approx(slow, abs=0.015)
+    for name in SCORES:
+
+        def score(t, p, name=name):
+            return scores_of(confusion_matrix(t, p, LABELS))[name]
+
+        slow = bootstrap_interval(score, true, predicted, samples=500)
+        assert fast[name] == pytest.approx(slow, abs=0.015)
 
 
-@pytest.mark.parametrize(
-    ("arrays", "options", "message"),
-    [
-        ((), {}, "lengths \\[\\]"),
-        (([],), {}, "at least one row"),
-        (([1, 2], [1]), {}, "lengths \\[1, 2\\]"),
-        (([1, 2],), {"confidence": 95}, "between 0 and 1"),
-    ],
-)
-def test_bootstrap_refuses(arrays, options, message):
-    with pytest.raises(ValueError, match=message):
-        bootstrap_interval(np.mean, *arrays, **options)
+def test_intervals_refuse_what_the_scores_refuse():
+    with pytest.raises(ValueError, match="at least one row"):
+        classification_intervals([], [], LABELS)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        classification_intervals([0], [0], LABELS, confidence=95)

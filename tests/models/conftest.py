@@ -1,18 +1,34 @@
 """What the tests of the models share."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import pytest
 
 from kerasllm.models import (
     CausalLM,
+    CausalPreprocessor,
+    ClassificationPreprocessor,
+    EmbeddingBackbone,
+    EmbeddingConfig,
+    MaskedLM,
+    MaskedPreprocessor,
     RecurrentBackbone,
     RecurrentConfig,
+    RecurrentSeq2Seq,
+    Seq2SeqPreprocessor,
+    SpanExtractor,
+    SpanPreprocessor,
+    TaggingPreprocessor,
+    TextClassifier,
+    TokenTagger,
     TransformerBackbone,
     TransformerConfig,
+    TransformerSeq2Seq,
 )
 from kerasllm.models.decoding import steps as decoding_steps
-from kerasllm.text import BOS, MASK, PAD, SEP, UNK
+from kerasllm.text import BOS, MASK, PAD, SEP, UNK, train_tokenizer
 
 V = 23
 
@@ -110,3 +126,142 @@ def ids(rng):
     """Return three texts of 7, 4 and 1 tokens, padded."""
     ids = rng.integers(6, V, (3, 7)).astype("int32")
     return np.where(np.arange(7) < np.array([[7], [4], [1]]), ids, 0)
+
+
+# === Small tasks of every shape, with raw examples ===
+
+WORDS = "ape bee cat dog elk fox gnu"  # with the 6 special tokens 13 in the vocabulary
+SENTENCES = (
+    "ape bee",
+    "cat",
+    "dog elk gnu",
+    "gnu",
+    "bee ape cat",
+    "elk dog",
+    "fox cat ape",
+)
+TAGS = ("B-X I-X", "O", "O B-X I-X", "B-X", "O O B-X", "B-X O", "B-X I-X O")
+CLASSES = ("yes", "no", "maybe", "no", "yes", "maybe", "no")
+LABELS = ["maybe", "no", "yes"]
+
+
+class Small(NamedTuple):
+    """A task of one shape, and raw examples for it."""
+
+    kind: str
+    task: keras.Model
+    x: list
+    y: list | None
+
+    @property
+    def arrays(self):
+        """Return (inputs, targets) of all examples in one batch."""
+        return self.task.preprocessor(self.x, self.y)
+
+    def eagerly(self, *args, **options):
+        """Compile without a graph, which would take longer than what it does; return the task."""
+        self.task.compile(*(args or (keras.optimizers.SGD(0.1),)), run_eagerly=True, **options)
+        return self.task
+
+    def nats(self):
+        """Return -ln p of all targets, and which of them count: real words and tokens."""
+        inputs, targets = self.arrays
+        logits = self.task.predict(inputs, verbose=0).astype("float64")
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        whole = self.kind in ("classifier", "span")
+        first = int(self.kind in ("tagger", "crf"))  # whose targets are 1 + the number of the tag
+        chosen = np.maximum(targets - first, 0)[..., None].astype(int)
+        nats = -np.take_along_axis(log_p, chosen, axis=-1)[..., 0]
+        return nats, np.ones(targets.shape, bool) if whole else targets > 0
+
+
+def _small(kind, reader, V=13):
+    """Return a task; its head is never the embedding, so that it can be trained alone."""
+    if kind in ("recurrent", "transformer"):
+        options = {"hidden_dim": 8, "num_layers": 1} | (
+            {"units": 14} if kind == "recurrent" else {"num_heads": 2, "inner_dim": 7}
+        )
+        made = RecurrentSeq2Seq if kind == "recurrent" else TransformerSeq2Seq
+        return made.from_size("tiny", V, preprocessor=reader, **options)
+    if kind in ("classifier", "span"):
+        options = {"num_layers": 1, "num_heads": 2, "inner_dim": 7, "max_length": 17}
+        config = TransformerConfig(V, 6, causal=False, **options)
+        if kind == "span":
+            return SpanExtractor(TransformerBackbone(config), preprocessor=reader)
+        return TextClassifier(TransformerBackbone(config), 3, preprocessor=reader)
+    if kind in ("tagger", "crf"):
+        backbone, head = EmbeddingBackbone(EmbeddingConfig(V, 5)), kind
+        head = "crf" if kind == "crf" else "softmax"
+        return TokenTagger(backbone, 3, head, units=7, dropout=0.0, preprocessor=reader)
+    both = kind == "masked"
+    config = RecurrentConfig(V, 5, 7, cell="gru", project=False, bidirectional=both)
+    return (MaskedLM if both else CausalLM)(RecurrentBackbone(config), preprocessor=reader)
+
+
+def _reader(kind, **options):
+    tokenizer = train_tokenizer([WORDS], kind="word", min_frequency=1)
+    if kind in ("tagger", "crf"):
+        options = {"labels": ["B-X", "I-X", "O"], "length": 11} | options
+        return TaggingPreprocessor(tokenizer, **options)
+    if kind == "classifier":
+        return ClassificationPreprocessor(tokenizer, **{"labels": LABELS, "length": 11} | options)
+    if kind == "span":
+        options = {"length": 17, "max_answer": 3, "max_question": 5} | options
+        return SpanPreprocessor(tokenizer, **options)
+    if kind in ("recurrent", "transformer"):
+        return Seq2SeqPreprocessor(tokenizer, **{"length": 5, "beam": 1} | options)
+    reader = MaskedPreprocessor if kind == "masked" else CausalPreprocessor
+    return reader(tokenizer, **{"length": 11} | options)
+
+
+def _examples(kind):
+    if kind == "classifier":
+        return list(SENTENCES), list(CLASSES)
+    if kind in ("tagger", "crf"):
+        return [text.split() for text in SENTENCES], [tags.split() for tags in TAGS]
+    if kind == "span":
+        answers = [text.split()[-1] for text in SENTENCES]
+        places = [text.rindex(answer) for text, answer in zip(SENTENCES, answers, strict=True)]
+        pairs = [("gnu", text) for text in SENTENCES]
+        return pairs, list(zip(answers, places, strict=True))
+    if kind in ("recurrent", "transformer"):
+        return list(SENTENCES), [" ".join(text.split()[::-1]) for text in SENTENCES]
+    return list(SENTENCES[:1] + SENTENCES[2:3] + SENTENCES[4:]), None  # of two words at least
+
+
+SHAPES = ("classifier", "tagger", "crf", "span", "recurrent", "transformer", "causal", "masked")
+
+
+@pytest.fixture
+def make_small():
+    """Return a function that builds a small task with random weights, the same each time."""
+
+    def make(kind, *, raw=True, **options):
+        keras.utils.set_random_seed(5)
+        task, rng = (
+            _small(kind, _reader(kind, **options) if raw else None),
+            np.random.default_rng(5),
+        )
+        for weight in task.weights:
+            weight.assign(weight + rng.normal(scale=0.3, size=weight.shape))
+        return Small(kind, task, *_examples(kind))
+
+    return make
+
+
+@pytest.fixture
+def same_weights():
+    """Return a function that compares the weights of two models."""
+
+    def compare(one, other, tolerance=0.0):
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
+
+    return compare
+
+
+@pytest.fixture(params=SHAPES)
+def small(request, make_small):
+    """Return a small task of each shape in turn, with its examples."""
+    return make_small(request.param)

@@ -11,11 +11,11 @@ from kerasllm.training.engine.adapters import load_adapter, save_adapter
 pytestmark = pytest.mark.backends
 V, C = 31, 3
 BACKBONES = {
-    "lstm": lambda: RecurrentBackbone.from_preset("tiny", V, hidden_dim=13, units=11, dropout=0.1),
-    "gru": lambda: RecurrentBackbone.from_preset(
+    "lstm": lambda: RecurrentBackbone.from_size("tiny", V, hidden_dim=13, units=11, dropout=0.1),
+    "gru": lambda: RecurrentBackbone.from_size(
         "tiny", V, hidden_dim=13, units=11, cell="gru", bidirectional=True
     ),
-    "transformer": lambda: TransformerBackbone.from_preset("tiny", V, max_length=9, dropout=0.1),
+    "transformer": lambda: TransformerBackbone.from_size("tiny", V, max_length=9, dropout=0.1),
 }
 TARGETS = ("*kernel", "embeddings")
 

@@ -70,6 +70,16 @@ def test_every_public_function_has_a_case_or_a_reason():
     assert not equations.uncovered()
 
 
+@pytest.mark.parametrize("name", ["SimpleRNN", "LSTM", "GRU"])
+def test_every_gradient_of_a_recurrent_layer_is_compared(name):
+    layer = {"SimpleRNN": "simple_rnn"}.get(name, name.lower())
+    cases = [case for case in DIFFERENTIABLE if case.covers == (layer,)]
+    compared = {f"d_{argument}" for case in cases for argument in case.arguments}
+    fields = set(getattr(reference, f"{name}Grads")._fields)
+    assert {"d_h", "d_projected"} <= fields
+    assert fields - {"d_initial_state"} <= compared  # as d_h0 and d_c0
+
+
 def test_exemptions_name_functions_that_exist_and_give_a_reason():
     for name, reason in equations.EXEMPT.items():
         assert name in equations.public_functions()

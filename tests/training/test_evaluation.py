@@ -1,3 +1,5 @@
+"""Scores on held-out rows, their intervals, and the baselines on the very same rows."""
+
 import json
 
 import numpy as np
@@ -7,10 +9,9 @@ from kerasllm import datasets
 from kerasllm.baselines.classification import linear, majority
 from kerasllm.baselines.language import kneser_ney
 from kerasllm.datasets.examples import Dataset, Labelled
-from kerasllm.models.language.scoring import token_nats
+from kerasllm.models.classification.scoring import text_logits
+from kerasllm.models.language.scoring import _result, token_nats
 from kerasllm.training import evaluate, pretrain
-from kerasllm.training.classification import classify
-from kerasllm.training.evaluation import _language_result
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def scored(classifier, tmp_path_factory):
 
 def test_a_classifier_is_scored_on_the_test_rows_of_its_own_data(classifier, scored):
     test = datasets.load("topic_en", split="test")
-    y = classify(classifier.model, classifier.tokenizer, test.texts, 32).argmax(axis=1)
+    y = text_logits(classifier.model, test.texts).argmax(axis=1)
     assert scored["data"] == "topic_en" and scored["split"] == "test"
     assert scored["rows"] == len(test)
     assert scored["model"]["accuracy"] == pytest.approx((y == test.label_ids).mean())
@@ -36,7 +37,7 @@ def test_intervals_hold_the_point(scored):
 
 def test_the_interval_of_a_short_text_is_as_wide_as_its_tokens_vary():
     nats = np.random.default_rng(3).gamma(2.0, 1.5, 131)
-    low, high = _language_result("own", "test", {}, nats)["interval"]["loss"]
+    low, high = _result(nats, {})["interval"]["loss"]
     normal = 2 * 1.96 * nats.std() / np.sqrt(len(nats))  # independent tokens: the textbook's width
     assert low < nats.mean() < high and 0.6 * normal < high - low < 1.6 * normal
 
@@ -72,7 +73,7 @@ def test_rows_of_some_classes_only_are_scored_by_name(classifier):
     some = [e for e in datasets.load("topic_en", split="test") if e.label == "travel"][:9]
     some = Dataset(some, name="travel", split="test", task="classification")
     result = evaluate(classifier, some, with_baselines=False, quiet=True)
-    y = classify(classifier.model, classifier.tokenizer, some.texts, 32).argmax(axis=1)
+    y = text_logits(classifier.model, some.texts).argmax(axis=1)
     travel = classifier.config["labels"].index("travel")
     assert result["model"]["accuracy"] == pytest.approx((y == travel).mean())
 
@@ -80,7 +81,7 @@ def test_rows_of_some_classes_only_are_scored_by_name(classifier):
 def test_data_given_in_python_have_to_be_given_again(tmp_path):
     texts = [f"the number {i} is here" for i in range(60)]
     options = {
-        "preset": "tiny", "units": 5, "hidden_dim": 5, "length": 8, "batch_size": 4, "steps": 1,
+        "size": "tiny", "units": 5, "hidden_dim": 5, "length": 8, "batch_size": 4, "steps": 1,
         "tokenizer": "word", "xla": False, "quiet": True,
     }  # fmt: skip
     run = pretrain(texts, tmp_path / "run", **options)
@@ -138,7 +139,7 @@ def test_of_its_own_file_the_last_tenth_is_scored(tmp_path):
     path = tmp_path / "own.txt"
     path.write_text("\n".join(f"the number {i} is here" for i in range(100)))
     options = {
-        "preset": "tiny", "units": 5, "hidden_dim": 5, "length": 8, "batch_size": 4, "steps": 1,
+        "size": "tiny", "units": 5, "hidden_dim": 5, "length": 8, "batch_size": 4, "steps": 1,
         "tokenizer": "word", "xla": False, "quiet": True,
     }  # fmt: skip
     run = pretrain(path, tmp_path / "run", **options)

@@ -1,18 +1,24 @@
+"""Fine-tuning a classifier: what each method moves, what is inherited, and what is refused."""
+
 import csv
-import json
 
 import numpy as np
 import pytest
 
 from kerasllm import datasets
 from kerasllm.datasets.examples import Dataset, Labelled
-from kerasllm.models.classification.preprocessor import label_ids, read_labelled
-from kerasllm.text import EOS, UNK
-from kerasllm.training import classification, finetune, finetuning, load_run, pretrain
-from kerasllm.training.classification import classify, train_classifier
+from kerasllm.models import TextClassifier
+from kerasllm.models.classification import scoring
+from kerasllm.models.classification.scoring import text_logits
+from kerasllm.models.optimizers import LayerwiseAdamW
+from kerasllm.training import ClassificationSettings, finetune, load_run, pretrain, trainer
+from kerasllm.training.engine import stages as engine
 from kerasllm.training.engine.adapters import load_adapter
+from kerasllm.training.engine.compilation import prepare
 from kerasllm.training.engine.freezing import stages
-from kerasllm.training.engine.optimizers import LayerwiseAdamW
+from kerasllm.training.engine.progress import Progress
+from kerasllm.training.engine.weight_changes import weights_by_layer
+from kerasllm.training.settings.base import resolve
 
 OPTIONS = {"epochs": 1, "learning_rate": 0.02, "quiet": True}
 
@@ -28,7 +34,18 @@ def own(split="train", words=("bread", "train", "money")):
 
 
 def moved(run):
-    return json.loads((run.path / "moved.json").read_text())
+    return run.read_json("moved.json")
+
+
+def fitted_to(run, train, validation, **options):
+    """Return (task, history rows) of a classifier of which nothing is written."""
+    examples = ClassificationSettings.examples(train, validation)
+    settings = resolve(ClassificationSettings, **{"epochs": 3, "learning_rate": 0.02, **options})
+    settings = settings.suited(examples, run, Progress(quiet=True))
+    prepare(settings)
+    task = settings.make_task(settings.make_preprocessor(examples, run), run)
+    batches = settings.make_batches(task, examples)
+    return task, engine.train_in_stages(task, examples, batches, settings, run)[0]
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +78,7 @@ def test_lora_moves_the_matrices_and_its_adapter_alone_rebuilds_the_model(fitted
     assert distances.pop("group 0") == 0.0 and min(distances.values()) > 1e-4  # no embeddings
     texts = ["the bread of 3", "money and a train"]
     again = load_adapter(run.path / "adapter.npz", pretrained.backbone)
-    merged = classify(load_run(run.path).model, pretrained.tokenizer, texts, 16)
-    rebuilt = classify(again, pretrained.tokenizer, texts, 16)
+    merged, rebuilt = text_logits(load_run(run.path).model, texts), text_logits(again, texts)
     np.testing.assert_allclose(rebuilt, merged, atol=1e-6)
     assert run.path.joinpath("adapter.npz").stat().st_size < 50_000
 
@@ -110,19 +126,12 @@ def test_gradual_unfreezes_from_the_top(fitted):
 
 
 def test_each_stage_trains_what_it_says_and_nothing_else(pretrained, monkeypatch):
-    from kerasllm.training.engine.weight_changes import weights_by_layer
-
-    changes, models, run_stage = [], [], classification.run_stage
-    make = classification.TextClassifier
-
-    def note(*args, **options):
-        models.append(make(*args, **options))
-        return models[-1]
+    changes, run_stage = [], engine.run_stage
 
     def watch(stage, *args, **options):
-        before = weights_by_layer(models[-1])
+        before = weights_by_layer(tasks[-1])
         rows = run_stage(stage, *args, **options)
-        after = weights_by_layer(models[-1])
+        after = weights_by_layer(tasks[-1])
         changes.append(
             [
                 any(not np.array_equal(a, b) for a, b in zip(before[n], after[n], strict=True))
@@ -131,21 +140,12 @@ def test_each_stage_trains_what_it_says_and_nothing_else(pretrained, monkeypatch
         )
         return rows
 
-    monkeypatch.setattr(classification, "TextClassifier", note)
-    monkeypatch.setattr(classification, "run_stage", watch)
-    settings = load_settings(pretrained, method="gradual", keep_best=False)
-    train_classifier(pretrained.model, pretrained.tokenizer, own(), own(), settings)
+    tasks, make = [], ClassificationSettings.make_task
+    note = lambda *args: tasks.append(make(*args)) or tasks[-1]  # noqa: E731
+    monkeypatch.setattr(ClassificationSettings, "make_task", note)
+    monkeypatch.setattr(engine, "run_stage", watch)
+    fitted_to(pretrained, own(), own(), method="gradual", keep_best=False)
     assert changes == [[True, False, False], [True, True, False], [True, True, True]]
-
-
-def load_settings(run, **options):
-    from kerasllm.training.engine.progress import Progress
-    from kerasllm.training.finetuning import inherit
-    from kerasllm.training.settings.base import resolve
-    from kerasllm.training.settings.classification import FinetuneSettings
-
-    options = {"epochs": 3, "learning_rate": 0.02, **options}
-    return inherit(resolve(FinetuneSettings, **options), run, Progress(quiet=True))
 
 
 def test_discriminative_rates_fall_from_group_to_group(fitted):
@@ -155,7 +155,7 @@ def test_discriminative_rates_fall_from_group_to_group(fitted):
     factors = {path.split("/")[0]: factor for path, factor in optimizer.factors.items()}
     assert factors["embedding"] == pytest.approx(1 / 9)
     assert factors["stack"] == factors["projection"] == pytest.approx(1 / 3)
-    assert len(stages(runs["full"].model, load_settings(runs["full"], head_epochs=1.0))) == 2
+    assert len(stages(len(runs["full"].model.used_groups()), "full", 7, 21)) == 2
 
 
 def test_settings_left_out_are_inherited(fitted, pretrained, tmp_path, capfd):
@@ -166,6 +166,15 @@ def test_settings_left_out_are_inherited(fitted, pretrained, tmp_path, capfd):
     assert run.settings["length"] == 5
     shown = capfd.readouterr().err
     assert "inherited from" in shown and "overridden here" in shown and "'length': 5" in shown
+
+
+def test_reading_follows_the_settings(fitted, pretrained, tmp_path):
+    reader = fitted[0]["full"].model.preprocessor
+    assert (reader.length, reader.long_texts, reader.clean) == (32, "truncate", False)
+    pair, options = (own(), own("validation")), {"epochs": 0.1, "method": "frozen", "quiet": True}
+    options |= {"length": 7, "long_texts": "windows", "clean": True}
+    reader = finetune(pretrained, pair, tmp_path / "run", **options).model.preprocessor
+    assert (reader.length, reader.long_texts, reader.clean) == (7, "windows", True)
 
 
 def test_brackets_in_texts_are_no_markup(pretrained, tmp_path, capfd):
@@ -179,30 +188,30 @@ def test_validation_with_fewer_classes_is_scored_by_name(pretrained):
     # "about train" is class 2 of 3 in training, and would be class 0 of 1 by itself
     train, one = own(), own("validation", words=("train",))
     assert one.label_ids.tolist() == [0] * 16
-    assert label_ids(one, train.labels).tolist() == [2] * 16
-    settings = load_settings(pretrained, method="frozen", epochs=20)
-    model, rows, _ = train_classifier(pretrained.model, pretrained.tokenizer, train, one, settings)
-    logits = classify(model, pretrained.tokenizer, one.texts, 32)
+    task, rows = fitted_to(pretrained, train, one, method="frozen", epochs=20)
+    assert task.preprocessor.targets(one).tolist() == [2] * 16
+    logits = text_logits(task, one.texts)
     assert max(r["val_accuracy"] for r in rows) >= (logits.argmax(axis=1) == 2).mean()
 
 
-def test_logits_come_in_the_order_of_the_texts(classifier):
+def test_logits_come_in_the_order_of_the_texts(classifier, monkeypatch):
     texts = ["a", "the recipe of the day is long and has many words", "my team", ""] * 3
-    together = classify(classifier.model, classifier.tokenizer, texts, 32, batch_size=5)
-    alone = [classify(classifier.model, classifier.tokenizer, [t], 32)[0] for t in texts[:4]]
+    monkeypatch.setattr(scoring, "AT_ONCE", 5)
+    together = text_logits(classifier.model, texts)
+    alone = [text_logits(classifier.model, [t])[0] for t in texts[:4]]
     np.testing.assert_allclose(together, alone * 3, atol=1e-5)
 
 
 def test_a_text_longer_than_the_context_is_cut(classifier):
     text = "the recipe of the day " * 20
     cut = classifier.tokenizer.decode(classifier.tokenizer.encode(text)[:32])
-    logits = classify(classifier.model, classifier.tokenizer, [text, cut], 32)
+    logits = text_logits(classifier.model, [text, cut])
     np.testing.assert_allclose(logits[0], logits[1], atol=1e-5)
 
 
 def test_a_transformer_is_tuned_at_a_length_that_is_no_multiple_of_the_bucket(tmp_path):
     options = {
-        "backbone": "transformer", "preset": "tiny", "hidden_dim": 8, "num_layers": 1, "length": 21,
+        "backbone": "transformer", "size": "tiny", "hidden_dim": 8, "num_layers": 1, "length": 21,
         "batch_size": 8, "tokenizer": "character", "steps": 1, "xla": False, "quiet": True,
     }  # fmt: skip
     run = pretrain("sentiment_zh", tmp_path / "gpt", **options)
@@ -215,7 +224,6 @@ def test_a_transformer_is_tuned_at_a_length_that_is_no_multiple_of_the_bucket(tm
 @pytest.mark.parametrize(
     ("data", "options", "message"),
     [
-        ("markov", {}, "expected labelled texts, received"),
         ("topic_ne", {}, "Did you mean 'topic_en'"),
         ("topic_zh", {}, "every token of topic_zh is unknown"),
         ("topic_en", {"method": "ful"}, "Did you mean 'full'"),
@@ -229,15 +237,20 @@ def test_refuses_before_anything_is_written(pretrained, tmp_path, data, options,
     assert not (tmp_path / "run").exists()
 
 
+def test_data_of_another_task_are_refused():
+    with pytest.raises(ValueError, match="expected labelled texts, received"):
+        ClassificationSettings.read("markov")
+
+
 def test_one_class_only_is_refused():
     one = labelled([("a", "x"), ("b", "x")])
     with pytest.raises(ValueError, match="at least 2 classes, own has one only"):
-        read_labelled((one, one))
+        ClassificationSettings.read((one, one))
 
 
 def test_validation_of_another_task_is_refused():
     with pytest.raises(ValueError, match=r"expected labels among .* also has \['about sea'\]"):
-        read_labelled((own(), own("validation", words=("train", "sea"))))
+        ClassificationSettings.read((own(), own("validation", words=("train", "sea"))))
 
 
 def test_the_output_must_not_be_the_pretrained_run(pretrained):
@@ -252,38 +265,31 @@ def test_a_csv_without_the_column_is_refused(pretrained, tmp_path):
         finetune(pretrained, path, tmp_path / "run", **OPTIONS)
 
 
-def test_word_dropout_hides_a_share_of_the_words(rng):
-    ids = rng.integers(6, 500, (40, 50)).astype("int32")
-    ids[:, 45:], ids[:, 44] = 0, EOS
-    y = np.arange(40)
-    hidden, targets = classification._hide_words(0.3, ids, y, rng)
-    words = ids >= 6
-    assert targets is y and hidden.dtype == ids.dtype
-    assert np.array_equal(hidden[~words], ids[~words])  # neither <pad> nor <eos>
-    assert set(np.unique(hidden[words & (hidden != ids)])) == {UNK}
-    assert abs((hidden != ids)[words].mean() - 0.3) < 0.05
-
-
 def test_hidden_words_are_never_computed_once(pretrained, monkeypatch):
-    seen = []
-    head_alone = classification.head_alone
-    monkeypatch.setattr(classification, "head_alone", lambda *a: seen.append(a) or head_alone(*a))
+    apart, head_alone = [], TextClassifier.head_alone
+
+    def note(task, batches):
+        model, fed = head_alone(task, batches)
+        apart.append(model is not task)
+        return model, fed
+
+    monkeypatch.setattr(TextClassifier, "head_alone", note)
     for share in (0.0, 0.5):
-        settings = load_settings(pretrained, method="frozen", epochs=1.0, word_dropout=share)
-        train_classifier(pretrained.model, pretrained.tokenizer, own(), own(), settings)
-        assert len(seen) == 1  # without hidden words only
+        options = {"method": "frozen", "epochs": 1.0, "word_dropout": share}
+        fitted_to(pretrained, own(), own(), **options)
+    assert apart == [True, False]  # features are computed once without hidden words only
 
 
 def test_a_share_of_the_training_texts_validates(pretrained, tmp_path, monkeypatch):
-    given = []
-    trained = finetuning.train_classifier
+    given, trained = [], trainer.train_in_stages
 
-    def watch(model, tokenizer, train, validation, *rest):
+    def watch(task, examples, *rest):
+        train, validation = examples.train, examples.validation
         assert (train.split, validation.split) == ("train", "validation")
         given.append((train.texts, validation.texts))
-        return trained(model, tokenizer, train, validation, *rest)
+        return trained(task, examples, *rest)
 
-    monkeypatch.setattr(finetuning, "train_classifier", watch)
+    monkeypatch.setattr(trainer, "train_in_stages", watch)
     options = {"method": "frozen", "epochs": 1.0, "held_out": 0.25, "quiet": True}
     finetune(pretrained, "topic_en", tmp_path / "run", **options)
     ((train, validation),) = given

@@ -8,16 +8,21 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from kerasllm.datasets import Dataset, Labelled
-from kerasllm.models import CausalLM, TextEncoder, TransformerBackbone, TransformerConfig
+from kerasllm.models import (
+    CausalLM,
+    ClassificationPreprocessor,
+    MaskedPreprocessor,
+    TextEncoder,
+    TransformerBackbone,
+    TransformerConfig,
+)
 from kerasllm.models.decoding import steps as decoding_steps
 from kerasllm.models.decoding.compiled import compiled
 from kerasllm.models.hub import load_checkpoint, save_checkpoint
 from kerasllm.text import train_tokenizer
 from kerasllm.text.tokenizers.imported import import_tokenizer
-from kerasllm.training import evaluate, finetune, predict
+from kerasllm.training import evaluate, finetune, generate, load_run, predict
 from kerasllm.training.importing import export_checkpoint, import_checkpoint
-from kerasllm.training.prediction import generate
-from kerasllm.training.run import load_run
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "##s", "a", "the"]
 pytest.importorskip("safetensors", reason="needs the extra hub")
@@ -65,7 +70,7 @@ def _data():
 def test_a_bert_becomes_a_run(bert, tmp_path):
     run = import_checkpoint(bert, tmp_path / "run", quiet=True)
     again = load_run(run.path)
-    assert again.config["kind"] == "imported"
+    assert again.config["task"] == "language_model" and again.config["encoder"]
     assert again.config["model_type"] == "bert"
     assert isinstance(again.model, TextEncoder)
     assert again.settings["length"] == 16
@@ -94,26 +99,22 @@ def test_it_is_fine_tuned_and_predicts(bert, tmp_path):
 
 
 def test_what_the_model_reads_is_framed(bert, tmp_path):
-    from kerasllm.training.data import Reading
-
     tokenizer = import_checkpoint(bert, tmp_path / "run", quiet=True).tokenizer
-    rows, owners = Reading(5).rows(["good film", "the film a film the"], tokenizer)
+    reader = ClassificationPreprocessor(tokenizer, length=5)
+    rows, owners = reader.rows(["good film", "the film a film the"])
     assert rows == [[2, 5, 7, 3], [2, 10, 7, 9, 3]]
     assert owners == [0, 1]
-    rows, owners = Reading(6, "windows").rows(["good", "the film a film the good"], tokenizer)
+    reader = ClassificationPreprocessor(tokenizer, length=6, long_texts="windows")
+    rows, owners = reader.rows(["good", "the film a film the good"])
     assert rows[0] == [2, 5, 3]
     assert rows[1:] == [[2, 10, 7, 9, 7, 3], [2, 9, 7, 10, 5, 3]]
     assert owners == [0, 1, 1]
 
 
 def test_masks_are_those_of_the_tokenizer(bert, tmp_path, rng):
-    from kerasllm.training.objectives import _hider
-    from kerasllm.training.settings.pretraining import PretrainSettings
-
     tokenizer = import_checkpoint(bert, tmp_path / "run", quiet=True).tokenizer
     ids = np.array([tokenizer.frame(tokenizer.encode("the good films a film"))] * 200)
-    hide = _hider(PretrainSettings(mask_share=0.5), tokenizer)
-    inputs, _ = hide(ids, None, rng)
+    inputs, _ = MaskedPreprocessor(tokenizer, mask_share=0.5).hide(ids, None, rng)
     hidden = inputs["ids"]
     assert (hidden[:, 0] == 2).all()
     assert (hidden[:, -1] == 3).all()
@@ -134,13 +135,19 @@ def test_a_gpt2_becomes_a_run_that_writes(gpt2, tmp_path, monkeypatch):
     assert {answer["label"] for answer in predict(tuned, ["film"])} <= {"+", "-"}
 
 
+def test_an_encoder_answers_with_vectors(bert, tmp_path):
+    run = import_checkpoint(bert, tmp_path / "run", quiet=True)
+    film, cut = predict(run, ["a good film", "film " * 30])
+    assert film["warning"] is None and cut["warning"] == "only the first 14 of 30 tokens were read"
+    alone = np.asarray(run.model(np.array([[2, 9, 5, 7, 3]])))[0]
+    np.testing.assert_allclose(film["vector"], alone, atol=1e-5)
+
+
 def test_an_encoder_has_no_score_of_its_own(bert, tmp_path):
     run = import_checkpoint(bert, tmp_path / "run", quiet=True)
     texts = _data()[0]
     with pytest.raises(ValueError, match="holds a TextEncoder, an imported model without a head"):
         evaluate(run, texts, quiet=True)
-    with pytest.raises(ValueError, match="TextEncoder, which gives no labels: fine-tune it"):
-        predict(run, ["a film"])
     with pytest.raises(ValueError, match="TextEncoder, which cannot continue a text"):
         generate(run, "a film")
 

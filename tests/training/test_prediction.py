@@ -1,5 +1,9 @@
+"""Answers on raw text: labels of a classifier, scores and continuations of a language model."""
+
+import numpy as np
 import pytest
 
+from kerasllm.models.language.scoring import token_nats
 from kerasllm.training import generate, predict, pretrain
 
 
@@ -41,9 +45,20 @@ def test_warnings(classifier, text, warning):
     )
 
 
-def test_a_language_model_gives_no_labels(pretrained):
-    with pytest.raises(ValueError, match="holds a CausalLM, which gives no labels"):
-        predict(pretrained, "a text")
+def test_a_language_model_says_how_likely_a_text_is(pretrained):
+    rows = predict(pretrained, ["the recipe of the day", "", "龘 靐"])
+    ids = pretrained.tokenizer.encode("the recipe of the day", eos=True)
+    loss = token_nats(pretrained.model, ids, 32).mean()
+    assert rows[0]["loss"] == pytest.approx(loss) and rows[0]["warning"] is None
+    assert rows[0]["perplexity"] == pytest.approx(np.exp(loss))
+    assert rows[1]["loss"] is None and "the text is empty" in rows[1]["warning"]
+    assert "every token is unknown" in rows[2]["warning"]
+
+
+def test_only_an_encoder_decoder_looks_at_a_source(pretrained, classifier):
+    for run, name in ((pretrained, "CausalLM"), (classifier, "TextClassifier")):
+        with pytest.raises(ValueError, match=f"holds a {name}, and only an encoder-decoder looks"):
+            predict(run, "a text", attention=True)
 
 
 def test_a_continuation_begins_with_the_prompt(pretrained):
@@ -70,7 +85,7 @@ def test_a_classifier_cannot_continue_a_text(classifier):
 
 def test_a_masked_model_cannot_continue_a_text(tmp_path):
     options = {
-        "preset": "tiny", "units": 5, "hidden_dim": 5, "length": 16, "batch_size": 4, "steps": 1,
+        "size": "tiny", "units": 5, "hidden_dim": 5, "length": 16, "batch_size": 4, "steps": 1,
         "tokenizer": "character", "xla": False, "quiet": True, "objective": "masked",
     }  # fmt: skip
     run = pretrain("sentiment_zh", tmp_path / "run", **options)

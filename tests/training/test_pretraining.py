@@ -1,21 +1,36 @@
+"""Language models from bare text: the run folder, the objectives, the tokenizer, the settings."""
+
+import dataclasses
 import importlib.util
 import json
 
 import numpy as np
 import pytest
 
-from kerasllm.training import TrainingDivergedError, load_run, pretrain
-from kerasllm.training.data import make_tokenizer, read_source
-from kerasllm.training.objectives import make_objective
+from kerasllm.datasets.sources import Source
+from kerasllm.training import TaggingSettings, TrainingDivergedError, load_run, pretrain
+from kerasllm.training.engine.progress import Progress
 from kerasllm.training.settings.base import resolve
-from kerasllm.training.settings.classification import FinetuneSettings
+from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.pretraining import PretrainSettings
 
 TINY = {
-    "preset": "tiny", "units": 11, "hidden_dim": 11, "length": 20, "batch_size": 8,
+    "size": "tiny", "units": 11, "hidden_dim": 11, "length": 20, "batch_size": 8,
     "tokenizer": "word", "xla": False, "steps": 3, "quiet": True,
 }  # fmt: skip
 TRANSFORMER = {"backbone": "transformer", "units": None, "hidden_dim": 8, "num_heads": 2}
+TEXTS = [f"the {word} is here" for word in ("cat", "dog", "cow", "hen", "fox", "owl")] * 4
+
+
+def prepared(data, **options):
+    """Return the settings that `pretrain` would train with on data, and the preprocessor."""
+    settings, examples = resolve(PretrainSettings, **options), PretrainSettings.read(data)
+    settings = settings.suited(examples, None, Progress(quiet=True))
+    return settings, settings.make_preprocessor(examples, None)
+
+
+def tokenizer_of(data, **options):
+    return prepared(data, **options)[1].tokenizer
 
 
 def test_the_run_folder_holds_all_that_later_commands_need(pretrained):
@@ -25,11 +40,11 @@ def test_the_run_folder_holds_all_that_later_commands_need(pretrained):
         "figures/learning_curves.png", "checkpoint/last.npz",
     }  # fmt: skip
     config = json.loads((pretrained.path / "config.json").read_text())
-    assert config["kind"] == "pretrain" and config["seed"] == 0
+    assert config["task"] == "language_model" and config["seed"] == 0
     assert config["data"]["name"] == config["data"]["source"] == "topic_en"
     assert len(config["data"]["hash"]) == 64 and config["training_tokens"] > 1000
     assert config["tokenizer"] == pretrained.tokenizer.fingerprint
-    assert config["settings"].keys() == {f for f in PretrainSettings.__dataclass_fields__}
+    assert config["settings"].keys() == {f.name for f in dataclasses.fields(PretrainSettings)}
     assert {"keras", "numpy", "backend", "python"} <= config["versions"].keys()
     assert not list(pretrained.path.rglob("*.part"))
 
@@ -87,7 +102,9 @@ def test_masked_pretraining_reads_the_lines_of_a_file(tmp_path):
 
 def test_a_loss_that_explodes_stops_the_run_and_keeps_the_last_good_weights(tmp_path):
     options = {**TINY, "steps": 40, "eval_every": 1, "clip": 0.0, "warmup": 0.5}
-    with pytest.raises(TrainingDivergedError, match=r"NaN or infinite at step \d+ of 'pretrain'"):
+    with pytest.raises(
+        TrainingDivergedError, match=r"NaN or infinite at step \d+ of 'stage 0: all w"
+    ):
         pretrain("topic_en", tmp_path / "run", learning_rate=3e38, **options)
     with np.load(tmp_path / "run" / "checkpoint" / "last.npz") as kept:
         assert all(np.isfinite(kept[n]).all() for n in kept.files if kept[n].dtype.kind == "f")
@@ -97,7 +114,7 @@ def test_a_loss_that_explodes_stops_the_run_and_keeps_the_last_good_weights(tmp_
     ("options", "error", "message"),
     [
         ({"learning_rat": 1}, TypeError, "Did you mean 'learning_rate'"),
-        ({"preset": "tinny"}, ValueError, "Did you mean 'tiny'"),
+        ({"size": "tinny"}, ValueError, "Did you mean 'tiny'"),
         ({"objective": "casual"}, ValueError, "Did you mean 'causal'"),
         ({"backbone": "transfomer"}, ValueError, "Did you mean 'transformer'"),
         ({"cell": "ltsm"}, ValueError, "Did you mean 'lstm'"),
@@ -134,10 +151,16 @@ def test_settings_out_of_range_are_refused(options, error, message):
         resolve(PretrainSettings, **options)
 
 
+def test_epochs_have_to_be_given_where_nothing_stands_for_them():
+    with pytest.raises(TypeError, match="epochs must be float, received None"):
+        resolve(ClassificationSettings, epochs=None)
+    assert resolve(TaggingSettings, epochs=None).epochs is None  # what suits the model
+
+
 def test_settings_take_whole_numbers_for_floats_and_none_where_allowed():
     assert resolve(PretrainSettings, learning_rate=1, units=None, xla=True).xla
-    base = FinetuneSettings(epochs=7.0)
-    assert resolve(FinetuneSettings, base, length=9).epochs == 7.0
+    base = ClassificationSettings(epochs=7.0)
+    assert resolve(ClassificationSettings, base, length=9).epochs == 7.0
 
 
 def test_a_bare_text_is_no_list_of_texts(tmp_path):
@@ -165,23 +188,43 @@ def test_a_small_model_finds_the_entropy_of_a_markov_chain(tmp_path):
 
 @pytest.mark.parametrize("objective", ["causal", "masked", "contrastive"])
 def test_output_dropout_lies_between_backbone_and_scores(objective):
-    settings = resolve(
-        PretrainSettings,
-        **{name: value for name, value in TINY.items() if name != "quiet"},
-        objective=objective,
-        dropout=0.2,
-        output_dropout=0.4,
-    )
-    source = read_source([f"the number {i} of the long row of numbers" for i in range(40)])
-    model = make_objective(settings, source, make_tokenizer(source, settings), quiet=True).model
+    texts = [f"the number {i} of the long row of numbers" for i in range(40)]
+    options = {name: value for name, value in TINY.items() if name != "quiet"}
+    options |= {"objective": objective, "dropout": 0.2, "output_dropout": 0.4}
+    settings, preprocessor = prepared(texts, **options)
+    model = settings.make_task(preprocessor, None)
     assert model.get_layer("dropout").rate == 0.4
     assert model.backbone.embedding.dropout.rate == 0.2
 
 
 def test_rare_tokens_are_left_out_as_the_setting_says():
-    source = read_source(["the cat", "the dog", "the dog", "the end"])
+    texts = ["the cat", "the dog", "the dog", "the end"]
     sizes = [
-        len(make_tokenizer(source, PretrainSettings(tokenizer="word", min_frequency=n)).vocabulary)
+        len(tokenizer_of(texts, tokenizer="word", min_frequency=n).vocabulary)
         for n in (None, 1, 2, 3)
     ]
     assert [size - sizes[3] for size in sizes] == [1, 2, 1, 0]  # the (3), dog (2), cat (1)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00bad \x80\x81 bytes"])
+def test_an_empty_file_and_a_wrong_encoding_are_refused(tmp_path, content):
+    path = tmp_path / "own.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"own.txt.*(empty|UTF-8|encoding|utf-8)"):
+        tokenizer_of(path, tokenizer="word")
+
+
+def test_the_tokenizer_is_trained_on_training_texts_alone():
+    tokenizer = tokenizer_of(Source("x", ["aab", "aba"], ["xyz"]), tokenizer="character")
+    assert tokenizer.unk_id in tokenizer.encode("x")
+    assert tokenizer.unk_id not in tokenizer.encode("b")
+
+
+def test_a_vocabulary_smaller_than_the_character_set_is_refused():
+    with pytest.raises(ValueError, match="9"):
+        tokenizer_of(TEXTS, tokenizer="character", vocabulary_size=9)
+
+
+def test_an_unknown_tokenizer_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'wordpiece'"):
+        tokenizer_of(TEXTS, tokenizer="wordpeice")

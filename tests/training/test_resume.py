@@ -14,7 +14,7 @@ from kerasllm.training import finetune, load_run, pretrain
 from kerasllm.training.engine.checkpoints import load_checkpoint
 
 PRETRAIN = {
-    "preset": "tiny", "units": 13, "hidden_dim": 13, "tokenizer": "word", "length": 16,
+    "size": "tiny", "units": 13, "hidden_dim": 13, "tokenizer": "word", "length": 16,
     "batch_size": 4, "dropout": 0.3, "steps": 60, "eval_every": 4, "xla": False,
 }  # fmt: skip
 FINETUNE = {"method": "gradual", "epochs": 9, "dropout": 0.3, "batch_size": 64}

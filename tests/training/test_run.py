@@ -1,3 +1,5 @@
+"""The run folder on disk: read back whole, refused where it is damaged, written whole or not."""
+
 import errno
 import json
 import tempfile
@@ -6,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from kerasllm.training import load_run
-from kerasllm.training.run import Run, load_model, write_text
+from kerasllm.models.presets import load_model
+from kerasllm.training import Run, load_run
+from kerasllm.training.folder import write_text
 
 
 def lambda_model(path):
@@ -18,7 +21,7 @@ def lambda_model(path):
 
 def test_a_run_is_read_back(pretrained):
     run = load_run(pretrained.path)
-    assert run.config["kind"] == "pretrain" and run.settings["steps"] == 4
+    assert run.config["task"] == "language_model" and run.settings["steps"] == 4
     assert run.config["versions"]["keras"] == keras.__version__
     assert run.tokenizer.fingerprint == pretrained.tokenizer.fingerprint
     ids = np.array([[7, 8, 9, 0]])
@@ -148,6 +151,7 @@ def test_what_a_run_leaves_may_be_read_by_whom_the_umask_allows(pretrained):
 
 def test_a_run_without_a_backbone_cannot_be_begun_from(tmp_path):
     run = Run(tmp_path)
+    run.write_json("config.json", {"task": "seq2seq"})
     run._model = keras.Sequential()
     with pytest.raises(ValueError, match=r"holds a Sequential, which has no backbone .* import"):
         run.backbone  # noqa: B018

@@ -5,19 +5,18 @@ import json
 import numpy as np
 import pytest
 
-from kerasllm.datasets.examples import Dataset, Pair
+from kerasllm.datasets.examples import Dataset, Labelled, Pair
 from kerasllm.models import RecurrentSeq2Seq, TransformerSeq2Seq
 from kerasllm.models.decoding import steps as decoding_steps
 from kerasllm.models.decoding.compiled import compiled
-from kerasllm.models.seq2seq.preprocessor import run_tokenizers
-from kerasllm.training import load_run
-from kerasllm.training.seq2seq import evaluate_seq2seq, make_model, predict_seq2seq, train_seq2seq
-from kerasllm.training.seq2seq_answers import pair_nats, write_answers
-from kerasllm.training.settings.seq2seq import Seq2SeqSettings
+from kerasllm.models.seq2seq import scoring
+from kerasllm.models.seq2seq.scoring import pair_nats, write_answers
+from kerasllm.training import Seq2SeqSettings, evaluate, load_run, predict, train
+from kerasllm.training.engine.progress import Progress
 
 WORDS = ["red", "blue", "green", "one", "two", "three", "four"]
 OPTIONS = {
-    "preset": "tiny", "tokenizer": "word", "word_splitter": "space", "quiet": True, "dropout": 0.0,
+    "size": "tiny", "tokenizer": "word", "word_splitter": "space", "quiet": True, "dropout": 0.0,
     "batch_size": 32, "learning_rate": 0.01, "length": 8, "metric": "exact_match",
     "label_smoothing": 0.0, "beam": 2,
 }  # fmt: skip
@@ -49,15 +48,13 @@ def no_xla():
 def recurrent(tmp_path_factory):
     """Return the run of a recurrent model that learned to reverse."""
     folder = tmp_path_factory.mktemp("recurrent")
-    return train_seq2seq(
-        DATA, folder, shared=False, epochs=8, decode_every=4, decode_rows=16, **OPTIONS
-    )
+    return train(DATA, folder, shared=False, epochs=8, decode_every=4, decode_rows=16, **OPTIONS)
 
 
 @pytest.fixture(scope="module")
 def copying(tmp_path_factory):
     """Return the run of a Transformer that copies, trained a little."""
-    return train_seq2seq(
+    return train(
         DATA, tmp_path_factory.mktemp("copying"), architecture="transformer", copy=True,
         min_frequency=1, epochs=2, **OPTIONS | {"metric": "loss", "beam": 1},
     )  # fmt: skip
@@ -66,11 +63,14 @@ def copying(tmp_path_factory):
 def test_a_run_folder_holds_all_that_later_commands_need(recurrent):
     run = load_run(recurrent.path)
     assert isinstance(run.model, RecurrentSeq2Seq)
-    assert run.config["kind"] == "seq2seq" and run.settings["cell"] is None
+    assert run.config["task"] == "seq2seq" and run.settings["cell"] is None
     assert {p.name for p in run.path.iterdir()} >= {
-        "config.json", "tokenizer.json", "target_tokenizer.json", "model.keras", "history.csv",
-        "metrics.json", "figures", "checkpoint",
+        "config.json", "tokenizer.json", "model.keras", "history.csv", "metrics.json", "figures",
+        "checkpoint",
     }  # fmt: skip
+    reader = run.model.preprocessor  # the target's tokenizer is in the model
+    assert reader.tokenizer == run.tokenizer != reader.target_tokenizer
+    assert run.config["target_tokenizer"] == reader.target_tokenizer.fingerprint
     assert {p.name for p in (run.path / "figures").iterdir()} == {
         "learning_curves.png", "attention.png"
     }  # fmt: skip
@@ -87,7 +87,7 @@ def test_validation_decodes_on_schedule_and_chooses(recurrent):
 
 
 def test_it_learned_and_says_so(recurrent):
-    result = evaluate_seq2seq(load_run(recurrent.path), TEST)
+    result = evaluate(load_run(recurrent.path), TEST, quiet=True)
     assert result["rows"] == 60 and result["data"] == "reversals"
     assert result["model"]["exact_match"] > 60
     assert result["model"]["loss"] < 0.5
@@ -97,25 +97,31 @@ def test_it_learned_and_says_so(recurrent):
     json.dumps(result)
 
 
+def test_the_table_shows_the_scores_of_what_is_written(recurrent, capfd):
+    evaluate(recurrent, TEST, with_baselines=False)
+    shown = capfd.readouterr().out
+    assert "bleu" in shown and "exact match" in shown and "60 rows" in shown
+
+
 def test_answers_are_texts_with_warnings(recurrent):
-    found = predict_seq2seq(recurrent, ["red two", "", "zebra lion", " ".join(WORDS * 2)])
+    found = predict(recurrent, ["red two", "", "zebra lion", " ".join(WORDS * 2)])
     assert [row["text"] for row in found] == ["red two", "", "zebra lion", " ".join(WORDS * 2)]
     assert found[0] == {"text": "red two", "answer": "TWO RED", "warning": None}
     assert found[1]["answer"] == "" and "the text is empty" in found[1]["warning"]
     assert "every token is unknown" in found[2]["warning"]
     assert found[3]["warning"] == "only the first 8 of 15 tokens were read"
-    assert predict_seq2seq(recurrent, "red two") == found[:1]
+    assert predict(recurrent, "red two") == found[:1]
 
 
 @pytest.mark.parametrize("kind", ["recurrent", "copying"])
 def test_what_it_looked_at_is_returned(kind, request):
     run = request.getfixturevalue(kind)
     for text in ("red two", "three blue one"):
-        (row,) = predict_seq2seq(run, text, attention=True)
+        (row,) = predict(run, text, attention=True)
         source, target, weights = row["attention"]
         assert source == [*text.split(), "<eos>"]
         # Each row is that of the model for the beginning of the answer alone.
-        tokenizers = run_tokenizers(run)
+        tokenizers = run.tokenizer, run.model.preprocessor.target_tokenizer
         ids = [
             [t.token_to_id(word) for word in words]
             for t, words in zip(tokenizers, (source, target), strict=True)
@@ -132,31 +138,27 @@ def test_baselines_stand_beside_the_network(recurrent, tmp_path):
     path = tmp_path / "pairs.jsonl"
     lines = [json.dumps({"source": p.source, "target": p.target}) for p in DATA[0]]
     path.write_text("\n".join(lines))
-    result = evaluate_seq2seq(recurrent, str(path), split="test")
+    result = evaluate(recurrent, str(path), split="test", quiet=True)
     assert set(result["baselines"]) == {"nearest", "lead"}
     assert result["baselines"]["lead"]["exact_match"] < result["model"]["exact_match"]
 
 
-def test_one_vocabulary_has_one_file_and_the_loss_chooses_without_decoding(copying):
+def test_one_vocabulary_is_kept_once_and_the_loss_chooses_without_decoding(copying):
     run = load_run(copying.path)
     assert isinstance(run.model, TransformerSeq2Seq) and run.model.settings.copy
+    assert run.model.preprocessor.get_config()["target_tokenizer"] is None
+    assert run.model.preprocessor.target_tokenizer == run.tokenizer
     assert not (run.path / "target_tokenizer.json").exists()
     assert "val_exact_match" not in (run.path / "history.csv").read_text()
     assert run.model.settings.max_length == 32
 
 
 def test_an_unknown_word_is_copied_into_its_place(copying, monkeypatch):
-    from kerasllm.training import seq2seq_answers
-
     run = copying
     unknown = run.tokenizer.unk_id
     red = run.tokenizer.token_to_id("red")
-    monkeypatch.setattr(
-        seq2seq_answers, "decode_ids", lambda *a, **k: [[unknown, red, 3], [red, 3]]
-    )
-    texts = ["one Zanzibar two", "Zanzibar"]
-    tokenizers = (run.tokenizer, run.tokenizer)
-    found = write_answers(run.model, tokenizers, texts, Seq2SeqSettings(**run.settings))
+    monkeypatch.setattr(scoring, "decode_ids", lambda *a, **k: [[unknown, red, 3], [red, 3]])
+    found = write_answers(run.model, ["one Zanzibar two", "Zanzibar"])
     assert found == ["Zanzibar red", "red"]
 
 
@@ -174,31 +176,46 @@ def test_the_loss_is_that_of_the_model_pair_by_pair(copying, rng):
 
 
 def test_going_on_from_an_earlier_run(recurrent, copy_of, tmp_path):
-    settings = Seq2SeqSettings(**recurrent.settings | {"dropout": 0.3})
-    model = make_model(settings, run_tokenizers(recurrent), recurrent)
+    settings, examples = Seq2SeqSettings(dropout=0.3), Seq2SeqSettings.examples(*DATA)
+    settings = settings.suited(examples, recurrent, Progress(quiet=True))
+    reader = settings.make_preprocessor(examples, recurrent)
+    assert reader.target_tokenizer == recurrent.model.preprocessor.target_tokenizer
+    model = settings.make_task(reader, recurrent)
     assert model is not recurrent.model and model.settings.dropout == 0.3
     for a, b in zip(model.get_weights(), recurrent.model.get_weights(), strict=True):
         assert np.array_equal(a, b)
     other = copy_of(recurrent)
-    other.write_json("config.json", {**other.config, "kind": "finetune"})
-    with pytest.raises(ValueError, match="expected a run of `train seq2seq` to go on from"):
-        train_seq2seq(DATA, tmp_path / "never", pretrained=other, **OPTIONS)
+    other.write_json("config.json", {**other.config, "task": "classification"})
+    with pytest.raises(ValueError, match=r"expected a run of an encoder-decoder .*classification"):
+        train(DATA, tmp_path / "never", pretrained=other, **OPTIONS)
 
 
-def test_a_foreign_target_tokenizer_is_refused(recurrent, copy_of):
-    run = copy_of(recurrent)
-    other = (run.path / "tokenizer.json").read_text()
-    (run.path / "target_tokenizer.json").write_text(other)
+def test_no_other_task_can_begin_from_it(recurrent, tmp_path):
+    rows = [Labelled("red two", "a"), Labelled("blue", "b")] * 4
+    texts = Dataset(rows, name="own", split="train", task="classification")
+    with pytest.raises(ValueError, match="holds a RecurrentSeq2Seq, which has no backbone that"):
+        train((texts, texts), tmp_path / "never", pretrained=recurrent, quiet=True)
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_run_of_before_has_its_target_tokenizer_in_a_file_and_no_foreign_one(recurrent, copy_of):
+    run, expected = copy_of(recurrent), predict(recurrent, ["red two"])
+    model = run.model
+    model.preprocessor.target_tokenizer.save(run.path / "target_tokenizer.json")
+    model.preprocessor = None
+    model.save(run.path / "model.keras")
+    assert predict(load_run(run.path), ["red two"]) == expected
+    run.tokenizer.save(run.path / "target_tokenizer.json")
     with pytest.raises(ValueError, match="not the tokenizer that the model was trained with"):
-        predict_seq2seq(run, ["red"])
+        predict(load_run(run.path), ["red"])
 
 
 def test_bad_data_is_explained_before_anything_is_written(tmp_path):
     broken = Dataset([Pair("a", "")], name="own", split="train", task="seq2seq")
     with pytest.raises(ValueError, match="row 0 of own/train has an empty target"):
-        train_seq2seq((broken, broken), tmp_path / "run", **OPTIONS)
+        train((broken, broken), tmp_path / "run", **OPTIONS)
     with pytest.raises(ValueError, match="has a source of 4 tokens, the model reads 3"):
-        train_seq2seq(DATA, tmp_path / "run", **OPTIONS | {"length": 3})
+        train(DATA, tmp_path / "run", **OPTIONS | {"length": 3})
     with pytest.raises(TypeError, match="Did you mean 'architecture'"):
-        train_seq2seq(DATA, tmp_path / "run", archtecture="transformer")
+        train(DATA, tmp_path / "run", archtecture="transformer")
     assert not (tmp_path / "run").exists()

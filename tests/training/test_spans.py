@@ -1,20 +1,24 @@
 """Span extraction from text to answer: training, scores, typed questions, and what is refused."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
 
 from kerasllm.datasets.examples import Dataset, Span
-from kerasllm.models import CausalLM, MaskedLM, TransformerBackbone
-from kerasllm.models.span.preprocessor import SpanReader
+from kerasllm.models import (
+    CausalLM,
+    CausalPreprocessor,
+    MaskedLM,
+    MaskedPreprocessor,
+    SpanPreprocessor,
+    TransformerBackbone,
+)
+from kerasllm.models.span.scoring import answer_pairs, answer_texts
 from kerasllm.text import train_tokenizer
-from kerasllm.training import load_run, shapes, span_answers, spans
-from kerasllm.training.run import Run
+from kerasllm.training import Run, SpanSettings, evaluate, load_run, predict, train
+from kerasllm.training.engine.freezing import freeze_below, stages
+from kerasllm.training.engine.progress import Progress
 from kerasllm.training.settings.base import resolve
-from kerasllm.training.settings.span import SpanSettings
-from kerasllm.training.span_answers import answer_pairs, answer_texts, threshold_of
 
 COLOURS = ("red", "blue", "green", "pink")
 ANIMALS = ("cat", "dog", "fox", "hen")
@@ -48,11 +52,13 @@ def untrained_run(path, data, task, **options):
     texts = [text for example in data[0] for text in (example.question, example.context)]
     tokenizer = train_tokenizer(texts, kind="word", min_frequency=1)
     options = {"hidden_dim": 16, "num_layers": 1, "max_length": 64, **options}
-    backbone = TransformerBackbone.from_preset("tiny", tokenizer.vocabulary_size, **options)
+    backbone = TransformerBackbone.from_size("tiny", tokenizer.vocabulary_size, **options)
     run = Run.create(path)
-    config = {"kind": "pretrain", "settings": {"length": 32}, "tokenizer": tokenizer.fingerprint}
-    run.begin(config, tokenizer)
-    run.save(task(backbone), tokenizer)
+    objective = "causal" if task is CausalLM else "masked"
+    config = {"task": "language_model", "settings": {"objective": objective, "length": 32}}
+    run.begin(config | {"tokenizer": tokenizer.fingerprint}, tokenizer)
+    reader = {CausalLM: CausalPreprocessor, MaskedLM: MaskedPreprocessor}[task]
+    run.save(task(backbone, preprocessor=reader(tokenizer, 32)), tokenizer)
     return run
 
 
@@ -66,7 +72,7 @@ OPTIONS = {"epochs": 14, "learning_rate": 1e-2, "max_answer": 3, "quiet": True}
 
 @pytest.fixture(scope="module")
 def trained(base, data, shared):
-    return spans.train_span(data, shared / "span", pretrained=base, **OPTIONS)
+    return train(data, shared / "span", pretrained=base, **OPTIONS)
 
 
 # Training, scores and answers -------------------------------------------------
@@ -74,23 +80,23 @@ def trained(base, data, shared):
 
 def test_learns_what_the_question_asks_for(trained):
     test = colours_and_animals("test", 64, 3)
-    result = spans.evaluate_span(trained, test)
+    assert trained.metrics["val_f1"] > 90
+    result = evaluate(trained, test, quiet=True)
     assert result["rows"] == 64 and result["data"] == "seen"
     assert result["model"]["f1"] > 90
     assert all(scores["f1"] < 60 for scores in result["baselines"].values())
     low, high = result["interval"]["f1"]
     assert low <= result["model"]["f1"] <= high
-    assert trained.config["kind"] == "span" and trained.config["always_answered"]
-    assert trained.metrics["val_f1"] > 90
+    assert trained.config["task"] == "span" and trained.config["always_answered"]
+    assert trained.metrics["model"] == result["model"]
     assert trained.config["settings"]["length"] == 32  # inherited
     assert (trained.path / "figures" / "learning_curves.png").is_file()
-    assert shapes.function("evaluate", "span") is spans.evaluate_span
 
 
 def test_answers_typed_questions(trained):
     run = load_run(trained.path)
     context = "  so then\n  pink he saw a cat"
-    colour, animal, empty, unknown = spans.predict_span(
+    colour, animal, empty, unknown = predict(
         run,
         [("which colour ?", context), ("which animal ?", context), (" ", context), ("ǂ ǂ", "ǂ")],
     )
@@ -101,52 +107,78 @@ def test_answers_typed_questions(trained):
     assert (empty["answer"], empty["start"], empty["score"]) == ("", None, None)
     assert "question is empty" in empty["warning"]
     assert "every token of the question is unknown" in unknown["warning"]
-    assert spans.predict_span(run, []) == []
-    (alone,) = spans.predict_span(run, ("which colour ?", context))
+    assert predict(run, []) == []
+    (alone,) = predict(run, ("which colour ?", context))
     assert (alone["answer"], alone["start"]) == ("pink", colour["start"])
 
 
 def test_resuming_a_finished_run_changes_nothing(trained, base, data):
     before = trained.model.get_weights()
-    again = spans.train_span(data, trained.path, pretrained=base, resume=True, **OPTIONS)
+    again = train(data, trained.path, pretrained=base, resume=True, **OPTIONS)
     for old, new in zip(before, again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     with pytest.raises(ValueError, match=r"cannot resume .*'stride': \(None, 3\)"):
-        spans.train_span(data, trained.path, pretrained=base, resume=True, stride=3, **OPTIONS)
+        train(data, trained.path, pretrained=base, resume=True, stride=3, **OPTIONS)
 
 
-def test_the_method_says_what_is_trained(base):
-    def model_of(method):
-        return spans._model(base, resolve(SpanSettings, method=method))
+def test_the_log_says_which_settings_are_inherited(base, data, capfd):
+    settings = SpanSettings(max_answer=3).suited(SpanSettings.examples(*data), base, Progress())
+    shown = capfd.readouterr().err
+    assert settings.length == 32 and "'length': 32}; overridden here: {" in shown
+    assert "'max_answer': 3" in shown.split("overridden here")[1]
 
+
+def test_the_method_says_what_is_trained(base, data):
+    examples = SpanSettings.examples(*data)
     pretrained = base.backbone.get_weights()
     for method, same in {"full": True, "frozen": True, "scratch": False}.items():
-        model = model_of(method)
+        settings = resolve(SpanSettings, method=method)
+        settings = settings.suited(examples, base, Progress(quiet=True))
+        model = settings.make_task(settings.make_preprocessor(examples, base), base)
         pairs = zip(pretrained, model.backbone.get_weights(), strict=True)
         assert all(np.array_equal(*pair) for pair in pairs) == same
+        ((top, _),) = stages(len(model.used_groups()), method, 0, 7)
+        freeze_below(model, top)
         trained = [weight.path for weight in model.trainable_weights]
         assert trained == ["span/kernel"] if method == "frozen" else len(trained) > 10
 
 
 def test_the_threshold_says_how_sure_an_answer_must_be(trained):
-    config = {"settings": {"null_threshold": None}, "always_answered": True}
-    assert threshold_of(config) == -np.inf
-    assert threshold_of(config | {"always_answered": False}) == 0.0
-    assert threshold_of(config | {"settings": {"null_threshold": -2.5}}) == -2.5
-    reader = SpanReader(trained.tokenizer, trained.settings)
     context = "so then pink he saw a cat"
-    answers = answer_pairs(trained.model, reader, [("which colour ?", context)])
+    answers = answer_pairs(trained.model, [("which colour ?", context)])
     score = answers[0].score
     assert answer_texts(answers, [context], score - 0.1) == ["pink"]
     assert answer_texts(answers, [context], score) == [""]
+    assert answer_texts(answers, [context], None) == ["pink"]  # any score will do
+
+
+def test_the_threshold_follows_from_the_training_questions(trained, data):
+    def threshold(train, **settings):
+        settings = resolve(SpanSettings, length=32, **settings)
+        return settings.make_preprocessor(SpanSettings.examples(train, train), trained).threshold
+
+    some = rows(*data[0], Span("so then", "which colour ?", ()))
+    assert threshold(data[0]) is None and trained.model.preprocessor.threshold is None
+    assert threshold(some) == 0.0
+    assert threshold(data[0], null_threshold=-2.5) == threshold(some, null_threshold=-2.5) == -2.5
+
+
+def test_the_threshold_of_a_run_of_before_follows_from_its_config(trained):
+    def threshold(given, always):
+        config = {"settings": {**trained.settings, "null_threshold": given}}
+        config |= {"always_answered": always}
+        return SpanSettings.preprocessor_of(config, trained.tokenizer, trained.path).threshold
+
+    assert threshold(None, always=True) is None
+    assert threshold(None, always=False) == 0.0
+    assert threshold(-2.5, always=False) == threshold(-2.5, always=True) == -2.5
 
 
 # Bad input --------------------------------------------------------------------
 
 
 def reader_of(tokenizer, **settings):
-    settings = resolve(SpanSettings, **{"length": 32, "max_answer": 4, **settings})
-    return SpanReader(tokenizer, dataclasses.asdict(settings))
+    return SpanPreprocessor(tokenizer, **{"length": 32, "max_answer": 4, **settings})
 
 
 def rows(*examples, split="train"):
@@ -171,7 +203,7 @@ GOOD = Span("Ada came home.", "Who came?", (("Ada", 0),))
 def test_bad_rows_are_named(bad, message):
     for pair in ((rows(GOOD, bad), rows(GOOD)), (rows(GOOD), rows(GOOD, bad))):
         with pytest.raises(ValueError, match=message.replace("?", r"\?")):
-            spans.read_spans(pair)
+            SpanSettings.read(pair)
 
 
 def test_an_answer_that_is_not_in_the_context_of_a_file_is_named(base, tmp_path):
@@ -181,17 +213,19 @@ def test_an_answer_that_is_not_in_the_context_of_a_file_is_named(base, tmp_path)
         '"Who came?", "answers": [{"text": "Bob", "answer_start": 0}]}]}]}]}'
     )
     with pytest.raises(ValueError, match=r"'Bob' to question 'q7' .* Correct it, or pass unfound"):
-        spans.train_span(path, tmp_path / "run", pretrained=base, quiet=True)
+        train(path, tmp_path / "run", pretrained=base, quiet=True)
 
 
 def test_data_without_answers_or_questions_is_refused(trained):
     nothing = rows(Span("Ada came.", "Who?", ()))
     with pytest.raises(ValueError, match=r"expected questions with answers, .* has none"):
-        spans.read_spans((nothing, nothing))
+        SpanSettings.read((nothing, nothing))
     with pytest.raises(ValueError, match=r"expected questions on contexts, .* a set for classif"):
-        spans.read_spans("topic_en")
-    with pytest.raises(ValueError, match="given in Python: give the data to score"):
-        spans.evaluate_span(trained)
+        SpanSettings.read("topic_en")
+    with pytest.raises(
+        ValueError, match=r"given in Python, which is not kept: .* the data to score"
+    ):
+        evaluate(trained)
 
 
 def test_a_question_that_leaves_no_room_is_named(base, data, tmp_path):
@@ -207,9 +241,9 @@ def test_a_question_that_leaves_no_room_is_named(base, data, tmp_path):
 
 
 def test_a_question_that_was_cut_is_told(trained):
-    settings = {**trained.settings, "max_question": 2}
-    row = span_answers._warning("which colour ?", "so", SpanReader(trained.tokenizer, settings))
-    assert row == "only the first 2 tokens of the question were read"
+    reader = reader_of(trained.tokenizer, max_question=2)
+    told = reader.warning("which colour ?", "so")
+    assert told == "only the first 2 tokens of the question were read"
 
 
 @pytest.mark.parametrize(
@@ -223,18 +257,18 @@ def test_a_question_that_was_cut_is_told(trained):
 )
 def test_settings_that_cannot_be_used(options, message, base, data, tmp_path):
     with pytest.raises(ValueError, match=message):
-        spans.train_span(data, tmp_path / "run", pretrained=base, quiet=True, **options)
+        train(data, tmp_path / "run", pretrained=base, quiet=True, **options)
 
 
 def test_what_it_begins_from_must_read_all_and_stay(base, data, tmp_path):
     causal = untrained_run(tmp_path / "causal", data, CausalLM)
     with pytest.raises(ValueError, match="needs a backbone that reads the whole text"):
-        spans.train_span(data, tmp_path / "run", pretrained=causal, quiet=True)
+        train(data, tmp_path / "run", pretrained=causal, quiet=True)
     with pytest.raises(ValueError, match="is the pretrained run itself"):
-        spans.train_span(data, base.path, pretrained=base, quiet=True)
+        train(data, base.path, pretrained=base, quiet=True)
 
 
 @pytest.mark.parametrize("pairs", [["one text"], [("a", "b", "c")], [("a", None)]])
 def test_pairs_are_wanted(pairs, trained):
     with pytest.raises(TypeError, match="expected pairs of a question and its context, received"):
-        spans.predict_span(trained, pairs)
+        predict(trained, pairs)

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from kerasllm.text import nearest
+from kerasllm.utils.errors import nearest
 
 
 def test_nearest():

@@ -17,8 +17,9 @@ from kerasllm.models import (
 )
 from kerasllm.text import train_tokenizer
 from kerasllm.training.run import Run
-from kerasllm.training.settings.classification import FinetuneSettings
+from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.pretraining import PretrainSettings
+from kerasllm.verify.comparison.backend import in_precision
 
 TEXTS = [
     "The cat sat on the mat.",
@@ -52,12 +53,8 @@ TASKS = {
 @pytest.fixture
 def float64():
     """Build every model of a test in float64."""
-    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(floatx)
-    keras.config.set_dtype_policy(policy)
+    with in_precision("float64"):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -78,10 +75,13 @@ def _make(path, name):
     tokenizer = train_tokenizer(TEXTS, kind="character")
     model = TASKS[name](tokenizer.vocabulary_size)
     finetuned = name == "classifier"
-    settings = FinetuneSettings(length=13) if finetuned else PretrainSettings(length=16)
+    objective = {"bert": "masked", "both": "masked", "contrast": "contrastive"}.get(name, "causal")
+    settings = PretrainSettings(length=16, objective=objective)
+    if finetuned:
+        settings = ClassificationSettings(length=13, clean=False)
     run = Run.create(path)
     config = {
-        "kind": "finetune" if finetuned else "pretrain",
+        "task": "classification" if finetuned else "language_model",
         "settings": {**dataclasses.asdict(settings), "beta_2": 0.99, "clip": 1.0},
         "data": {"name": "topic_en", "source": "topic_en"},
         "tokenizer": tokenizer.fingerprint,

@@ -31,7 +31,7 @@ from kerasllm.datasets.docstrings.names import NameMask, telling_names
 from kerasllm.datasets.docstrings.near_duplicates import first_copies
 from kerasllm.datasets.docstrings.prose import prose
 from kerasllm.datasets.examples import Dataset, Labelled, Text
-from kerasllm.utils.errors import nearest
+from kerasllm.utils.errors import check_choice
 from kerasllm.utils.files import whole_file
 
 # Class name -> import name. The first six are the classes unless more are asked for.
@@ -228,11 +228,7 @@ def load_docstrings(split="train", classes=6):
         >>> load_docstrings("test", classes=2)  # doctest: +SKIP
         <Dataset docstrings/test: 1,000 classification examples, 2 labels>
     """
-    if split not in SPLITS:
-        raise ValueError(
-            f"docstrings has the splits {', '.join(SPLITS)}; received {split!r}."
-            f"{nearest(split, SPLITS)}"
-        )
+    check_choice("split", split, SPLITS)
     if classes not in range(2, len(SOURCES) + 1):
         raise ValueError(f"classes must be 2 to {len(SOURCES)}, received {classes!r}.")
     chosen = tuple(SOURCES)[:classes]

@@ -1,7 +1,7 @@
 """Rows of named columns as examples: pairs, labelled texts or plain texts."""
 
 from kerasllm.datasets.examples import Labelled, Pair, Text
-from kerasllm.datasets.files.labels import clean_labels, is_missing, joined_labels
+from kerasllm.datasets.files.labels import clean_labels, first_lines, is_missing, joined_labels
 from kerasllm.datasets.options import option_to_pass
 from kerasllm.utils.errors import nearest
 
@@ -78,10 +78,9 @@ def _refuse_empty(rows, path, found, names):
         texts = [(line, row.get(name)) for line, row in rows if name in found]
         empty = [line for line, text in texts if text is None or not str(text).strip()]
         if empty:
-            where = ", ".join(map(str, empty[:5])) + (", …" if len(empty) > 5 else "")
             raise ValueError(
                 f"{path}: the column {name!r} is empty in {len(empty)} of {len(rows)} rows, in "
-                f"line {where}. Fill them in, delete them, or pass "
+                f"line {first_lines(empty)}. Fill them in, delete them, or pass "
                 f"{option_to_pass(path, 'drop_empty', True)}."
             )
 

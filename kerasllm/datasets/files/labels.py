@@ -113,12 +113,16 @@ def joined_labels(rows, path, separator, *, labels_as_text=False):
 def _refuse_missing(rows, path):
     missing = [line for line, label in rows if is_missing(label)]
     if missing:
-        where = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
         raise ValueError(
             f"{path}: {len(missing)} of {len(rows)} rows have no label (empty or NaN), in line "
-            f"{where}. Fill them in, delete them, or pass "
+            f"{first_lines(missing)}. Fill them in, delete them, or pass "
             f"{option_to_pass(path, 'drop_unlabelled', True)}."
         )
+
+
+def first_lines(lines):
+    """Return the first few line numbers as text."""
+    return ", ".join(map(str, lines[:5])) + (", …" if len(lines) > 5 else "")
 
 
 def _kind(label):

@@ -8,7 +8,7 @@ from kerasllm.datasets.files.squad import is_squad, read_squad
 from kerasllm.datasets.files.tables import delimited, json_rows, read_text, tagged_sentences
 from kerasllm.datasets.splits import SPLIT_NAMES, split, split_contiguous
 from kerasllm.text.tag_schemes import BrokenTagsError, unified
-from kerasllm.utils.errors import nearest
+from kerasllm.utils.errors import check_choice, nearest
 
 FORMATS = {
     ".txt": "txt", ".md": "txt", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl",
@@ -64,11 +64,7 @@ def _split_file(folder, split):
 
 
 def _part(whole, wanted, seed, fractions, groups):
-    if wanted not in SPLIT_NAMES:
-        raise ValueError(
-            f"split must be one of {[*SPLIT_NAMES, 'all']}, received {wanted!r}."
-            + nearest(wanted, SPLIT_NAMES)
-        )
+    check_choice("split", wanted, (*SPLIT_NAMES, "all"))
     if whole.task == "language_model" and len(whole) < _FEW_TEXTS:
         parts = split_contiguous(whole, fractions)
     else:
@@ -150,10 +146,7 @@ def _language(examples):
 
 
 def _txt(path, encoding, documents):
-    if documents not in ("line", "blank-line", "auto"):
-        raise ValueError(
-            f"documents must be 'line', 'blank-line' or 'auto', received {documents!r}."
-        )
+    check_choice("documents", documents, ("line", "blank-line", "auto"))
     lines = [line.rstrip() for line in read_text(path, encoding).strip().split("\n")]
     if documents == "auto":
         documents = "line" if all(lines) else "blank-line"

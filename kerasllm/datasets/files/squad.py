@@ -5,6 +5,7 @@ from collections import Counter
 
 from kerasllm.datasets.examples import Span
 from kerasllm.datasets.files.tables import read_text
+from kerasllm.utils.errors import check_choice
 
 UNFOUND = ("error", "drop")
 _SHAPE = (
@@ -42,8 +43,7 @@ def read_squad(path, encoding=None, unfound="error"):
     Raises:
         ValueError: for JSON of another shape, or an answer that is not in its context.
     """
-    if unfound not in UNFOUND:
-        raise ValueError(f"unfound must be one of {list(UNFOUND)}, received {unfound!r}.")
+    check_choice("unfound", unfound, UNFOUND)
     examples, articles, counts = [], [], Counter()
     for article, context, question in _questions(path, encoding):
         answers = tuple(_answers(path, context, question, unfound, counts))

@@ -95,7 +95,7 @@ class GrammarLanguage(Language):
         return float(total)
 
 
-def grammar_language(rules: str = RULES, *, seed: int = 0) -> GrammarLanguage:
+def grammar_language(rules=RULES, *, seed=0):
     r"""Make a language from rules.
 
     Args:

@@ -1,7 +1,6 @@
 """What the generated languages share: texts are drawn from them, and scored exactly."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,11 +16,7 @@ class Language(ABC):
         mean_tokens: Expected tokens of a text, its end included.
     """
 
-    vocabulary: tuple[str, ...]
-    entropy_rate: float
-    mean_tokens: float
-
-    def sample(self, n_texts: int, seed: int | Sequence[int] = 0) -> list[str]:
+    def sample(self, n_texts, seed=0):
         """Draw independent texts.
 
         Args:
@@ -39,20 +34,20 @@ class Language(ABC):
         rng = np.random.default_rng(seed)
         return [" ".join(self._draw(rng)) for _ in range(n_texts)]
 
-    def log_probability(self, text: str) -> float:
+    def log_probability(self, text):
         """Score a text exactly: ln p(words, end) in nats, -inf if the language cannot say it."""
         return self._score(text.split())
 
     @abstractmethod
-    def _draw(self, rng: np.random.Generator) -> list[str]:
+    def _draw(self, rng):
         """Draw the words of one text."""
 
     @abstractmethod
-    def _score(self, words: list[str]) -> float:
+    def _score(self, words):
         """Return the log-probability of these words followed by the end."""
 
 
-def entropy(probabilities: np.ndarray) -> np.ndarray:
+def entropy(probabilities):
     """Return -sum p ln p over the last axis in nats, with 0 ln 0 = 0."""
     logs = np.log(np.where(probabilities > 0, probabilities, 1.0))
     return -(probabilities * logs).sum(axis=-1)

@@ -13,20 +13,9 @@ optimum to be the same in each.
 """
 
 from kerasllm.datasets.examples import Dataset, Text
-from kerasllm.datasets.generated.grammar import GrammarLanguage, grammar_language
-from kerasllm.datasets.generated.language import Language
-from kerasllm.datasets.generated.markov import MarkovLanguage, markov_language
-from kerasllm.utils.errors import nearest
-
-__all__ = [
-    "LANGUAGES",
-    "GrammarLanguage",
-    "Language",
-    "MarkovLanguage",
-    "grammar_language",
-    "load_synthetic",
-    "markov_language",
-]
+from kerasllm.datasets.generated.grammar import grammar_language
+from kerasllm.datasets.generated.markov import markov_language
+from kerasllm.utils.errors import check_choice
 
 LANGUAGES = {"markov": markov_language, "grammar": grammar_language}
 SIZES = {"train": 5000, "validation": 500, "test": 500}
@@ -54,10 +43,8 @@ def load_synthetic(name, split="train", *, n_texts=None, seed=0, **options):
         >>> len(texts), texts.info["entropy_rate"] < 3
         (2, True)
     """
-    for value, known, what in ((name, LANGUAGES, "language"), (split, SIZES, "split")):
-        if value not in known:
-            hint = nearest(value, known)
-            raise ValueError(f"Expected a {what} of {list(known)}, received {value!r}.{hint}")
+    check_choice("name", name, LANGUAGES)
+    check_choice("split", split, SIZES)
     language = LANGUAGES[name](seed=seed, **options)
     n_texts = SIZES[split] if n_texts is None else n_texts
     texts = language.sample(n_texts, seed=(seed, list(SIZES).index(split)))

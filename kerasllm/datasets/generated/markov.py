@@ -147,7 +147,7 @@ def _others(rng, states, word, count):
 
 def _made_up_words(rng, count):
     """Return `count` different words of consonant-vowel syllables, such as "tamiro"."""
-    words: dict[str, None] = {}
+    words = {}
     while len(words) < count:
         syllables = rng.integers(2, 4)
         words[

@@ -13,7 +13,7 @@ import numpy as np
 
 from kerasllm.datasets.examples import Dataset, Pair, Span, Tagged
 from kerasllm.datasets.splits import SPLIT_NAMES
-from kerasllm.utils.errors import nearest
+from kerasllm.utils.errors import check_choice
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -213,11 +213,7 @@ def load_generated(name, split="train", *, size=None, seed=0):
         >>> load_generated("dates_zh", "test", size=1)[0].target[:2] in ("19", "20")
         True
     """
-    if split not in SPLIT_NAMES:
-        raise ValueError(
-            f"split must be one of {list(SPLIT_NAMES)}, received {split!r}."
-            + nearest(split, SPLIT_NAMES)
-        )
+    check_choice("split", split, SPLIT_NAMES)
     size = _SIZES[split] if size is None else size
     if not 1 <= size <= 10_000:
         raise ValueError(f"size must be from 1 to 10,000, received {size!r}.")

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 
 class HashMismatchError(ValueError):
@@ -37,9 +36,9 @@ class File:
     """
 
     path: str
-    bytes: int
-    sha256: str
-    url: str
+    bytes: int = 0
+    sha256: str = ""
+    url: str = ""
     member: str = ""
     git_blob: str = ""
     sample: "File | None" = None
@@ -117,16 +116,6 @@ class DatasetInfo:
     def file(self, path):
         """Return the `File` at this path."""
         return next(file for file in self.files if file.path == path)
-
-
-def files_at(base, *rows):
-    """Return `File`s from rows (path, bytes, sha256), each at `base` + path."""
-    return tuple(File(path, size, sha256, base + quote(path)) for path, size, sha256 in rows)
-
-
-def members_of(archive, *rows):
-    """Return `File`s from rows (path, bytes, sha256), all in the archive at this address."""
-    return tuple(File(path, size, sha256, archive, member=path) for path, size, sha256 in rows)
 
 
 def cache_folder():

@@ -1,10 +1,9 @@
-"""Exercises: attention, masks, positions."""
+"""Exercises: attention, masks, positions, a decoder that looks at its source."""
 
 import numpy as np
 
-from kerasllm import reference as ref
-from kerasllm.exercises.exercise import Exercise, Trial
-from kerasllm.exercises.tasks.elementary import arrays
+from kerasllm.exercises.exercise import Exercise
+from kerasllm.exercises.trials import Trial, arrays, backward_of
 
 B, T, S, D, K, V, N, H = 2, 5, 7, 3, 5, 2, 3, 11
 
@@ -32,19 +31,11 @@ def _masks():
 
 
 def _attention_trials(rng):
-    made = [Trial("no mask, T=5, S=7", arrays(rng, (B, T, K), (B, S, K), (B, S, V)))]
-    for name, mask in _masks().items():
-        triple = arrays(rng, (B, T, K), (B, T, K), (B, T, V))
-        made.append(Trial(f"{name}, T=S=5", (*triple, mask)))
-    return made
-
-
-def _attention_backward_trials(rng):
-    made = []
-    for trial in _attention_trials(rng):
-        output, trace = ref.scaled_dot_product_attention(*trial.args)
-        made.append(Trial(trial.label, (rng.standard_normal(output.shape), trace)))
-    return made
+    triple = ((B, T, K), (B, T, K), (B, T, V))
+    return [
+        Trial("no mask, T=5, S=7", arrays(rng, (B, T, K), (B, S, K), (B, S, V))),
+        *(Trial(f"{name}, T=S=5", (*arrays(rng, *triple), m)) for name, m in _masks().items()),
+    ]
 
 
 def _multi_head_trials(rng):
@@ -56,11 +47,8 @@ def _multi_head_trials(rng):
 
 
 def _additive_trials(rng):
-    made = []
-    for name, mask in _masks().items():
-        shapes = ((B, T, D + 1), (B, T, D), (B, T, V), (D + 1, H), (D, H), (H,))
-        made.append(Trial(name, (*arrays(rng, *shapes), mask)))
-    return made
+    shapes = ((B, T, D + 1), (B, T, D), (B, T, V), (D + 1, H), (D, H), (H,))
+    return [Trial(name, (*arrays(rng, *shapes), mask)) for name, mask in _masks().items()]
 
 
 def _rotary_trials(rng):
@@ -69,6 +57,23 @@ def _rotary_trials(rng):
         Trial("base 100", (rng.standard_normal((B, T, 10)), 100.0)),
         Trial("offset 7, as with a cache", (rng.standard_normal((B, 3, 6)), 10000.0, 7)),
     ]
+
+
+def _decoder_trials(rng):
+    made, M = [], 4
+    for label, options in (
+        ("general", {}),
+        ("padding", {"source_mask": np.arange(S) < np.array([S, 3])[:, None]}),
+        ("dot", {"attention": "dot"}),
+    ):
+        units = M if "attention" in options else H
+        score = [] if "attention" in options else [(units, M)]
+        cell = [(D + units, 4 * units), (units, 4 * units), (4 * units,)]
+        inputs = arrays(rng, (B, D), (B, units))
+        states = [arrays(rng, (B, units), (B, units))]
+        weights = arrays(rng, (B, S, M), *cell, *score, (units + M, units), (units,))
+        made.append(Trial(label, (*inputs, states, *weights), options))
+    return made
 
 
 EXERCISES = (
@@ -126,7 +131,7 @@ EXERCISES = (
         hint="""From the end: weights value gives d_value and d_weights; then the backward pass of
             softmax along the last axis; then the product of query and key, and the scale.""",
         outputs=("d_query", "d_key", "d_value"),
-        trials=_attention_backward_trials,
+        trials=backward_of("scaled_dot_product_attention", _attention_trials),
     ),
     Exercise(
         name="multi_head_attention",
@@ -191,5 +196,28 @@ EXERCISES = (
         hint="np.split(x, 2, axis=-1) gives all a and all b; there are K/2 frequencies.",
         outputs=("output",),
         trials=_rotary_trials,
+    ),
+    Exercise(
+        name="attention_decoder_step",
+        level="a whole layer",
+        task="say one word of a translation.",
+        statement="""
+            h, c    = lstm_step([x; fed_previous] @ kernel + bias, h, c, recurrent_kernel)
+            alpha   = softmax(score(h, source)) over the real tokens of the source
+            context = Σ_s alpha[s] source[s]
+            fed     = tanh([h; context] @ w_c + b_c)
+
+            x: (B, D). fed_previous: (B, H). states: [(h, c)], each (B, H). source: (B, S, M).
+            *weights: kernel, recurrent_kernel, bias; w (H, M) if attention is "general", nothing if
+            it is "dot"; w_c, b_c. attention: "general" if left out, with score (h @ w) · source_s,
+            or "dot", with h · source_s. source_mask: (B, S), True = real, or None. You may use
+            kerasllm.reference.lstm_step, which returns ((h, c), trace).
+            Return fed (B, H), alpha (B, S), [(h, c)].""",
+        hint="""Not one of the three lines of the attention needs a loop: np.einsum("bm,bsm->bs", …)
+            scores, np.einsum("bs,bsm->bm", alpha, source) averages. Hide padding before the
+            softmax. The *new* h asks.""",
+        outputs=("fed", "alpha", "states"),
+        trials=_decoder_trials,
+        parts=("lstm_step", "softmax"),
     ),
 )

@@ -1,25 +1,20 @@
-"""Exercises: activations, dense layer, embedding, dropout, normalisation."""
+"""Exercises: activations, dense layer, embedding, dropout, normalisation, letters, LoRA."""
 
 import numpy as np
 
-from kerasllm import reference as ref
-from kerasllm.exercises.exercise import Exercise, Trial
+from kerasllm.exercises.exercise import Exercise
+from kerasllm.exercises.trials import Trial, arrays, backward_of
 
 SHAPES = ((3, 5), (2, 7, 3), (11,))
 
 
-def arrays(rng, *shapes):
-    """Return a normal random array for each shape."""
-    return tuple(rng.standard_normal(shape) for shape in shapes)
-
-
-def labelled(shape):
+def _labelled(shape):
     """Name a trial by the shape of its input."""
     return f"x of shape {shape}"
 
 
 def _one_array(*shapes, scale=2.0):
-    return lambda rng: [Trial(labelled(s), (scale * rng.standard_normal(s),)) for s in shapes]
+    return lambda rng: [Trial(_labelled(s), (scale * rng.standard_normal(s),)) for s in shapes]
 
 
 def _softmax_trials(rng):
@@ -29,64 +24,49 @@ def _softmax_trials(rng):
     ]
 
 
-def _backward(function, *shapes):
-    """Return trials of an activation's backward pass."""
-
-    def trials(rng):
-        made = []
-        for shape in shapes:
-            _, trace = function(rng.standard_normal(shape))
-            made.append(Trial(labelled(shape), (rng.standard_normal(shape), trace)))
-        return made
-
-    return trials
-
-
-def _dense_backward_trials(rng):
-    made = []
-    for shape in ((3, 5), (2, 7, 5)):
-        _, trace = ref.dense(*arrays(rng, shape, (5, 11), (11,)))
-        made.append(Trial(labelled(shape), (rng.standard_normal((*shape[:-1], 11)), trace)))
-    return made
+def _dense_trials(rng):
+    return [Trial(_labelled(s), arrays(rng, s, (5, 11), (11,))) for s in ((3, 5), (2, 7, 5))]
 
 
 def _embedding_trials(rng):
-    made = []
-    for label, ids in (
-        ("every id once", rng.permutation(7).reshape(1, 7)),
-        ("repeated ids", np.array([[1, 4, 1, 0, 6], [6, 1, 2, 2, 1]])),
-    ):
-        _, trace = ref.embedding(ids, rng.standard_normal((7, 3)))
-        made.append(Trial(label, (rng.standard_normal((*ids.shape, 3)), trace)))
-    return made
+    repeated = np.array([[1, 4, 1, 0, 6], [6, 1, 2, 2, 1]])
+    ids = {"every id once": rng.permutation(7).reshape(1, 7), "repeated ids": repeated}
+    return [Trial(label, (places, *arrays(rng, (7, 3)))) for label, places in ids.items()]
 
 
 def _dropout_trials(rng):
     return [
-        Trial(f"{labelled(s)}, rate {rate}", (rng.standard_normal(s), rng.random(s) >= rate, rate))
+        Trial(f"{_labelled(s)}, rate {rate}", (rng.standard_normal(s), rng.random(s) >= rate, rate))
         for s, rate in (((3, 5), 0.5), ((2, 7, 3), 0.2))
     ]
 
 
-def _layer_norm_trials(rng):
-    return [
-        Trial(f"{labelled(s)}, epsilon {e}", (*arrays(rng, s, s[-1:], s[-1:]), e))
-        for s, e in (((3, 5), 1e-3), ((2, 7, 3), 0.1))
-    ]
+def _norm_trials(weights):
+    """Return trials of a norm with so many weights."""
+
+    def trials(rng):
+        return [
+            Trial(f"{_labelled(s)}, epsilon {e}", (*arrays(rng, s, *[s[-1:]] * weights), e))
+            for s, e in (((3, 5), 1e-3), ((2, 7, 3), 0.1))
+        ]
+
+    return trials
 
 
-def _layer_norm_backward_trials(rng):
+def _character_trials(rng):
     made = []
-    for shape in ((3, 5), (2, 7, 3)):
-        _, trace = ref.layer_norm(*arrays(rng, shape, shape[-1:], shape[-1:]))
-        made.append(Trial(labelled(shape), (rng.standard_normal(shape), trace)))
+    for K, W in ((1, 3), (3, 5), (2, 4)):
+        lengths = rng.integers(1, W + 1, (2, 5))
+        lengths[1, 3:] = 0  # words without letters
+        ids = rng.integers(1, 7, (2, 5, W)) * (np.arange(W) < lengths[..., None])
+        made.append(Trial(f"K={K}, W={W}", (ids, *arrays(rng, (7, 3), (K, 3, 11), (11,)))))
     return made
 
 
-def _rms_norm_trials(rng):
+def _lora_trials(rng):
     return [
-        Trial(f"{labelled(s)}, epsilon {e}", (*arrays(rng, s, s[-1:]), e))
-        for s, e in (((3, 5), 1e-3), ((2, 7, 3), 0.1))
+        Trial(f"r={r}, alpha={alpha}", (*arrays(rng, (5, 7), (5, r), (r, 7)), alpha))
+        for r, alpha in ((2, 8), (3, 1))
     ]
 
 
@@ -129,7 +109,7 @@ EXERCISES = (
             trace.output. Return d_x, of the same shape.""",
         hint="Where x was negative, the output does not change with x. What is its slope there?",
         outputs=("d_x",),
-        trials=_backward(ref.relu, (3, 5), (2, 7, 3)),
+        trials=backward_of("relu", _one_array(*SHAPES[:2])),
     ),
     Exercise(
         name="tanh_backward",
@@ -141,7 +121,7 @@ EXERCISES = (
             d_output: gradient for the output. trace: trace.x and trace.output. Return d_x.""",
         hint="tanh(x) need not be computed again: it is trace.output.",
         outputs=("d_x",),
-        trials=_backward(ref.tanh, (3, 5), (2, 7, 3)),
+        trials=backward_of("tanh", _one_array(*SHAPES[:2])),
     ),
     Exercise(
         name="softmax_backward",
@@ -154,7 +134,7 @@ EXERCISES = (
         hint="""Every probability depends on every score: multiply d_output by the matrix of
             derivatives and two terms are left, one of which holds a sum over the axis.""",
         outputs=("d_x",),
-        trials=_backward(ref.softmax, (3, 5), (2, 7, 3)),
+        trials=backward_of("softmax", _one_array(*SHAPES[:2])),
     ),
     Exercise(
         name="dense_backward",
@@ -168,7 +148,7 @@ EXERCISES = (
         hint="""The shapes leave hardly a choice. The same kernel acts at every position, so its
             gradient is a sum over all positions: bring x to (positions, D) with reshape first.""",
         outputs=("d_x", "d_kernel", "d_bias"),
-        trials=_dense_backward_trials,
+        trials=backward_of("dense", _dense_trials),
     ),
     Exercise(
         name="embedding_backward",
@@ -181,7 +161,7 @@ EXERCISES = (
             each row gets the sum over all places that used it.""",
         hint="a[ids] += b adds only once for repeated ids. Look up np.add.at.",
         outputs=("d_table",),
-        trials=_embedding_trials,
+        trials=backward_of("embedding", _embedding_trials),
     ),
     Exercise(
         name="dropout",
@@ -209,7 +189,7 @@ EXERCISES = (
             x: (…, D). gamma, beta: (D,). epsilon: a small number. Return an array like x.""",
         hint="axis=-1 and keepdims=True; divide by D, and mind where epsilon stands.",
         outputs=("output",),
-        trials=_layer_norm_trials,
+        trials=_norm_trials(2),
     ),
     Exercise(
         name="layer_norm_backward",
@@ -224,7 +204,7 @@ EXERCISES = (
             minus what the mean sends back (a mean), minus what the deviation sends back (normalized
             times a mean). All are divided by the deviation.""",
         outputs=("d_x", "d_gamma", "d_beta"),
-        trials=_layer_norm_backward_trials,
+        trials=backward_of("layer_norm", _norm_trials(2)),
     ),
     Exercise(
         name="rms_norm",
@@ -237,6 +217,35 @@ EXERCISES = (
             x: (…, D). scale: (D,). epsilon: a small number. Return an array like x.""",
         hint="There is no mean to subtract; that is the whole difference to layer normalisation.",
         outputs=("output",),
-        trials=_rms_norm_trials,
+        trials=_norm_trials(1),
+    ),
+    Exercise(
+        name="character_cnn",
+        level="a whole layer",
+        task="make features of words from their letters.",
+        statement="""
+            x[c]   = table[ids[c]],  0 where there is no letter
+            z[c]   = Σ_k x[c + k - ⌊(K-1)/2⌋] @ kernel[k] + bias
+            output = max over the word's letters c of z[c]
+
+            ids: (B, T, W), the letters of each word, 0 behind its last one. table: (C, E). kernel:
+            (K, E, F). bias: (F,). Beside the word x is 0. Return (B, T, F), 0 for a word without
+            letters.""",
+        hint="""np.pad puts (K-1)//2 rows of zeros before the letters, and the rest of K - 1 behind.
+            Padding must not win the maximum: give it the score -∞ first.""",
+        outputs=("output",),
+        trials=_character_trials,
+    ),
+    Exercise(
+        name="lora",
+        level="one line",
+        task="correct a matrix by a product of two thin ones.",
+        statement="""
+            output = w + alpha / r · a @ b
+
+            w: (D, H). a: (D, r). b: (r, H). alpha: a number. Return (D, H).""",
+        hint="The rank r is the number of rows of b.",
+        outputs=("output",),
+        trials=_lora_trials,
     ),
 )

@@ -1,10 +1,7 @@
 """Exercises: one step of a recurrent layer, forward and backward."""
 
-import numpy as np
-
-from kerasllm import reference as ref
-from kerasllm.exercises.exercise import Exercise, Trial
-from kerasllm.exercises.tasks.elementary import arrays
+from kerasllm.exercises.exercise import Exercise
+from kerasllm.exercises.trials import Trial, arrays, backward_of
 
 SIZES = ((2, 5, 3, 7), (3, 7, 2, 5))  # B, T, D, H
 GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
@@ -26,22 +23,6 @@ def _step_trials(name, *variants):
                 more = extra(rng, H) if extra else ()
                 arguments = (*_step_arguments(rng, name, B, H), *more)
                 made.append(Trial(f"B={B}, H={H}{label}", arguments))
-        return made
-
-    return trials
-
-
-def _step_backward_trials(name, *variants):
-    forward = _step_trials(name, *variants)
-
-    def trials(rng):
-        made = []
-        for trial in forward(rng):
-            output, trace = getattr(ref, f"{name}_step")(*trial.args)
-            shapes = [np.shape(a) for a in (output if isinstance(output, tuple) else (output,))]
-            d_output = arrays(rng, *shapes)
-            d_output = d_output if isinstance(output, tuple) else d_output[0]
-            made.append(Trial(trial.label, (d_output, trace)))
         return made
 
     return trials
@@ -112,7 +93,7 @@ EXERCISES = (
             Return d_projected (B, H), d_h_previous (B, H).""",
         hint="The slope of tanh can be written with its result: 1 - h².",
         outputs=("d_projected", "d_h_previous"),
-        trials=_step_backward_trials("simple_rnn"),
+        trials=backward_of("simple_rnn_step", _step_trials("simple_rnn")),
     ),
     Exercise(
         name="lstm_step_backward",
@@ -128,7 +109,7 @@ EXERCISES = (
             o · tanh(c). Then four products, each times the slope of its gate: s (1 - s) for a
             sigmoid, 1 - g² for the tanh.""",
         outputs=("d_projected", "d_h_previous", "d_c_previous"),
-        trials=_step_backward_trials("lstm"),
+        trials=backward_of("lstm_step", _step_trials("lstm")),
     ),
     Exercise(
         name="gru_step_backward",
@@ -145,6 +126,6 @@ EXERCISES = (
             through inner. With reset_after the reset gate multiplies the gradient behind the matrix
             product, without it before.""",
         outputs=("d_projected", "d_h_previous", "d_recurrent"),
-        trials=_step_backward_trials("gru", _AFTER, _BEFORE),
+        trials=backward_of("gru_step", _step_trials("gru", _AFTER, _BEFORE)),
     ),
 )

@@ -1,10 +1,10 @@
-"""Exercises: CRF, decoding, n-grams, byte-pair encoding."""
+"""Exercises: CRF, decoding, n-grams, byte-pair encoding, copying."""
 
 import numpy as np
 
 from kerasllm import reference as ref
-from kerasllm.exercises.exercise import Exercise, Trial
-from kerasllm.exercises.tasks.elementary import arrays
+from kerasllm.exercises.exercise import Exercise
+from kerasllm.exercises.trials import Trial, arrays
 
 B, T, L = 3, 5, 4
 RAGGED = np.arange(T) < np.array([T, 2, 1])[:, None]
@@ -69,6 +69,16 @@ def _bpe_trials(rng):
     texts = [TEXTS[k] for k in rng.permutation(len(TEXTS))]
     model = ref.bpe_train(texts, 290)
     return [Trial(repr(text[:20]), (text, model)) for text in (*texts, "abc, the chat, that")]
+
+
+def _copy_trials(rng):
+    source, made = np.array([[7, 3, 7, 9, 7], [4, 6, 0, 0, 0]]), []
+    for label, real in (("no padding", source >= 0), ("padding", source > 0)):
+        x, logits, scores, w, b = arrays(rng, (2, 3, 5), (2, 3, 11), (2, 3, 5), (5, 1), (1,))
+        alpha = np.exp(scores) * real[:, None]
+        alpha /= alpha.sum(axis=-1, keepdims=True)
+        made.append(Trial(label, (x, logits, alpha, source, w, b)))
+    return made
 
 
 EXERCISES = (
@@ -183,5 +193,22 @@ EXERCISES = (
         hint="The lowest rank in the whole word comes first, wherever it stands.",
         outputs=("ids",),
         trials=_bpe_trials,
+    ),
+    Exercise(
+        name="pointer_generator",
+        level="a few lines",
+        task="say a word of the vocabulary, or copy one of the source.",
+        statement="""
+            gate      = σ(x @ w + b)
+            copied[v] = Σ_{s: source_s = v} alpha[s]
+            p[v]      = gate · softmax(logits)[v] + (1 - gate) · copied[v]
+
+            x: (B, T, D). logits: (B, T, V). alpha: (B, T, S), the attention's weights. source:
+            (B, S), ids of words. w: (D, 1). b: (1,). Return ln p (B, T, V).""",
+        hint="""A word may stand in the source several times: p[..., source] += … adds once only.
+            np.eye(V)[source] is (B, S, V), and one matrix product adds up.""",
+        outputs=("log_p",),
+        trials=_copy_trials,
+        parts=("softmax", "sigmoid"),
     ),
 )

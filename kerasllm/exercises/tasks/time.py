@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from kerasllm import reference as ref
-from kerasllm.exercises.exercise import Exercise, Trial
-from kerasllm.exercises.tasks.elementary import arrays
+from kerasllm.exercises.exercise import Exercise
 from kerasllm.exercises.tasks.recurrent import GATES, SIZES
+from kerasllm.exercises.trials import Trial, arrays, backward_of
 
 
 def _weights(rng, name, D, H):
@@ -31,19 +30,18 @@ def _layer_trials(rng):
     ]
 
 
-def _backward_trials(name):
+def _ragged_trials(name):
+    """Return trials of a layer with an initial state, of every step with padding or of the last."""
+
     def trials(rng):
         made = []
         for (B, T, D, H), every in ((SIZES[0], True), (SIZES[1], False), (SIZES[1], True)):
             mask = np.arange(T) < np.r_[T, rng.integers(2, T, B - 1)][:, None] if every else None
             x, weights = rng.standard_normal((B, T, D)), _weights(rng, name, D, H)
-            layer = getattr(ref, name)
             state = arrays(rng, *[(B, H)] * (2 if name == "lstm" else 1))
-            output, trace = layer(
-                x, *weights, mask=mask, return_sequences=every, initial_state=state
-            )
             label = f"B={B}, T={T}, {'every step, padding' if every else 'last step'}"
-            made.append(Trial(label, (rng.standard_normal(output.shape), trace)))
+            options = {"mask": mask, "return_sequences": every, "initial_state": state}
+            made.append(Trial(label, (x, *weights), options))
         return made
 
     return trials
@@ -114,7 +112,7 @@ EXERCISES = (
             t + 1 hands on. At a masked step d_h goes to the step before as it is. All weights'
             gradients are sums over time.""",
         outputs=_WEIGHT_GRADS,
-        trials=_backward_trials("simple_rnn"),
+        trials=backward_of("simple_rnn", _ragged_trials("simple_rnn")),
         time_axis={"d_x": 1},
         parts=("simple_rnn_step_backward",),
     ),
@@ -134,7 +132,7 @@ EXERCISES = (
             Two gradients are handed on: d_h and d_c. The recurrent kernel multiplied the state of
             the step *before*.""",
         outputs=_WEIGHT_GRADS,
-        trials=_backward_trials("lstm"),
+        trials=backward_of("lstm", _ragged_trials("lstm")),
         time_axis={"d_x": 1},
         parts=("lstm_step_backward",),
     ),

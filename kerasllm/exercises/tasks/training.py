@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from kerasllm import reference as ref
-from kerasllm.exercises.exercise import Exercise, Trial
+from kerasllm.exercises.exercise import Exercise
 from kerasllm.exercises.running import Problem
-from kerasllm.exercises.tasks.elementary import arrays
+from kerasllm.exercises.trials import Trial, arrays, backward_of
 
 B, T, V = 3, 5, 7
 RAGGED = np.arange(T) < np.array([T, 2, 3])[:, None]
@@ -21,14 +20,6 @@ def _cross_entropy_trials(rng):
         Trial("padding", (*_targets(rng), RAGGED)),
         Trial("padding, label smoothing", (*_targets(rng), RAGGED, 0.1)),
     ]
-
-
-def _cross_entropy_backward_trials(rng):
-    made = []
-    for trial in _cross_entropy_trials(rng):
-        _, trace = ref.cross_entropy(*trial.args)
-        made.append(Trial(trial.label, (float(rng.normal()), trace)))
-    return made
 
 
 def _binary_trials(rng):
@@ -115,7 +106,7 @@ EXERCISES = (
         hint="""Without smoothing it is softmax minus one-hot, times weight. With smoothing one-hot
             becomes (1 - s) · one-hot + s / V.""",
         outputs=("d_logits",),
-        trials=_cross_entropy_backward_trials,
+        trials=backward_of("cross_entropy", _cross_entropy_trials),
     ),
     Exercise(
         name="binary_cross_entropy",

@@ -10,8 +10,8 @@ import dataclasses
 import keras
 
 
-class _Backbone(keras.Model):
-    """What both backbones share: configuration and presets."""
+class Backbone(keras.Model):
+    """What all backbones share: settings, sizes, features by layer."""
 
     def get_config(self):
         """Return the settings that rebuild this backbone."""
@@ -26,9 +26,9 @@ class _Backbone(keras.Model):
         return cls(cls.config_class(**config), **model)
 
     @classmethod
-    def from_preset(cls, name, vocabulary_size, **overrides):
-        """Return an untrained backbone of the preset "tiny", "small" or "base"."""
-        return cls(cls.config_class.preset(name, vocabulary_size, **overrides))
+    def from_size(cls, size, vocabulary_size, **overrides):
+        """Return an untrained backbone of the size "tiny", "small" or "base"."""
+        return cls(cls.config_class.of_size(size, vocabulary_size, **overrides))
 
     @property
     def hidden_dim(self):

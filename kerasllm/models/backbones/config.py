@@ -1,4 +1,4 @@
-"""Settings of the backbones, one frozen dataclass each, and their presets."""
+"""Settings of the backbones, one frozen dataclass each, and their sizes."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from kerasllm.text import SEP
 from kerasllm.utils.errors import nearest
 
-# preset: (recurrent settings, Transformer settings)
-_PRESETS = {
+# size: (recurrent settings, Transformer settings)
+_SIZES = {
     "tiny": (
         {"hidden_dim": 64, "units": 64, "num_layers": 1},
         {"hidden_dim": 64, "num_layers": 2, "num_heads": 2},
@@ -44,16 +44,23 @@ def _check_size(name, value):
         raise ValueError(f"{name} must be a positive integer, received {value!r}.")
 
 
-class _Config:
-    """What both kinds of settings can do."""
+class BackboneConfig:
+    """What all settings can do: their sizes, and their checks.
+
+    Attributes:
+        sizes: {size: settings of each kind}.
+        size_column: which of them are this kind's.
+    """
+
+    sizes = _SIZES
 
     @classmethod
-    def preset(cls, name, vocabulary_size, **overrides):
-        """Return the settings called `name`, for a vocabulary, with some of them replaced."""
-        _check_choice("a preset", name, tuple(_PRESETS))
+    def of_size(cls, size, vocabulary_size, **overrides):
+        """Return the settings of a size, for a vocabulary, with some of them replaced."""
+        _check_choice("a size", size, tuple(cls.sizes))
         for key in overrides:
             _check_choice("a setting", key, tuple(f.name for f in dataclasses.fields(cls)))
-        settings = _PRESETS[name][cls.preset_column]
+        settings = cls.sizes[size][cls.size_column]
         return cls(**{"vocabulary_size": vocabulary_size, **settings, **overrides})
 
     def __post_init__(self):
@@ -68,7 +75,7 @@ class _Config:
 
 
 @dataclass(frozen=True)
-class RecurrentConfig(_Config):
+class RecurrentConfig(BackboneConfig):
     """Settings of a `RecurrentBackbone`.
 
     Attributes:
@@ -83,7 +90,7 @@ class RecurrentConfig(_Config):
         dropout: after the embedding and between the layers.
     """
 
-    preset_column = 0
+    size_column = 0
 
     vocabulary_size: "int"
     hidden_dim: "int" = 128
@@ -97,7 +104,7 @@ class RecurrentConfig(_Config):
 
 
 @dataclass(frozen=True)
-class TransformerConfig(_Config):
+class TransformerConfig(BackboneConfig):
     """Settings of a `TransformerBackbone`; the last four fit checkpoints from elsewhere.
 
     Attributes:
@@ -118,7 +125,7 @@ class TransformerConfig(_Config):
         score_pad: False where the embedding's row of the pad id was never trained.
     """
 
-    preset_column = 1
+    size_column = 1
 
     vocabulary_size: "int"
     hidden_dim: "int" = 128

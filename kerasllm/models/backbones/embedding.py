@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import keras
 
 from kerasllm.layers import TokenEmbedding
-from kerasllm.models.backbones.backbone import _Backbone
-from kerasllm.models.backbones.config import RecurrentConfig, _Config
+from kerasllm.models.backbones.backbone import Backbone
+from kerasllm.models.backbones.config import BackboneConfig, RecurrentConfig
 
 
 @dataclass(frozen=True)
-class EmbeddingConfig(_Config):
+class EmbeddingConfig(BackboneConfig):
     """Settings of an `EmbeddingBackbone`.
 
     Attributes:
@@ -24,14 +24,14 @@ class EmbeddingConfig(_Config):
     dropout: float = 0.0
 
     @classmethod
-    def preset(cls, name, vocabulary_size, **overrides):
-        """Return the settings called `name`: the widths of the recurrent presets."""
-        hidden_dim = RecurrentConfig.preset(name, vocabulary_size).hidden_dim
+    def of_size(cls, size, vocabulary_size, **overrides):
+        """Return the settings of a size: the width of the recurrent ones."""
+        hidden_dim = RecurrentConfig.of_size(size, vocabulary_size).hidden_dim
         return cls(**{"vocabulary_size": vocabulary_size, "hidden_dim": hidden_dim, **overrides})
 
 
 @keras.saving.register_keras_serializable("kerasllm")
-class EmbeddingBackbone(_Backbone):
+class EmbeddingBackbone(Backbone):
     """A vector for each word, whatever its neighbours: x = E[ids].
 
     Args:

@@ -4,12 +4,12 @@ import keras
 from keras import ops
 
 from kerasllm.layers import StackedRNN, TokenEmbedding
-from kerasllm.models.backbones.backbone import _Backbone
+from kerasllm.models.backbones.backbone import Backbone
 from kerasllm.models.backbones.config import RecurrentConfig
 
 
 @keras.saving.register_keras_serializable("kerasllm")
-class RecurrentBackbone(_Backbone):
+class RecurrentBackbone(Backbone):
     """Embedding and a stack of recurrent layers.
 
         x = E[ids];  h = stack(x);  features = h W + b  (project=True)
@@ -17,7 +17,7 @@ class RecurrentBackbone(_Backbone):
     Args:
         config: a `RecurrentConfig`.
 
-        >>> backbone = RecurrentBackbone.from_preset("tiny", vocabulary_size=31)
+        >>> backbone = RecurrentBackbone.from_size("tiny", vocabulary_size=31)
         >>> backbone(ops.convert_to_tensor([[3, 4, 0]])).shape
         TensorShape([1, 3, 64])
     """

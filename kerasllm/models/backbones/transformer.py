@@ -3,12 +3,12 @@
 import keras
 
 from kerasllm.layers import TokenEmbedding, TransformerEncoder
-from kerasllm.models.backbones.backbone import _Backbone
+from kerasllm.models.backbones.backbone import Backbone
 from kerasllm.models.backbones.config import TransformerConfig
 
 
 @keras.saving.register_keras_serializable("kerasllm")
-class TransformerBackbone(_Backbone):
+class TransformerBackbone(Backbone):
     """Embedding, positions and Transformer blocks; causal by default.
 
         x = E[ids] + P;  x = block_l(x), l = 1 … L;  features = norm(x)   (norm="pre")
@@ -17,7 +17,7 @@ class TransformerBackbone(_Backbone):
         config: a `TransformerConfig`.
 
         >>> from keras import ops
-        >>> backbone = TransformerBackbone.from_preset("tiny", vocabulary_size=31)
+        >>> backbone = TransformerBackbone.from_size("tiny", vocabulary_size=31)
         >>> backbone(ops.convert_to_tensor([[3, 4, 0]])).shape
         TensorShape([1, 3, 64])
     """

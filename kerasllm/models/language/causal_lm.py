@@ -2,11 +2,15 @@
 
 import keras
 
+from kerasllm.datasets.sources import texts_of
 from kerasllm.layers import MaskedPooling
-from kerasllm.models.task import _Task
+from kerasllm.models.language import scoring
+from kerasllm.models.language.losses import SpanContrast, TokenCrossEntropy
+from kerasllm.models.language.preprocessor import CausalPreprocessor, ContrastivePreprocessor
+from kerasllm.models.task import Task
 
 
-def _head(backbone, features, tied=True):
+def language_head(backbone, features, tied=True):
     """Return logits (B, T, V): by the embedding's own table where it is tied and widths agree."""
     if tied and features.shape[-1] == backbone.embedding.hidden_dim:
         return backbone.embedding(features, reverse=True)
@@ -24,7 +28,7 @@ def check_causal(backbone):
 
 
 @keras.saving.register_keras_serializable("kerasllm")
-class CausalLM(_Task):
+class CausalLM(Task):
     """Predict each token from those before it.
 
         p(id_{t+1} | id_1 … id_t) = softmax(features_t Eᵀ)
@@ -35,18 +39,39 @@ class CausalLM(_Task):
     Args:
         backbone: a causal backbone.
         dropout: on the features, before the head.
+        preprocessor: a `CausalPreprocessor`; None for a model of ids.
 
     Inputs: ids (B, T). Outputs: logits (B, T, V).
 
     Source: Bengio et al. 2003; Press and Wolf 2017.
     """
 
-    def __init__(self, backbone, dropout=0.0, **kwargs):
+    preprocessor_class = CausalPreprocessor
+    data_task = "language_model"
+    causal = True
+
+    def __init__(self, backbone, dropout=0.0, preprocessor=None, **kwargs):
         check_causal(backbone)
         features = keras.layers.Dropout(dropout, name="dropout")(backbone.output)
-        super().__init__(backbone.input, _head(backbone, features), **kwargs)
-        self.backbone = backbone
-        self.task_config = {"dropout": dropout}
+        super().__init__(backbone.input, language_head(backbone, features), **kwargs)
+        self._finish(backbone, preprocessor, dropout=dropout)
+
+    def default_loss(self):
+        """Return the cross-entropy in nats per real token."""
+        return TokenCrossEntropy()
+
+    def answers(self, x):
+        """Return for each text how likely it is; see `scoring.text_scores`."""
+        return scoring.text_scores(self, x, scoring.stream_nats)
+
+    def scores(self, dataset):
+        """Return the loss in nats per token, every token but the first counted once."""
+        nats = scoring.stream_nats(self, self.preprocessor.rows(texts_of(dataset))[0])
+        return {"loss": float(nats.mean())}
+
+    def evaluation(self, dataset, train=None):
+        """Return the scores of a `Source`, their intervals, and those of a Kneser-Ney model."""
+        return scoring.causal_evaluation(self, dataset, train is not None)
 
     def logits(self, features):
         """Return logits (B, T, V) of features (B, T, D), for decoding step by step."""
@@ -71,6 +96,7 @@ class ContrastiveLM(CausalLM):
         pooling: as in `TextClassifier`; the pooling's own weights are pretrained with it.
         layer: whose features are pooled: 0 the embeddings, -1 the top.
         dropout: on the features, before the head.
+        preprocessor: a `ContrastivePreprocessor`; None for a model of ids.
 
     Inputs: {"ids": (B, T), "spans": (2R, S)}: rows 2k and 2k + 1 of the spans belong to one text.
     Outputs: {"logits": (B, T, V), "pooled": (2R, D)}; their losses are `TokenCrossEntropy` and
@@ -79,7 +105,12 @@ class ContrastiveLM(CausalLM):
     Source: Giorgi et al. 2021 (masked language model and contrastive loss together).
     """
 
-    def __init__(self, backbone, pooling="mean", layer=-1, dropout=0.0, **kwargs):
+    preprocessor_class = ContrastivePreprocessor
+    loss_name = "logits_loss"
+
+    def __init__(
+        self, backbone, pooling="mean", layer=-1, dropout=0.0, preprocessor=None, **kwargs
+    ):
         check_causal(backbone)
         spans = keras.Input((None,), dtype="int32", name="spans")
         features = keras.layers.Dropout(dropout, name="dropout")(backbone.output)
@@ -87,10 +118,13 @@ class ContrastiveLM(CausalLM):
         super(CausalLM, self).__init__(
             {"ids": backbone.input, "spans": spans},
             {
-                "logits": _head(backbone, features, tied=False),
+                "logits": language_head(backbone, features, tied=False),
                 "pooled": MaskedPooling(pooling, name="pooling")(chosen),
             },
             **kwargs,
         )
-        self.backbone = backbone
-        self.task_config = {"pooling": pooling, "layer": layer, "dropout": dropout}
+        self._finish(backbone, preprocessor, pooling=pooling, layer=layer, dropout=dropout)
+
+    def default_loss(self):
+        """Return the losses of the next token and of the contrast, by output."""
+        return {"logits": TokenCrossEntropy(), "pooled": SpanContrast()}

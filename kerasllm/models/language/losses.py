@@ -36,12 +36,13 @@ class TokenCrossEntropy(keras.losses.Loss):
         self.label_smoothing = label_smoothing
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        """Return the loss, a scalar; `sample_weight` (B, T) multiplies the tokens' weights."""
+        """Return the loss, a scalar; `sample_weight` (B,) or (B, T) weighs the tokens."""
         y_pred = _at_least_float32(y_pred)
         y_true = ops.cast(y_true, "int32")
         weight = ops.cast(ops.not_equal(y_true, 0), y_pred.dtype)
         if sample_weight is not None:
-            weight = weight * ops.cast(sample_weight, y_pred.dtype)
+            of_samples = ops.cast(sample_weight, y_pred.dtype)
+            weight = weight * (of_samples if len(of_samples.shape) > 1 else of_samples[:, None])
         nats = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
         if self.label_smoothing:
             spread = ops.logsumexp(y_pred, axis=-1) - ops.mean(y_pred, axis=-1)

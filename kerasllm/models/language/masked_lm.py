@@ -1,17 +1,17 @@
 """Language models that predict hidden tokens."""
 
 import keras
-import numpy as np
 
-from kerasllm.models.language.causal_lm import _head
-from kerasllm.models.task import _Task
-from kerasllm.text import MASK, SPECIAL_TOKENS
-
-SPECIAL_IDS = tuple(range(len(SPECIAL_TOKENS)))
+from kerasllm.datasets.sources import texts_of
+from kerasllm.models.language import scoring
+from kerasllm.models.language.causal_lm import language_head
+from kerasllm.models.language.losses import TokenCrossEntropy
+from kerasllm.models.language.preprocessor import MaskedPreprocessor
+from kerasllm.models.task import Task
 
 
 @keras.saving.register_keras_serializable("kerasllm")
-class MaskedLM(_Task):
+class MaskedLM(Task):
     """Predict hidden tokens from all the others.
 
         p(id_t | text with t hidden) = softmax(features_t Eᵀ),  t in positions
@@ -19,6 +19,7 @@ class MaskedLM(_Task):
     Args:
         backbone: a backbone that reads the whole text.
         dropout: on the features, before the head.
+        preprocessor: a `MaskedPreprocessor`; None for a model of ids.
 
     Inputs: {"ids": (B, T), "positions": (B, M)}: only the M hidden positions of a text are scored,
     which saves most of the head's work. Outputs: logits (B, M, V). Targets (B, M), 0 where a text
@@ -27,14 +28,34 @@ class MaskedLM(_Task):
     Source: Devlin et al. 2019, section 3.1.
     """
 
-    def __init__(self, backbone, dropout=0.0, **kwargs):
+    preprocessor_class = MaskedPreprocessor
+    data_task = "language_model"
+    causal = False
+
+    def __init__(self, backbone, dropout=0.0, preprocessor=None, **kwargs):
         positions = keras.Input((None,), dtype="int32", name="positions")
         chosen = GatherPositions(name="gather")([backbone.output, positions])
         chosen = keras.layers.Dropout(dropout, name="dropout")(chosen)
         inputs = {"ids": backbone.input, "positions": positions}
-        super().__init__(inputs, _head(backbone, chosen), **kwargs)
-        self.backbone = backbone
-        self.task_config = {"dropout": dropout}
+        super().__init__(inputs, language_head(backbone, chosen), **kwargs)
+        self._finish(backbone, preprocessor, dropout=dropout)
+
+    def default_loss(self):
+        """Return the cross-entropy in nats per hidden token."""
+        return TokenCrossEntropy()
+
+    def answers(self, x):
+        """Return for each text how likely its hidden tokens are; see `scoring.text_scores`."""
+        return scoring.text_scores(self, x, scoring.masked_nats)
+
+    def scores(self, dataset):
+        """Return the loss in nats per hidden token."""
+        nats = scoring.masked_nats(self, self.preprocessor.rows(texts_of(dataset))[0])
+        return {"loss": float(nats.mean())}
+
+    def evaluation(self, dataset, train=None):  # noqa: ARG002 - an n-gram model hides nothing
+        """Return the scores of the hidden tokens of a `Source`, and their intervals."""
+        return scoring.masked_evaluation(self, dataset)
 
 
 @keras.saving.register_keras_serializable("kerasllm")
@@ -49,48 +70,3 @@ class GatherPositions(keras.layers.Layer):
     def compute_mask(self, _inputs, _mask=None):
         """Return None: targets of 0 mark what does not count."""
         return None
-
-
-def mask_tokens(
-    ids, vocabulary_size, rng, share=0.15, word_starts=None, special_ids=SPECIAL_IDS, mask_id=MASK
-):
-    """Hide tokens for a masked language model: of those chosen, 80 % / 10 % / 10 %.
-
-    Each real token that is not special is chosen with probability `share`; a chosen one becomes
-    <mask> (80 %), a random token (10 %) or stays (10 %). A text without any chosen token gets one.
-
-    Args:
-        ids: int array (B, T), 0 where padded.
-        vocabulary_size: V.
-        rng: a NumPy generator.
-        share: share of tokens to choose.
-        word_starts: bool array (B, T), True where a word begins: whole words are chosen then.
-        special_ids: the tokenizer's special tokens, 0 among them.
-        mask_id: the tokenizer's <mask>.
-
-    Returns:
-        ({"ids": (B, T), "positions": (B, M)}, targets (B, M)), targets 0 where there is none.
-
-    Source: Devlin et al. 2019, section 3.1 and appendix A.1.
-    """
-    ids = np.asarray(ids)
-    ordinary = ~np.isin(ids, list(special_ids))
-    words = np.setdiff1d(np.arange(vocabulary_size), list(special_ids))
-    draw = rng.random(ids.shape)
-    if word_starts is not None:
-        # Every piece of a word takes the draw of the word's first piece.
-        first = np.maximum.accumulate(np.where(word_starts, np.arange(ids.shape[1]), 0), axis=1)
-        draw = np.take_along_axis(draw, first, axis=1)
-    draw = np.where(ordinary, draw, 2.0)
-    chosen = (draw < share) | (draw <= draw.min(axis=1, keepdims=True)) & ordinary
-    fate, hidden = rng.random(ids.shape), ids.copy()
-    hidden[chosen & (fate < 0.8)] = mask_id
-    random_ids = words[rng.integers(0, len(words), ids.shape)]
-    hidden = np.where(chosen & (fate >= 0.9), random_ids, hidden)
-    width = max(1, chosen.sum(axis=1).max())
-    # Stable sort: chosen positions first, in order.
-    positions = np.argsort(~chosen, axis=1, kind="stable")[:, :width]
-    targets = np.where(chosen, ids, 0)
-    targets = np.take_along_axis(targets, positions, axis=1)
-    inputs = {"ids": hidden.astype("int32"), "positions": positions.astype("int32")}
-    return inputs, targets.astype("int32")

@@ -1,8 +1,177 @@
-"""Batches of a contrastive language model: next tokens beside pairs of spans."""
+"""Texts as the arrays of language models: next tokens, hidden tokens, pairs of spans."""
 
+import keras
 import numpy as np
 
-from kerasllm.text.batching import Batches, pad_bucketed
+from kerasllm.datasets import Text
+from kerasllm.models.language.masking import mask_tokens
+from kerasllm.models.preprocessor import Preprocessor, check_text, class_weights, weighted
+from kerasllm.models.reading import Reading, Stream
+from kerasllm.text.batching import Batches, TextBatches, pad_bucketed
+
+
+class LanguagePreprocessor(Preprocessor):
+    """What the preprocessors of language models have in common: texts are their own targets.
+
+    Args:
+        tokenizer: a `Tokenizer`.
+        length: tokens of a row; longer texts are cut into several.
+
+    Raw input: a list of texts. There are no raw targets.
+    """
+
+    data_task = "language_model"
+    predicts = "next"
+
+    def __init__(self, tokenizer, length=128):
+        super().__init__(tokenizer)
+        self.length = length
+
+    def dataset(self, x, y=None):
+        """Return texts as a `Dataset`."""
+        if y is not None:
+            raise ValueError("a language model learns from texts alone: leave y out.")
+        if (found := self._check_dataset(x)) is not None:
+            return found
+        if isinstance(x, str):
+            raise TypeError(
+                f"expected a list of texts, received one text ({x!r:.40}): put it in a list, "
+                "[text]."
+            )
+        return self._as_dataset(map(Text, x))
+
+    def rows(self, texts, length=None):
+        """Return (rows of ids, owners): texts that end in <eos>, cut after `length` tokens."""
+        length, rows, owners = length or self.length, [], []
+        for owner, ids in enumerate(self.tokenizer.encode_batch(list(texts), eos=True)):
+            parts = [ids[i : i + length] for i in range(0, len(ids), length)]
+            rows += parts
+            owners += [owner] * len(parts)
+        return rows, owners
+
+    def class_table(self, class_weight):
+        """Return the weight (V,) of each target token, from {token or its id: weight}."""
+        return class_weights(class_weight, self.tokenizer.vocabulary, "tokens")
+
+    def labels_of_number(self, number):
+        """Return the token of a score."""
+        return self.tokenizer.id_to_token(int(number))
+
+    def reading(self, x):
+        """Return the `Reading` of a text, its beginning where it is longer than `length`."""
+        check_text(x)
+        ids = np.asarray(self.tokenizer.encode(x), "int32")
+        note = ""
+        if len(ids) > self.length:
+            note = f"only the first {self.length} of {len(ids)} tokens are read"
+            ids = ids[: self.length]
+        return Reading(
+            self._inputs(ids[None]), (Stream(self._tokens(ids)),), ids, self.predicts, note
+        )
+
+    def _inputs(self, ids):
+        """Return what the model is given of ids (1, T)."""
+        return ids
+
+    def warning(self, text):
+        """Return what was lost of a text, or None."""
+        ids = self.tokenizer.encode(text)
+        if not ids:
+            return "the text is empty: there is nothing to score"
+        if all(token == self.tokenizer.unk_id for token in ids):
+            return "every token is unknown to the tokenizer: the score says nothing about this text"
+        return None
+
+
+@keras.saving.register_keras_serializable("kerasllm")
+class CausalPreprocessor(LanguagePreprocessor):
+    """Gives each token the one that follows it as its target: inputs x_t, targets x_{t+1}.
+
+    >>> from kerasllm.text import train_tokenizer
+    >>> read = CausalPreprocessor(train_tokenizer(["abc"], kind="character"), length=4)
+    >>> ids, targets = read(["ab"])
+    >>> ids.tolist(), targets.tolist()
+    ([[6, 7]], [[7, 3]])
+    """
+
+    def rows(self, texts, length=None):
+        """Return (rows of ids, owners): parts of `length` + 1 tokens that share their ends."""
+        length, rows, owners = length or self.length, [], []
+        for owner, ids in enumerate(self.tokenizer.encode_batch(list(texts), eos=True)):
+            parts = [ids[i : i + length + 1] for i in range(0, max(len(ids) - 1, 1), length)]
+            rows += [part for part in parts if len(part) > 1]
+            owners += [owner] * len([part for part in parts if len(part) > 1])
+        return rows, owners
+
+    def batches(self, dataset, batch_size=32, seed=0, weights=None):
+        """Return `Batches` of ids (B, T) and the ids that follow them (B, T)."""
+        rows, owners = self.rows(dataset.texts)
+        batches = TextBatches(rows, None, batch_size, seed, transform=_following)
+        return weighted(batches, owners, weights, len(dataset))
+
+
+def _following(ids, _targets, _rng):
+    following = ids[:, 1:]
+    return np.where(following != 0, ids[:, :-1], 0), following
+
+
+@keras.saving.register_keras_serializable("kerasllm")
+class MaskedPreprocessor(LanguagePreprocessor):
+    """Hides tokens, and gives what was hidden as targets.
+
+    Args:
+        tokenizer: a `Tokenizer`.
+        length: tokens of a row.
+        mask_share: share of the tokens that are hidden.
+        whole_word: hide whole words.
+        at_once: rows that are scored at once; which tokens are hidden then depends on it.
+    """
+
+    predicts = "hidden"
+
+    def __init__(self, tokenizer, length=128, mask_share=0.15, whole_word=False, at_once=32):
+        super().__init__(tokenizer, length)
+        self.mask_share, self.whole_word, self.at_once = mask_share, whole_word, at_once
+
+    def batches(self, dataset, batch_size=32, seed=0, weights=None):
+        """Return `Batches` of {"ids", "positions"} and targets; see `mask_tokens`."""
+        rows, owners = self.rows(dataset.texts)
+        batches = TextBatches(rows, None, batch_size, seed, transform=self.hide)
+        return weighted(batches, owners, weights, len(dataset))
+
+    def _inputs(self, ids):
+        return {"ids": ids, "positions": np.arange(ids.shape[1], dtype="int32")[None]}
+
+    def hide(self, ids, _targets, rng):
+        """Hide tokens of a batch; see `mask_tokens`."""
+        tokenizer, starts = self.tokenizer, None
+        if self.whole_word:
+            starts = np.stack([tokenizer.word_starts(row) for row in ids])
+        size, special = tokenizer.vocabulary_size, tokenizer.special_ids
+        return mask_tokens(ids, size, rng, self.mask_share, starts, special, tokenizer.mask_id)
+
+
+@keras.saving.register_keras_serializable("kerasllm")
+class ContrastivePreprocessor(CausalPreprocessor):
+    """Gives next tokens as targets, and beside them the two halves of each text."""
+
+    def class_table(self, class_weight):
+        """Raise: the contrast has no classes."""
+        return Preprocessor.class_table(self, class_weight)
+
+    def _inputs(self, ids):
+        return {"ids": ids, "spans": np.concatenate([ids, ids])}
+
+    def batches(self, dataset, batch_size=32, seed=0, weights=None):
+        """Return `SpanBatches` of texts with at least 2 tokens."""
+        if weights is not None:
+            raise ValueError(
+                "the contrast compares all texts of a batch: they cannot be weighed one by one. "
+                "Leave sample_weight out."
+            )
+        rows, _ = self.rows(dataset.texts)
+        tokens = TextBatches(rows, None, batch_size, seed, transform=_following)
+        return SpanBatches(tokens, TextBatches(rows, None, batch_size, seed))
 
 
 class SpanBatches(Batches):
@@ -21,7 +190,7 @@ class SpanBatches(Batches):
 
     def batch(self, step):
         """Return ({"ids", "spans"}, {"logits": next ids, "pooled": zeros, not read})."""
-        rng = np.random.default_rng([self.seed, step, 2])
+        rng = np.random.default_rng([self.seed or 0, step, 2])
         spans = []
         for ids in self.texts.chosen(step):
             cut = min(len(ids) - 1, max(1, round(rng.uniform(0.3, 0.7) * len(ids))))

@@ -1,11 +1,15 @@
-"""The loss of a language model over a whole text: every token once, none twice."""
+"""How well language models predict text: every token once, none twice."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from kerasllm.models import RecurrentBackbone
+from kerasllm.baselines.language import kneser_ney
+from kerasllm.metrics.language import language_intervals, language_metrics
+from kerasllm.models.backbones.recurrent import RecurrentBackbone
 from kerasllm.models.decoding.compiled import compiled
+from kerasllm.models.language.corpora import document_rows, token_rows
+from kerasllm.text.batching import TextBatches
 
 TOKENS_AT_ONCE = 2048  # a window scores few tokens, a small batch of them keeps no processor busy
 
@@ -95,3 +99,90 @@ def _cached(model, name, function):
     if name not in store:
         store[name] = compiled(function, model)
     return store[name]
+
+
+def stream_nats(task, rows):
+    """Return -ln p of each token of rows of ids but the first of all, the rows read as one text."""
+    tokens = np.concatenate([np.asarray(row, "int32") for row in rows])
+    return token_nats(task, tokens, task.preprocessor.length)
+
+
+def masked_nats(task, ids, limit=None):
+    """Return -ln p of each hidden token; the same tokens are hidden at every call.
+
+    Args:
+        task: a `MaskedLM` with its preprocessor.
+        ids: lists of token ids, or `Documents`.
+        limit: stop after so many tokens.
+    """
+    reader = task.preprocessor
+    held_out = TextBatches(ids, None, reader.at_once, seed=1, transform=reader.hide)
+    nats, seen = [], 0
+    for step in range(held_out.steps_per_epoch):
+        inputs, targets = held_out.batch(step)
+        seen += np.count_nonzero(inputs["ids"])
+        if nats and limit and seen > limit:
+            break
+        nats.append(_hidden_nats(task, inputs, targets))
+    return np.concatenate(nats)
+
+
+def _hidden_nats(model, inputs, targets):
+    """Return -ln p of each hidden token of a batch."""
+    logits = model.predict_on_batch(inputs).astype("float64")
+    logits -= logits.max(axis=-1, keepdims=True)
+    log_sum = np.log(np.exp(logits).sum(axis=-1))
+    chosen = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+    return (log_sum - chosen)[targets != 0]
+
+
+def text_scores(task, texts, nats_of):
+    """Return for each text its loss in nats per token, its perplexity, and a warning or None.
+
+    Args:
+        task: a language model with its preprocessor.
+        texts: list of texts; one text alone is taken for a list of one.
+        nats_of: (task, rows of ids) -> nats.
+    """
+    texts, reader = [texts] if isinstance(texts, str) else list(texts), task.preprocessor
+    found = []
+    for text in texts:
+        rows, warning = reader.rows([text])[0], reader.warning(text)
+        known = {"text": text, "loss": None, "perplexity": None}
+        if rows and text:
+            nats = nats_of(task, rows)
+            scores = language_metrics(float(nats.sum()), len(nats))
+            known |= {name: scores[name] for name in ("loss", "perplexity")}
+        found.append({**known, "warning": warning})
+    return found
+
+
+def causal_evaluation(task, source, with_baselines=True):
+    """Return scores, intervals and baselines on the held-out part of a `Source`."""
+    train, tokens = token_rows(source, task.preprocessor.tokenizer, quiet=True)
+    nats = token_nats(task, tokens, task.preprocessor.length)
+    text = task.preprocessor.tokenizer.decode(np.asarray(tokens[1:]).tolist())
+    size = {"characters": max(1, len(text)), "bytes": max(1, len(text.encode("utf-8")))}
+    result = _result(nats, language_metrics(float(nats.sum()), len(nats), **size))
+    if with_baselines and source.train is not source.validation:
+        vocabulary = task.preprocessor.tokenizer.vocabulary_size
+        ngram = kneser_ney(np.asarray(train), np.asarray(tokens), vocabulary, **size)
+        result["baselines"]["kneser_ney"] = ngram.metrics
+    return result
+
+
+def masked_evaluation(task, source):
+    """Return the scores of the hidden tokens in the held-out part of a `Source`."""
+    reader = task.preprocessor
+    _, ids = document_rows(source, reader.tokenizer, reader.length, quiet=True)
+    nats = masked_nats(task, ids)
+    return _result(nats, language_metrics(float(nats.sum()), len(nats)))
+
+
+def _result(nats, metrics):
+    return {
+        "rows": len(nats),
+        "model": metrics,
+        "interval": language_intervals(nats),
+        "baselines": {},
+    }

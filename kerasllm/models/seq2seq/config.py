@@ -1,12 +1,11 @@
-"""Settings of the encoder-decoder models, one frozen dataclass each, and their presets."""
+"""Settings of the encoder-decoder models, one frozen dataclass each, and their sizes."""
 
-import dataclasses
 from dataclasses import dataclass
 
-from kerasllm.models.backbones.config import _check_choice, _check_size, _Config
+from kerasllm.models.backbones.config import BackboneConfig, _check_choice, _check_size
 
-# preset: (recurrent settings, Transformer settings)
-_PRESETS = {
+# size: (recurrent settings, Transformer settings)
+_SIZES = {
     "tiny": (
         {"hidden_dim": 64, "units": 64},
         {"hidden_dim": 64, "num_layers": 1, "num_heads": 2},
@@ -24,17 +23,10 @@ _CELLS = ("lstm", "gru")
 _ATTENTIONS = ("bahdanau", "dot", "general", "concat")
 
 
-class _Seq2SeqConfig(_Config):
+class _Seq2SeqConfig(BackboneConfig):
     """What both kinds of settings can do."""
 
-    @classmethod
-    def preset(cls, name, vocabulary_size, **overrides):
-        """Return the settings called `name`, for a vocabulary, with some of them replaced."""
-        _check_choice("a preset", name, tuple(_PRESETS))
-        for key in overrides:
-            _check_choice("a setting", key, tuple(f.name for f in dataclasses.fields(cls)))
-        settings = _PRESETS[name][cls.preset_column]
-        return cls(**{"vocabulary_size": vocabulary_size, **settings, **overrides})
+    sizes = _SIZES
 
     def __post_init__(self):
         super().__post_init__()
@@ -69,7 +61,7 @@ class RecurrentSeq2SeqConfig(_Seq2SeqConfig):
         dropout: on embeddings and features, and between the encoder's layers.
     """
 
-    preset_column = 0
+    size_column = 0
 
     vocabulary_size: "int"
     target_vocabulary_size: int | None = None
@@ -112,7 +104,7 @@ class TransformerSeq2SeqConfig(_Seq2SeqConfig):
         dropout: after the embeddings, the attentions and the feed-forward networks.
     """
 
-    preset_column = 1
+    size_column = 1
 
     vocabulary_size: "int"
     target_vocabulary_size: int | None = None

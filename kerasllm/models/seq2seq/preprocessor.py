@@ -1,35 +1,159 @@
-"""Pairs of source and target: looked over, turned into ids, and put into batches."""
+"""Pairs of texts as the arrays of an encoder-decoder."""
 
-from pathlib import Path
-
+import keras
 import numpy as np
 
-from kerasllm import datasets
-from kerasllm.text import EOS, UNK, load_tokenizer, train_tokenizer
+from kerasllm.datasets import Pair
+from kerasllm.models.preprocessor import (
+    Preprocessor,
+    check_pairs_of,
+    check_text,
+    class_weights,
+    weighted,
+)
+from kerasllm.models.reading import Reading, Stream
+from kerasllm.text import EOS, UNK, restore_tokenizer, train_tokenizer
 from kerasllm.text.batching import TextBatches, pad_bucketed
 
-TARGET_TOKENIZER = "target_tokenizer.json"
 
+@keras.saving.register_keras_serializable("kerasllm")
+class Seq2SeqPreprocessor(Preprocessor):
+    """Turns sources and targets into ids, and ids into answers.
 
-def read_pairs(data):
-    """Return (training, validation) data sets of pairs, or say what is missing."""
-    if isinstance(data, str | Path):
-        train, validation = (datasets.load(data, split=s) for s in ("train", "validation"))
-    else:
-        train, validation = data
-    for dataset in (train, validation):
+    Args:
+        tokenizer: of the sources.
+        target_tokenizer: of the targets; None: the same.
+        length: longest source, and longest target, in tokens.
+        truncate: cut longer ones instead of refusing them.
+        beam: beams that answers are searched with; 1 is greedy.
+        length_penalty: of the beam search; 0 favours short answers.
+
+    Raw input: a list of source texts. Raw targets: a list of target texts.
+
+        >>> tokenizer = train_tokenizer(["a b c"], kind="word", min_frequency=1)
+        >>> inputs, targets = Seq2SeqPreprocessor(tokenizer)(["a b"], ["c a"])
+        >>> inputs["source"].tolist(), inputs["target"].tolist(), targets.tolist()
+        ([[6, 7, 3, 0]], [[2, 8, 6, 0]], [[8, 6, 3, 0]])
+    """
+
+    data_task = "seq2seq"
+    of_the_head = ("tokenizer", "target_tokenizer")
+
+    def __init__(
+        self, tokenizer, target_tokenizer=None, length=128, truncate=False, beam=4,
+        length_penalty=0.6,
+    ):  # fmt: skip
+        super().__init__(tokenizer)
+        self.target_tokenizer = target_tokenizer or tokenizer
+        self.length, self.truncate = length, truncate
+        self.beam, self.length_penalty = beam, length_penalty
+
+    def dataset(self, x, y=None):
+        """Return sources and targets as a `Dataset`."""
+        if (found := self._check_dataset(x)) is not None:
+            return found
+        check_pairs_of(x, y, ("a source", "a target"))
+        dataset = self._as_dataset(map(Pair, x, y))
         check_pairs(dataset)
-    return train, validation
+        return dataset
+
+    def batches(self, dataset, batch_size=32, seed=0, weights=None):
+        """Return `PairBatches` of a data set of pairs."""
+        sources, targets = self.ids(dataset)
+        batches = PairBatches(sources, targets, batch_size, seed)
+        return weighted(batches, range(len(sources)), weights, len(dataset))
+
+    def ids(self, dataset, truncate=None):
+        """Return (source ids with <eos>, target ids from <bos> to <eos>) of each pair.
+
+        Raises:
+            ValueError: a source or target is longer than `length`, unless `truncate`; or the
+                tokenizer knows nothing of the sources.
+        """
+        source = self.tokenizer.encode_batch(dataset.texts, eos=True)
+        target = self.target_tokenizer.encode_batch(targets_of(dataset), bos=True, eos=True)
+        if all(token in (UNK, EOS) for row in source for token in row):
+            raise ValueError(
+                f"every token of the sources of {dataset.name} is unknown to the tokenizer: it was "
+                'trained on another language or script. Use tokenizer="bpe", which knows every '
+                "text."
+            )
+        truncate = self.truncate if truncate is None else truncate
+        for side, rows in (("source", source), ("target", [row[1:] for row in target])):
+            long = [row for row, ids in enumerate(rows) if len(ids) > self.length]
+            if long and not truncate:
+                raise ValueError(
+                    f"row {long[0]} of {dataset.name}/{dataset.split} has a {side} of "
+                    f"{len(rows[long[0]])} tokens, the model reads {self.length} ({len(long)} rows "
+                    "are too long): raise length, or set truncate=True to cut them."
+                )
+        return list(map(self._cut, source)), [ids[: self.length + 1] for ids in target]
+
+    def source_ids(self, texts):
+        """Return the ids of sources with <eos>, cut at `length`."""
+        return list(map(self._cut, self.tokenizer.encode_batch(texts, eos=True)))
+
+    def _cut(self, ids):
+        return ids if len(ids) <= self.length else [*ids[: self.length - 1], EOS]
+
+    def class_table(self, class_weight):
+        """Return the weight (V,) of each target token, from {token or its id: weight}."""
+        return class_weights(class_weight, self.target_tokenizer.vocabulary, "tokens")
+
+    def labels_of_number(self, number):
+        """Return the target token of a score."""
+        return self.target_tokenizer.id_to_token(int(number))
+
+    def reading(self, x):
+        """Return the `Reading` of (source, target); the target is a text, or ids without <bos>."""
+        source, target = x
+        check_text(source)
+        (ids,) = self.source_ids([source])
+        if isinstance(target, str):
+            target = self.target_tokenizer.encode(target, eos=True)
+        given = [self.target_tokenizer.bos_id, *target[:-1]][: self.length]
+        inputs = {"source": np.array([ids], "int32"), "target": np.array([given], "int32")}
+        read = Stream(self._tokens(ids), ("encoder",))
+        written = Stream(self._tokens(given, self.target_tokenizer))
+        note = self.warning(source) or ""
+        return Reading(inputs, (written, read), inputs["target"][0], "next", note)
+
+    def shortened(self, length):
+        """Return a preprocessor that cuts sources and targets at `length` tokens."""
+        made = super().shortened(length)
+        made.truncate = True
+        return made
+
+    def warning(self, text):
+        """Return what was lost of a text, or None."""
+        ids = self.tokenizer.encode(text, eos=True)
+        if not text.strip():
+            return "the text is empty: there is nothing to answer"
+        if all(token in (UNK, EOS) for token in ids):
+            return (
+                "every token is unknown to the tokenizer: the answer says nothing about this text"
+            )
+        if len(ids) > self.length:
+            return f"only the first {self.length} of {len(ids)} tokens were read"
+        return None
+
+    def get_config(self):
+        """Return what rebuilds this preprocessor; one tokenizer for both is written once."""
+        config = super().get_config()
+        same = self.target_tokenizer == self.tokenizer
+        return {**config, "target_tokenizer": None if same else self.target_tokenizer.state()}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuild a preprocessor."""
+        target = config.get("target_tokenizer")
+        return super().from_config(
+            {**config, "target_tokenizer": target and restore_tokenizer(target)}
+        )
 
 
 def check_pairs(dataset):
-    """Raise unless the data set holds pairs, at least one, none with an empty side."""
-    if dataset.task != "seq2seq":
-        raise ValueError(
-            f"expected pairs of source and target, received {dataset!r}, a set for "
-            f"{dataset.task}: choose a seq2seq set, or name the columns source and target in your "
-            "file."
-        )
+    """Raise unless the data set holds at least one pair, and none with an empty side."""
     if not len(dataset):
         raise ValueError(f"expected at least one pair in {dataset!r}, received none.")
     for row, pair in enumerate(dataset):
@@ -62,58 +186,6 @@ def train_tokenizers(train, settings):
     return train_tokenizer(train.texts, **options), train_tokenizer(targets_of(train), **options)
 
 
-def run_tokenizers(run):
-    """Return the tokenizers (source, target) of a run.
-
-    Raises:
-        ValueError: the target's tokenizer is not the one that the model was trained with.
-    """
-    path = run.path / TARGET_TOKENIZER
-    if not path.is_file() and run.config["target_tokenizer"] == run.tokenizer.fingerprint:
-        return run.tokenizer, run.tokenizer
-    target = load_tokenizer(path)
-    if target.fingerprint != run.config["target_tokenizer"]:
-        raise ValueError(
-            f"{path} is not the tokenizer that the model was trained with: its fingerprint differs "
-            "from the one in config.json. Use the file of the same run."
-        )
-    return run.tokenizer, target
-
-
-def source_ids(texts, tokenizer, length):
-    """Return the ids of sources with <eos>, cut at `length`, and how many were cut."""
-    rows = tokenizer.encode_batch(texts, eos=True)
-    cut = [row if len(row) <= length else [*row[: length - 1], EOS] for row in rows]
-    return cut, sum(len(row) > length for row in rows)
-
-
-def pair_ids(dataset, tokenizers, settings):
-    """Return (source ids with <eos>, target ids from <bos> to <eos>) of each pair.
-
-    Raises:
-        ValueError: a source or target is longer than `length`, unless `truncate`; or the tokenizer
-            knows nothing of the sources.
-    """
-    source = tokenizers[0].encode_batch(dataset.texts, eos=True)
-    target = tokenizers[1].encode_batch(targets_of(dataset), bos=True, eos=True)
-    if all(token in (UNK, EOS) for row in source for token in row):
-        raise ValueError(
-            f"every token of the sources of {dataset.name} is unknown to the tokenizer: it was "
-            'trained on another language or script. Use tokenizer="bpe", which knows every text.'
-        )
-    length = settings.length
-    for side, rows in (("source", source), ("target", [row[1:] for row in target])):
-        long = [row for row, ids in enumerate(rows) if len(ids) > length]
-        if long and not settings.truncate:
-            raise ValueError(
-                f"row {long[0]} of {dataset.name}/{dataset.split} has a {side} of "
-                f"{len(rows[long[0]])} tokens, the model reads {length} ({len(long)} rows are too "
-                "long): raise length, or set truncate=True to cut them."
-            )
-    source = [ids if len(ids) <= length else [*ids[: length - 1], EOS] for ids in source]
-    return source, [ids[: length + 1] for ids in target]
-
-
 class PairBatches(TextBatches):
     """Pairs of like lengths together; the decoder is given each target one token late.
 
@@ -133,7 +205,7 @@ class PairBatches(TextBatches):
 
     def batch(self, step):
         """Return ({"source": (B, S), "target": (B, T)}, the ids that follow (B, T))."""
-        rows = self._rows(step)
+        rows = self.rows(step)
         source = pad_bucketed([self.sequences[row] for row in rows], self.bucket)
         return shifted(source, [self.targets[row] for row in rows], self.bucket)
 

@@ -5,33 +5,31 @@ from keras import ops
 
 from kerasllm.layers import TransformerEncoder
 from kerasllm.layers.decoder import TransformerDecoder
+from kerasllm.models.seq2seq.backbone import EncoderDecoder, embeddings, target_name
 from kerasllm.models.seq2seq.config import TransformerSeq2SeqConfig
-from kerasllm.models.seq2seq.recurrent import Seq2Seq, embeddings, target_name
 
 
 @keras.saving.register_keras_serializable("kerasllm")
-class TransformerSeq2Seq(Seq2Seq):
+class TransformerEncoderDecoder(EncoderDecoder):
     """An encoder that reads the whole source, and a decoder that reads it at every block.
 
         m        = norm(blocks(E[source] + P))
         h        = norm(decoder blocks(E'[target] + P, m))
-        logits_t = (h_t W + b) E'ᵀ                                           tied
-        p_t      = g_t softmax(logits_t) + (1 - g_t) Σ_s α_ts [source_s]     copy=True
 
-    α is the cross-attention of the last block, the mean of its heads.
+    The attention is the cross-attention of the last block, the mean of its heads.
 
     Args:
         config: a `TransformerSeq2SeqConfig`.
 
-    Inputs, outputs: see `RecurrentSeq2Seq`. With copy=True the outputs are ln p, which is its own
-    softmax.
+    Inputs, outputs: see `EncoderDecoder`.
 
-    Source: Vaswani et al. 2017; See et al. 2017 (copy).
+    Source: Vaswani et al. 2017.
 
-        >>> model = TransformerSeq2Seq.from_preset("tiny", vocabulary_size=31)
+        >>> from keras import ops
+        >>> backbone = TransformerEncoderDecoder.from_size("tiny", vocabulary_size=31)
         >>> source, target = ops.convert_to_tensor([[7, 8, 0]]), ops.convert_to_tensor([[2, 9]])
-        >>> model({"source": source, "target": target}).shape
-        TensorShape([1, 2, 31])
+        >>> backbone({"source": source, "target": target})["features"].shape
+        TensorShape([1, 2, 64])
     """
 
     config_class = TransformerSeq2SeqConfig
@@ -82,9 +80,8 @@ class TransformerSeq2Seq(Seq2Seq):
         }
 
     def step(self, ids, state, start=0):
-        """Return the logits (B, V) of the token after ids (B, 1) at `start`, and the new state."""
-        c, get, caches = self.settings, self.get_layer, []
-        x = get(target_name(c))(ids, start=start)
+        """Return features (B, 1, D), attention (B, 1, S) of ids (B, 1) at `start`, a new state."""
+        x, caches = self.target_embedding(ids, start=start), []
         seen = ops.not_equal(state["source"], 0)
         for block, cache, memory in zip(
             self._blocks(), state["caches"], state["memory"], strict=True
@@ -93,9 +90,17 @@ class TransformerSeq2Seq(Seq2Seq):
                 x, source=memory, source_mask=seen, cache=cache, start=start, return_weights=True
             )
             caches.append(cache)
-        x, weights = _normalised(c, get, x), ops.mean(weights, axis=1)
-        logits = self.score(c, get, x, weights, state["source"])
-        return logits[:, 0], {**state, "caches": caches}
+        features = _normalised(self.settings, self.get_layer, x)
+        return features, ops.mean(weights, axis=1), {**state, "caches": caches}
+
+    def layer_groups(self):
+        """Return the layers in groups from the bottom to the top, for gradual unfreezing."""
+        names = [[f"{side}_{n}"] for side in ("encoder", "decoder")
+                 for n in range(self.settings.num_layers)]  # fmt: skip
+        if self.settings.norm == "pre":
+            names[self.settings.num_layers - 1].append("encoder_norm")
+            names[-1].append("decoder_norm")
+        return [self._embeddings(), *([self.get_layer(n) for n in group] for group in names)]
 
     def _blocks(self):
         return [self.get_layer(f"decoder_{n}") for n in range(self.settings.num_layers)]

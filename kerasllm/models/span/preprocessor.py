@@ -2,8 +2,12 @@
 
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
+from kerasllm.datasets import Span
+from kerasllm.models.preprocessor import Preprocessor, check_pairs_of, check_text, weighted
+from kerasllm.models.reading import Reading, Stream
 from kerasllm.text import windows
 from kerasllm.text.batching import TextBatches
 
@@ -26,20 +30,110 @@ class Window(NamedTuple):
     question: int
 
 
-class SpanReader:
-    """Cuts contexts into windows, each with the whole question.
+@keras.saving.register_keras_serializable("kerasllm")
+class SpanPreprocessor(Preprocessor):
+    """Cuts contexts into windows, each with the whole question, and spans out of contexts.
 
     Args:
-        tokenizer: of the backbone.
-        settings: resolved `SpanSettings`, as a dict.
+        tokenizer: a `Tokenizer`.
+        length: tokens of a window, the question included.
+        stride: tokens from one window of a long context to the next; None: half of its room.
+        max_question: tokens of a question that are read.
+        max_answer: tokens of an answer at most.
+        threshold: an answer needs a score above this; None: any, for a model that never learned
+            to give none.
+
+    Raw input: a list of (question, context). Raw targets: for each the answers that are right, a
+    list of (text, start in the context), or one such pair; an empty list where there is none.
     """
 
-    def __init__(self, tokenizer, settings):
-        self.tokenizer, self.settings = tokenizer, settings
+    data_task = "span"
+
+    def __init__(
+        self, tokenizer, length=256, stride=None, max_question=64, max_answer=30, threshold=0.0
+    ):
+        super().__init__(tokenizer)
+        self.length, self.stride = length, stride
+        self.max_question, self.max_answer, self.threshold = max_question, max_answer, threshold
         self._read = {}
         framed = tokenizer.frame([-1], [-1])
         # Position 0 stands for no answer: no token of the question may stand there.
         self._before = [tokenizer.bos_id] if framed[0] == -1 else []
+
+    def dataset(self, x, y=None):
+        """Return questions, contexts and answers as a `Dataset`."""
+        if (found := self._check_dataset(x)) is not None:
+            return found
+        pairs = question_pairs(x)
+        if isinstance(y, dict):
+            y = list(zip(y["text"], map(int, y["start"]), strict=True))
+        check_pairs_of(pairs, y, ("a question and its context", "the answers"))
+        examples = [
+            Span(context, question, _answers(given))
+            for (question, context), given in zip(pairs, y, strict=True)
+        ]
+        dataset = self._as_dataset(examples)
+        check_spans(dataset)
+        return dataset
+
+    def batches(self, dataset, batch_size=32, seed=0, weights=None, *, empty_windows=1.0):
+        """Return `Batches` of windows and targets (B, 2), the answer's first and last position.
+
+        Args:
+            dataset: a span `Dataset`.
+            batch_size: windows a batch; all of them when None.
+            seed: of the orders; in the order of the data set when None.
+            weights: float array, a weight for each question.
+            empty_windows: share of the windows without the answer that are kept.
+        """
+        found, targets = window_targets(self, dataset)
+        if empty_windows < 1:
+            rng = np.random.default_rng([seed, 3])
+            kept = targets.any(axis=1) | (rng.random(len(found)) < empty_windows)
+            found = [window for window, keep in zip(found, kept, strict=True) if keep]
+            targets = targets[kept]
+        if not found:
+            raise ValueError(
+                "no window of the questions is left: raise empty_windows above 0, or give "
+                "questions with answers."
+            )
+        bounds = [(window.first, window.stop) for window in found]
+        rows = np.hstack([targets, np.array(bounds, "int32")])  # (W, 4)
+        ids, owners = [window.ids for window in found], [window.question for window in found]
+        batches = TextBatches(ids, rows, batch_size, seed, transform=_split)
+        return weighted(batches, owners, weights, len(dataset))
+
+    def reading(self, x):
+        """Return the `Reading` of (question, context); of a long context that of its beginning."""
+        if isinstance(x, str):
+            raise ValueError(
+                "this model answers questions on a context: give both, (question, context)."
+            )
+        ((question, context),) = question_pairs(x)
+        check_text(question)
+        check_text(context)
+        windows = self.windows(0, question, context)
+        window = windows[0]
+        ids = np.asarray(window.ids, "int32")
+        inputs = {"ids": ids[None], "context": np.array([[window.first, window.stop]], "int32")}
+        note = f"the first of {len(windows)} windows" if len(windows) > 1 else ""
+        return Reading(inputs, (Stream(self._tokens(ids)),), ids, "span", note)
+
+    def shortened(self, length):  # noqa: ARG002 - a shorter window may have no room for an answer
+        """Return the preprocessor as it is."""
+        return self
+
+    def warning(self, question, context):
+        """Return what was lost of a question and its context, or None."""
+        for name, text in (("question", question), ("context", context)):
+            ids = self.tokenizer.encode(text)
+            if not ids or not text.strip():
+                return f"the {name} is empty: there is nothing to answer"
+            if set(ids) == {self.tokenizer.unk_id}:
+                return f"every token of the {name} is unknown: the answer says nothing about it"
+        if len(self.tokenizer.encode(question)) > self.max_question:
+            return f"only the first {self.max_question} tokens of the question were read"
+        return None
 
     def windows(self, number, question, context):
         """Return the `Window`s of a question and its context.
@@ -47,12 +141,12 @@ class SpanReader:
         Raises:
             ValueError: the question leaves no room for an answer.
         """
-        asked = self.tokenizer.encode(question)[: self.settings["max_question"]]
+        asked = self.tokenizer.encode(question)[: self.max_question]
         frame = self._frame(asked, [-1])
-        room = self.settings["length"] - len(frame) + 1
-        if room < self.settings["max_answer"]:
+        room = self.length - len(frame) + 1
+        if room < self.max_answer:
             raise ValueError(self._no_room(question, len(asked), room))
-        stride = min(self.settings["stride"] or max(room // 2, 1), room)
+        stride = min(self.stride or max(room // 2, 1), room)
         first = frame.index(-1)
         return [
             Window(self._frame(asked, part), first, first + len(part), i * stride, number)
@@ -63,7 +157,7 @@ class SpanReader:
         return [*self._before, *self.tokenizer.frame(question, context)]
 
     def _no_room(self, question, tokens, room):
-        length, longest = self.settings["length"], self.settings["max_answer"]
+        length, longest = self.length, self.max_answer
         return (
             f"the question {question!r:.80} takes {tokens} tokens, which leaves room for "
             f"{max(room, 0)} of its context in length={length}, while an answer may have "
@@ -118,27 +212,58 @@ def _target(window, answer):
     return (start, end) if window.first <= start and end < window.stop else (0, 0)
 
 
-def window_batches(found, targets, settings):
-    """Return `TextBatches` of windows: inputs of a `SpanExtractor`, targets (B, 2).
-
-    Args:
-        found: list of `Window`.
-        targets: int array (W, 2).
-        settings: resolved `SpanSettings`.
-    """
-    rng = np.random.default_rng([settings.seed, 3])
-    kept = targets.any(axis=1) | (rng.random(len(found)) < settings.empty_windows)
-    if not kept.any():
-        raise ValueError(
-            "no window of the training questions is left: raise empty_windows above 0, or give "
-            "questions with answers."
-        )
-    found = [window for window, keep in zip(found, kept, strict=True) if keep]
-    bounds = [(window.first, window.stop) for window in found]
-    rows = np.hstack([targets[kept], np.array(bounds, "int32")])  # (W, 4)
-    ids = [window.ids for window in found]
-    return TextBatches(ids, rows, settings.batch_size, settings.seed, transform=_split)
-
-
 def _split(ids, rows, _rng):
     return {"ids": ids, "context": rows[:, 2:]}, rows[:, :2]
+
+
+def question_pairs(x):
+    """Return raw input as a list of (question, context).
+
+    Raises:
+        TypeError: something else than pairs of texts.
+    """
+    if isinstance(x, dict):
+        x = list(zip(x["question"], x["context"], strict=True))
+    if len(x) == 2 and all(isinstance(part, str) for part in x):
+        x = [x]
+    for pair in x:
+        if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(p, str) for p in pair):
+            raise TypeError(
+                f"expected pairs of a question and its context, received {pair!r:.80}: write "
+                '[("Who came?", "Then Ada came.")].'
+            )
+    return [tuple(pair) for pair in x]
+
+
+def _answers(given):
+    """Return answers as pairs of a text and its start; one pair stands for a list of one."""
+    if len(given) == 2 and isinstance(given[0], str):
+        given = [given]
+    return tuple((text, int(start)) for text, start in given)
+
+
+def check_spans(dataset):
+    """Raise unless no question or context is empty, and each answer stands in its context."""
+    for row, example in enumerate(dataset):
+        for name in ("question", "context"):
+            if not getattr(example, name).strip():
+                raise ValueError(
+                    f"question {row} of {dataset!r} has an empty {name}: leave it out."
+                )
+        for text, start in example.answers:
+            _check_answer(dataset, row, example, text, start)
+
+
+def _check_answer(dataset, row, example, text, start):
+    if text.strip() and start >= 0 and example.context.startswith(text, start):
+        return
+    found = example.context.find(text) if text.strip() else -1
+    cure = (
+        f"It stands at {found}: correct the place."
+        if found >= 0
+        else ("It stands nowhere in the context: correct it, or leave it out.")
+    )
+    raise ValueError(
+        f"expected each answer in its context, question {row} of {dataset!r} "
+        f"({example.question!r:.80}) has the answer {text!r:.80} at {start}. {cure}"
+    )

@@ -1,11 +1,12 @@
 """Span extraction: where in a context the answer to a question begins and ends."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from kerasllm.layers.masking import lowest
-from kerasllm.models.task import _Task
+from kerasllm.models.span import scoring
+from kerasllm.models.span.preprocessor import SpanPreprocessor
+from kerasllm.models.task import WEIGHTED, Task
 
 
 @keras.saving.register_keras_serializable("kerasllm")
@@ -22,7 +23,7 @@ class MaskSpans(keras.layers.Layer):
         """Return the masked scores, the starts' before the ends'."""
         scores, context = inputs
         scores = ops.cast(scores, keras.backend.result_type(scores.dtype, "float32"))
-        t = ops.arange(ops.shape(scores)[1])[None, :]
+        t = ops.arange(ops.shape(scores)[1], dtype="int32")[None, :]
         inside = (t >= context[:, :1]) & (t < context[:, 1:])
         allowed = ((t == 0) | inside)[:, None, :]  # (B, 1, T)
         scores = ops.transpose(scores, (0, 2, 1))  # (B, T, 2) -> (B, 2, T)
@@ -39,7 +40,7 @@ class MaskSpans(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("kerasllm")
-class SpanExtractor(_Task):
+class SpanExtractor(Task):
     """Find the answer to a question in a context.
 
         p(start = i | question, context) = softmax_i(features_i S)
@@ -49,6 +50,7 @@ class SpanExtractor(_Task):
     Args:
         backbone: a backbone that reads the whole text.
         dropout: on the features, before the head.
+        preprocessor: a `SpanPreprocessor`; None for a model of ids.
 
     Inputs: {"ids": (B, T), "context": (B, 2)}: the ids hold a special token, the question and the
     context, such as `[CLS] question [SEP] context [SEP]`; a row of context says at which position
@@ -63,14 +65,21 @@ class SpanExtractor(_Task):
     Source: Devlin et al. 2019, sections 4.2 and 4.3.
 
         >>> from kerasllm.models import TransformerBackbone
-        >>> backbone = TransformerBackbone.from_preset("tiny", vocabulary_size=31, causal=False)
+        >>> backbone = TransformerBackbone.from_size("tiny", vocabulary_size=31, causal=False)
         >>> inputs = {"ids": ops.array([[2, 7, 4, 8, 9, 3]]), "context": ops.array([[3, 5]])}
         >>> logits = SpanExtractor(backbone)(inputs)
         >>> logits.shape, ops.convert_to_numpy(logits[0, 0] > -1e9).astype(int)
         (TensorShape([1, 2, 6]), array([1, 0, 0, 1, 1, 0]))
     """
 
-    def __init__(self, backbone, dropout=0.0, **kwargs):
+    preprocessor_class = SpanPreprocessor
+    scoring = scoring
+    data_task = "span"
+    monitor = "f1"
+    learning_rate = 1e-4
+    causal = False
+
+    def __init__(self, backbone, dropout=0.0, preprocessor=None, **kwargs):
         check_reads_all(backbone)
         inputs = {
             "ids": backbone.input,
@@ -79,8 +88,11 @@ class SpanExtractor(_Task):
         features = keras.layers.Dropout(dropout, name="dropout")(backbone.output)
         scores = keras.layers.Dense(2, use_bias=False, name="span")(features)  # [S E]
         super().__init__(inputs, MaskSpans(name="positions")([scores, inputs["context"]]), **kwargs)
-        self.backbone = backbone
-        self.task_config = {"dropout": dropout}
+        self._finish(backbone, preprocessor, dropout=dropout)
+
+    def default_loss(self):
+        """Return the mean of the cross-entropies of the start and of the end."""
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=WEIGHTED)
 
 
 def check_reads_all(backbone):
@@ -91,44 +103,3 @@ def check_reads_all(backbone):
             "the past only: a token of the context would not know what follows it. Import a BERT, "
             'or pretrain with objective="masked".'
         )
-
-
-def best_spans(logits, max_answer, top=1):
-    """Return the best answers of each row: start <= end, at most so many tokens.
-
-        score(i, j) = s_i + e_j - (s_0 + e_0),   1 <= i <= j < i + max_answer
-
-    The score is the logarithm of how much likelier the span is than no answer: it can be compared
-    between windows, whose softmaxes are not of the same positions.
-
-    Args:
-        logits: float array (B, 2, T) of a `SpanExtractor`.
-        max_answer: A, tokens of an answer at most.
-        top: K, how many answers a row.
-
-    Returns:
-        Arrays (B, K): scores, starts and ends, the best first. Where a row has fewer spans the
-        score is -inf.
-
-    Source: Devlin et al. 2019, section 4.3; Alberti et al. 2019 (the difference).
-
-    Example:
-        >>> logits = np.array([[[0.0, 1.0, 5.0], [0.0, 4.0, 1.0]]])
-        >>> scores, starts, ends = best_spans(logits, max_answer=2, top=2)
-        >>> scores.tolist(), starts.tolist(), ends.tolist()
-        ([[6.0, 5.0]], [[2, 1]], [[2, 1]])
-    """
-    logits = np.asarray(logits, "float64")
-    logits = np.where(logits <= lowest("float16"), -np.inf, logits)  # what `MaskSpans` shut out
-    batch, _, length = logits.shape
-    starts, ends = logits[:, 0], logits[:, 1]
-    beyond = np.full((batch, max_answer), -np.inf)
-    # Row i of the windows: the ends i, i + 1, … i + A - 1.
-    reach = np.lib.stride_tricks.sliding_window_view(np.hstack([ends, beyond]), max_answer, axis=1)
-    scores = starts[:, 1:, None] + reach[:, 1:length]  # (B, T - 1, A)
-    scores = scores.reshape(batch, -1) - (starts[:, :1] + ends[:, :1])
-    missing = max(0, top - scores.shape[1])
-    scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
-    first = 1 + best // max_answer
-    return np.take_along_axis(scores, best, axis=1), first, first + best % max_answer

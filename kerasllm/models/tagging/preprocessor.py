@@ -4,10 +4,21 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
+from kerasllm.datasets import Tagged
+from kerasllm.models.preprocessor import (
+    Preprocessor,
+    check_pairs_of,
+    check_text,
+    class_weights,
+    weighted,
+)
+from kerasllm.models.reading import Reading, Stream
 from kerasllm.text import SPECIAL_TOKENS, pad_sequences, split_words
 from kerasllm.text.batching import TextBatches
+from kerasllm.text.entities import convert_tags
 from kerasllm.text.tokenizers.word import WordTokenizer
 
 UNKNOWN = 1  # the id of an unknown character; 0 is padding
@@ -33,22 +44,144 @@ class Row:
     first: int
 
 
-class SentenceReader:
-    """Turns sentences (lists of words) into rows of ids.
+@keras.saving.register_keras_serializable("kerasllm")
+class TaggingPreprocessor(Preprocessor):
+    """Turns sentences (lists of words) into ids, tags into numbers, and numbers into tags.
 
     Args:
-        tokenizer: of the backbone.
-        settings: `TaggerSettings`, as a dict.
+        tokenizer: a `Tokenizer`.
+        labels: the tags, in the order of the scores.
+        scheme: how the labels write entities: "bio", "bioes"; "none" where tags mark no entities.
+        length: tokens that are read at once; longer sentences are read in parts.
         characters: the characters with ids 2, 3 and so on; "" for no features from spelling.
+        word_length: characters read of a word; of longer ones both ends.
+        digits: look words up with each digit as 0.
+        by_character: whether each character is a word, as in Chinese.
+        word_splitter: how typed sentences are split into words.
+
+    Raw input: a list of sentences, each a list of words or a text. Raw targets: a list of tags for
+    each, in any scheme of entities.
+
+        >>> tokenizer, _ = word_tokenizer([["in", "Rome"]], lowercase=True, digits=True)
+        >>> read = TaggingPreprocessor(tokenizer, ["B-LOC", "I-LOC", "O"], length=4)
+        >>> inputs, targets = read([["in", "Rome"], ["Rome"]], [["O", "B-LOC"], ["B-LOC"]])
+        >>> inputs["ids"].tolist()[0][:3], targets.tolist()[0][:3], targets.tolist()[1][:2]
+        ([6, 7, 3], [3, 1, 0], [1, 0])
     """
 
-    def __init__(self, tokenizer, settings, characters=""):
-        self.tokenizer, self.settings, self.characters = tokenizer, settings, characters
+    data_task = "tagging"
+    of_the_head = ("tokenizer", "labels", "scheme", "characters", "word_length")
+
+    def __init__(
+        self,
+        tokenizer,
+        labels,
+        scheme="bio",
+        length=256,
+        characters="",
+        word_length=20,
+        digits=True,
+        by_character=False,
+        word_splitter="treebank",
+    ):
+        super().__init__(tokenizer)
+        self.labels, self.scheme, self.length = list(labels), scheme, length
+        self.characters, self.word_length, self.digits = characters, word_length, digits
+        self.by_character, self.word_splitter = by_character, word_splitter
         self._letter_ids = {c: i for i, c in enumerate(characters, start=UNKNOWN + 1)}
         framed = tokenizer.frame([-1])
         self._before = framed.index(-1)  # special ids in front of a text
-        self._room = settings["length"] - len(framed) + 1
+        self._room = length - len(framed) + 1
         self._known = {}
+
+    @property
+    def entities(self):
+        """Return whether the tags mark entities."""
+        return self.scheme != "none"
+
+    def dataset(self, x, y=None):
+        """Return sentences and their tags as a `Dataset`."""
+        if (found := self._check_dataset(x)) is not None:
+            return found
+        check_pairs_of(x, y, ("a sentence", "a list of tags"))
+        words = [
+            self.words(sentence) if isinstance(sentence, str) else tuple(sentence) for sentence in x
+        ]
+        examples = (Tagged(w, tuple(tags)) for w, tags in zip(words, y, strict=True))
+        dataset = self._as_dataset(examples)
+        check_tagged(dataset)
+        return dataset
+
+    def words(self, text):
+        """Return the words of a typed sentence."""
+        return tuple(text[start:end] for start, end in self.word_spans(text))
+
+    def word_spans(self, text):
+        """Return (start, end) of the words in a typed sentence."""
+        return typed_words(text, self.word_splitter, self.by_character)
+
+    def targets(self, dataset):
+        """Return for each sentence the numbers of its tags, written in the scheme of the labels."""
+        numbers = {label: i for i, label in enumerate(self.labels)}
+        rows = []
+        for example in dataset:
+            tags = convert_tags(example.tags, self.scheme) if self.entities else example.tags
+            if unknown := set(tags) - set(numbers):
+                raise ValueError(
+                    f"expected tags among {self.labels}, the data {dataset!r} also has "
+                    f"{sorted(unknown)}: use data of the same task, or train again."
+                )
+            rows.append([numbers[tag] for tag in tags])
+        return rows
+
+    def batches(self, dataset, batch_size=32, seed=0, weights=None, *, unknown=None):
+        """Return `TaggedBatches`.
+
+        Args:
+            dataset: a tagged `Dataset`.
+            batch_size: rows a batch; all of them when None.
+            seed: of the orders; in the order of the data set when None.
+            weights: float array, a weight for each sentence.
+            unknown: probability (V,) of each id to be read as unknown; None for never.
+        """
+        rows = self.rows([example.tokens for example in dataset])
+        numbers = self.targets(dataset)
+        tags = [numbers[r.sentence][r.first : r.first + len(r.positions)] for r in rows]
+        batches = TaggedBatches(
+            rows, tags, batch_size, seed, self.word_length, unknown, self.tokenizer.unk_id
+        )
+        return weighted(batches, [row.sentence for row in rows], weights, len(dataset))
+
+    def class_table(self, class_weight):
+        """Return the weight of each target: 1 + the number of a tag, 0 where no word is."""
+        return [0.0, *class_weights(class_weight, self.labels, "tags")]
+
+    def labels_of_number(self, number):
+        """Return the tag of a score."""
+        return self.labels[number]
+
+    def reading(self, x):
+        """Return the `Reading` of a sentence; of a long one that of its first part."""
+        check_text(x)
+        rows = self.rows([self.words(x)])
+        inputs = collate(rows[:1], self.length, self.word_length, bucket=1)
+        ids = inputs["ids"][0]
+        words = self.words(x)[: len(rows[0].positions)]
+        pieces = Stream(self._tokens(ids), ("embedding", "block", "norm", "stack", "projection"))
+        note = f"the first of {len(rows)} parts" if len(rows) > 1 else ""
+        return Reading(inputs, (pieces, Stream(list(words))), ids, "tag", note)
+
+    def warning(self, words):
+        """Return what was lost of a sentence, or None."""
+        if not words:
+            return "the text is empty: there is nothing to tag"
+        parts = len(self.rows([words]))
+        if parts > 1:
+            return f"the text is longer than length={self.length}: read in {parts} parts"
+        ids = {i for place, word in enumerate(words) for i in self.pieces(word, place)}
+        if ids == {self.tokenizer.unk_id} and not self.characters:
+            return "every word is unknown to the tokenizer: the tags say nothing about this text"
+        return None
 
     def rows(self, sentences):
         """Return the `Row`s of sentences; a sentence without words has none."""
@@ -76,7 +209,7 @@ class SentenceReader:
         """Return the token ids of a word; those of an unknown one where it has none."""
         kind = self.tokenizer.kind
         if kind == "word":
-            return [word_id(self.tokenizer, word, self.settings["digits"])]
+            return [word_id(self.tokenizer, word, self.digits)]
         # Byte-level BPE writes the space before a word into its first piece.
         text = " " + word if place and hasattr(self.tokenizer, "_bytes") else word
         if text not in self._known:
@@ -85,11 +218,21 @@ class SentenceReader:
 
     def letters(self, word):
         """Return the character ids of a word; a capital that is unknown reads as its small one."""
-        limit = self.settings["word_length"]
+        limit = self.word_length
         if len(word) > limit:
             word = word[: limit - limit // 2] + word[-(limit // 2) :]
         known = self._letter_ids
         return [known.get(c) or known.get(c.lower(), UNKNOWN) for c in word] or [UNKNOWN]
+
+
+def check_tagged(dataset):
+    """Raise unless each sentence has a tag for each word."""
+    for row, example in enumerate(dataset):
+        if len(example.tokens) != len(example.tags):
+            raise ValueError(
+                f"expected one tag a word, sentence {row} of {dataset!r} has "
+                f"{len(example.tokens)} words and {len(example.tags)} tags: mend it."
+            )
 
 
 def normal_form(word, lowercase, digits):
@@ -109,14 +252,14 @@ def word_id(tokenizer, word, digits):
     return tokenizer.unk_id if form in SPECIAL_TOKENS else tokenizer.token_to_id(form)
 
 
-def word_tokenizer(sentences, settings):
+def word_tokenizer(sentences, lowercase, digits):
     """Return (tokenizer, counts (V,)): all words of the training sentences, and how often each is.
 
     Args:
         sentences: lists of words.
-        settings: `TaggerSettings`, as a dict.
+        lowercase: look words up in lower case.
+        digits: look words up with each digit as 0.
     """
-    lowercase, digits = settings["lowercase"], settings["digits"]
     forms = (normal_form(word, lowercase, digits) for words in sentences for word in words)
     counts = Counter(forms)
     for token in SPECIAL_TOKENS:
@@ -159,13 +302,13 @@ class TaggedBatches(TextBatches):
 
     def __init__(self, rows, tags, batch_size, seed, letters, unknown=None, unk_id=1):
         super().__init__([row.ids for row in rows], None, batch_size, seed)
-        self.rows, self.tags, self.letters = rows, tags, letters
+        self.sentences, self.tags, self.letters = rows, tags, letters
         self.unknown, self.unk_id = unknown, unk_id
 
     def batch(self, step):
         """Return inputs, and targets (B, M): 1 + the tag's number, 0 behind the last word."""
-        chosen = self._rows(step)
-        inputs = collate([self.rows[row] for row in chosen], self.lengths.max(), self.letters)
+        chosen = self.rows(step)
+        inputs = collate([self.sentences[row] for row in chosen], self.lengths.max(), self.letters)
         targets = pad_sequences(
             [[1 + tag for tag in self.tags[row]] for row in chosen], inputs["positions"].shape[1]
         )

@@ -6,7 +6,9 @@ import keras
 from keras import ops
 
 from kerasllm.layers import CRF, BiLSTM, CharacterCNN
-from kerasllm.models.task import _Task
+from kerasllm.models.tagging import scoring
+from kerasllm.models.tagging.preprocessor import TaggingPreprocessor
+from kerasllm.models.task import Task
 
 HEADS = ("crf", "softmax")
 
@@ -31,7 +33,7 @@ class GatherWords(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("kerasllm")
-class TokenTagger(_Task):
+class TokenTagger(Task):
     """Give each word of a sentence a tag.
 
         x_m = dropout([backbone(ids)_{position_m} ; characters_m])
@@ -41,12 +43,13 @@ class TokenTagger(_Task):
 
     Args:
         backbone: any backbone; an `EmbeddingBackbone` for a model of words from scratch.
-        num_tags: C.
+        num_tags: C; as many as the preprocessor has labels when None.
         head: "crf" (the best sequence of tags) or "softmax" (the best tag of each word).
         forbidden: pairs of tags that must not follow each other; see `CRF`.
         characters: settings of a `CharacterCNN`, such as {"num_characters": 90}; None for none.
         units: of each direction of a BiLSTM over the words; 0 for none.
         dropout: on the words' features, and on those of the BiLSTM.
+        preprocessor: a `TaggingPreprocessor`; None for a model of ids.
 
     Inputs: {"ids": (B, T), "positions": (B, M)}, with a `CharacterCNN` also "characters" (B, M, W).
     Positions are those of the words' first pieces in ids, -1 behind the last word.
@@ -54,7 +57,7 @@ class TokenTagger(_Task):
     `tagger.decoder` is the model with the same inputs that returns the best tags (B, M).
 
     The loss, the mean negative log-likelihood in nats per word, is the task's own (a loss of Keras
-    never sees the weights of the CRF): compile without one.
+    never sees the weights of the CRF). Another one is given the emissions.
 
     Source: Ma and Hovy 2016; Lample et al. 2016; Devlin et al. 2019, section 5.3.
 
@@ -66,17 +69,23 @@ class TokenTagger(_Task):
         (TensorShape([2, 3, 3]), TensorShape([2, 3]))
     """
 
+    preprocessor_class = TaggingPreprocessor
+    scoring = scoring
+    data_task = "tagging"
+
     def __init__(
         self,
         backbone,
-        num_tags,
+        num_tags=None,
         head="crf",
         forbidden=None,
         characters=None,
         units=0,
         dropout=0.5,
+        preprocessor=None,
         **kwargs,
     ):
+        num_tags = len(preprocessor.labels) if num_tags is None else num_tags
         if head not in HEADS:
             raise ValueError(f"head must be one of {HEADS}, received {head!r}.")
         inputs, x = _words(backbone, characters)
@@ -88,39 +97,63 @@ class TokenTagger(_Task):
         if head == "crf":
             emissions = CRF(num_tags, forbidden, name="crf")(emissions)
         super().__init__(inputs, emissions, **kwargs)
-        self.backbone = backbone
-        self.task_config = {
-            "num_tags": num_tags,
-            "head": head,
-            "forbidden": forbidden and [list(pair) for pair in forbidden],
-            "characters": characters,
-            "units": units,
-            "dropout": dropout,
-        }
+        self._finish(
+            backbone,
+            preprocessor,
+            num_tags=num_tags,
+            head=head,
+            forbidden=forbidden and [list(pair) for pair in forbidden],
+            characters=characters,
+            units=units,
+            dropout=dropout,
+        )
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):  # noqa: ARG002
+    def default_loss(self):
+        """Return None: the loss is the task's own."""
+        return None
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the mean negative log-likelihood in nats per word.
 
         Args:
             x: not read.
             y: 1 + the number of each word's tag (B, M), 0 where no word is.
-            y_pred: emissions (B, M, C).
-            sample_weight: weight of each sentence (B,).
+            y_pred: emissions (B, M, C). A loss of the user's own is given the numbers of the tags;
+                the mask of the emissions says where no word is.
+            sample_weight: weight of each sentence (B,); with a softmax also of each word (B, M).
             training: not read.
         """
-        real, tags = ops.not_equal(y, 0), ops.maximum(ops.cast(y, "int32") - 1, 0)
+        if self._given is not None and self.loss is not None:
+            return super().compute_loss(x, _tags(y), y_pred, sample_weight, training)
+        real, tags = ops.not_equal(y, 0), _tags(y)
+        weight = None if sample_weight is None else ops.convert_to_tensor(sample_weight)
+        if weight is not None and len(weight.shape) == 2:
+            return self._weighted_words(y_pred, tags, real, weight)
         nats = self._nats(y_pred, tags, real)  # (B,)
         words = ops.sum(ops.cast(real, nats.dtype), axis=1)
-        if sample_weight is not None:
-            weight = ops.cast(sample_weight, nats.dtype)
+        if weight is not None:
+            weight = ops.cast(weight, nats.dtype)
             nats, words = nats * weight, words * weight
         return ops.sum(nats) / ops.maximum(ops.sum(words), 1e-9) + sum(self.losses)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Update the metrics with the numbers of the tags; the mask says where no word is."""
+        return super().compute_metrics(x, _tags(y), y_pred, sample_weight)
+
+    def _weighted_words(self, emissions, tags, real, weight):
+        if self.task_config["head"] == "crf":
+            raise ValueError(
+                "a CRF scores whole sentences: their words cannot be weighed one by one (by "
+                'class_weight). Weigh sentences with sample_weight, or take head="softmax".'
+            )
+        nats = _word_nats(emissions, tags)
+        weight = ops.cast(weight, nats.dtype) * ops.cast(real, nats.dtype)
+        return ops.sum(nats * weight) / ops.maximum(ops.sum(weight), 1e-9) + sum(self.losses)
 
     def _nats(self, emissions, tags, real):
         if self.task_config["head"] == "crf":
             return -self.get_layer("crf")(emissions, tags=tags, mask=real)
-        scores = ops.cast(emissions, keras.backend.result_type(emissions.dtype, "float32"))
-        nats = ops.sparse_categorical_crossentropy(tags, scores, from_logits=True)
+        nats = _word_nats(emissions, tags)
         return ops.sum(nats * ops.cast(real, nats.dtype), axis=1)
 
     @functools.cached_property
@@ -135,6 +168,23 @@ class TokenTagger(_Task):
         # Sentences come in many lengths, and XLA on TensorFlow compiles anew for each.
         decoder.compile(jit_compile=keras.backend.backend() != "tensorflow" and "auto")
         return decoder
+
+    @property
+    def monitor(self):
+        """The score that a training is chosen by."""
+        reader = self.preprocessor
+        return "f1" if reader is not None and reader.entities else "accuracy"
+
+
+def _tags(y):
+    """Return the numbers of the tags (B, M); 0 where no word is, too."""
+    return ops.maximum(ops.cast(y, "int32") - 1, 0)
+
+
+def _word_nats(emissions, tags):
+    """Return -ln softmax(e_m)[tag_m] of each word (B, M)."""
+    scores = ops.cast(emissions, keras.backend.result_type(emissions.dtype, "float32"))
+    return ops.sparse_categorical_crossentropy(tags, scores, from_logits=True)
 
 
 def _words(backbone, characters):

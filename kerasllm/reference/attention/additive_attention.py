@@ -4,7 +4,7 @@
 identity, and v = the layer's scale.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -16,38 +16,24 @@ from kerasllm.reference.attention.scaled_dot_product import (
 )
 
 __all__ = [
-    "AdditiveAttentionGrads",
-    "AdditiveAttentionTrace",
-    "additive_attention",
+    "AdditiveAttentionGrads", "AdditiveAttentionTrace", "additive_attention",
     "additive_attention_backward",
-]
+]  # fmt: skip
 
 
-class AdditiveAttentionTrace(NamedTuple):
+class AdditiveAttentionTrace(
+    namedtuple(
+        "AdditiveAttentionTrace",
+        "query key value w_q w_k v mask hidden scores weights output",
+    )
+):
     """Every symbol of additive attention."""
 
-    query: np.ndarray
-    key: np.ndarray
-    value: np.ndarray
-    w_q: np.ndarray
-    w_k: np.ndarray
-    v: np.ndarray
-    mask: np.ndarray | None
-    hidden: np.ndarray
-    scores: np.ndarray
-    weights: np.ndarray
-    output: np.ndarray
 
-
-class AdditiveAttentionGrads(NamedTuple):
+class AdditiveAttentionGrads(
+    namedtuple("AdditiveAttentionGrads", "d_query d_key d_value d_w_q d_w_k d_v")
+):
     """Gradients of additive attention."""
-
-    d_query: np.ndarray
-    d_key: np.ndarray
-    d_value: np.ndarray
-    d_w_q: np.ndarray
-    d_w_k: np.ndarray
-    d_v: np.ndarray
 
 
 def additive_attention(query, key, value, w_q, w_k, v, mask=None, fully_masked="zero"):

@@ -4,7 +4,7 @@ Weights lie as in `keras.layers.MultiHeadAttention`, so `layer.get_weights()` ca
 Keras calls its layer with (query, value, key); here the order is the paper's: (query, key, value).
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -16,50 +16,30 @@ from kerasllm.reference.attention.scaled_dot_product import (
 from kerasllm.reference.elementary.dense import dense, dense_backward
 
 __all__ = [
-    "MultiHeadAttentionGrads",
-    "MultiHeadAttentionTrace",
-    "multi_head_attention",
+    "MultiHeadAttentionGrads", "MultiHeadAttentionTrace", "multi_head_attention",
     "multi_head_attention_backward",
-]
+]  # fmt: skip
 
 
-class MultiHeadAttentionTrace(NamedTuple):
-    """Every symbol of multi-head attention; q, k, v, z have the heads in axis 1."""
+class MultiHeadAttentionTrace(
+    namedtuple(
+        "MultiHeadAttentionTrace",
+        "query key value w_q b_q w_k b_k w_v b_v w_o b_o q k v weights z output parts",
+    )
+):
+    """Every symbol of multi-head attention; q, k, v, z have the heads in axis 1.
 
-    query: np.ndarray
-    key: np.ndarray
-    value: np.ndarray
-    w_q: np.ndarray
-    b_q: np.ndarray
-    w_k: np.ndarray
-    b_k: np.ndarray
-    w_v: np.ndarray
-    b_v: np.ndarray
-    w_o: np.ndarray
-    b_o: np.ndarray
-    q: np.ndarray
-    k: np.ndarray
-    v: np.ndarray
-    weights: np.ndarray
-    z: np.ndarray
-    output: np.ndarray
-    parts: tuple  # the traces of the three projections, of the attention, and of the mix
+    parts are the traces of the three projections, of the attention, and of the mix.
+    """
 
 
-class MultiHeadAttentionGrads(NamedTuple):
+class MultiHeadAttentionGrads(
+    namedtuple(
+        "MultiHeadAttentionGrads",
+        "d_query d_key d_value d_w_q d_b_q d_w_k d_b_k d_w_v d_b_v d_w_o d_b_o",
+    )
+):
     """Gradients of multi-head attention."""
-
-    d_query: np.ndarray
-    d_key: np.ndarray
-    d_value: np.ndarray
-    d_w_q: np.ndarray
-    d_b_q: np.ndarray
-    d_w_k: np.ndarray
-    d_b_k: np.ndarray
-    d_w_v: np.ndarray
-    d_b_v: np.ndarray
-    d_w_o: np.ndarray
-    d_b_o: np.ndarray
 
 
 def multi_head_attention(
@@ -119,7 +99,7 @@ def multi_head_attention(
     k, k_part = _heads(key, w_k, b_k)
     v, v_part = _heads(value, w_v, b_v)
     z, attention = scaled_dot_product_attention(q, k, v, mask, scale, fully_masked)
-    output, o_part = dense(_join(z), w_o.reshape(-1, w_o.shape[-1]), b_o)
+    output, o_part = dense(join(z), w_o.reshape(-1, w_o.shape[-1]), b_o)
     parts = (q_part, k_part, v_part, attention, o_part)
     return output, MultiHeadAttentionTrace(
         query, key, value, w_q, b_q, w_k, b_k, w_v, b_v, w_o, b_o,
@@ -150,20 +130,20 @@ def _heads(x, w, b):
     """Project x for every head in one matrix product: (B, T, D) -> (B, N, T, K)."""
     D, N, K = w.shape
     y, part = dense(x, w.reshape(D, N * K), None if b is None else b.reshape(N * K))
-    return _split(y, N, K), part
+    return split(y, N), part
 
 
 def _heads_backward(d_heads, part, w):
-    d_x, d_w, d_b = dense_backward(_join(d_heads), part)
+    d_x, d_w, d_b = dense_backward(join(d_heads), part)
     return d_x, d_w.reshape(w.shape), None if d_b is None else d_b.reshape(w.shape[1:])
 
 
-def _split(y, N, K):
-    """Give each head its own share of the features: (B, T, N·K) -> (B, N, T, K)."""
-    return y.reshape(*y.shape[:2], N, K).swapaxes(1, 2)
+def split(y, N):
+    """Give each of N heads its own share of the features: (B, T, N·K) -> (B, N, T, K)."""
+    return y.reshape(*y.shape[:2], N, y.shape[-1] // N).swapaxes(1, 2)
 
 
-def _join(heads):
+def join(heads):
     """Put the heads side by side: (B, N, T, K) -> (B, T, N·K)."""
     B, N, T, K = heads.shape
     return heads.swapaxes(1, 2).reshape(B, T, N * K)
@@ -195,8 +175,7 @@ def multi_head_attention_backward(d_output, trace):
     """
     q_part, k_part, v_part, attention, o_part = trace.parts
     d_z, d_w_o, d_b_o = dense_backward(d_output, o_part)
-    N, V, _ = trace.w_o.shape
-    d_q, d_k, d_v = scaled_dot_product_attention_backward(_split(d_z, N, V), attention)
+    d_q, d_k, d_v = scaled_dot_product_attention_backward(split(d_z, len(trace.w_o)), attention)
     d_query, d_w_q, d_b_q = _heads_backward(d_q, q_part, trace.w_q)
     d_key, d_w_k, d_b_k = _heads_backward(d_k, k_part, trace.w_k)
     d_value, d_w_v, d_b_v = _heads_backward(d_v, v_part, trace.w_v)

@@ -6,7 +6,7 @@
   the key.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -16,69 +16,38 @@ from kerasllm.reference.attention.additive_attention import (
     additive_attention_backward,
 )
 from kerasllm.reference.attention.scaled_dot_product import (
-    AttentionGrads,
     scaled_dot_product_attention,
     scaled_dot_product_attention_backward,
 )
 
 __all__ = [
-    "ConcatAttentionGrads",
-    "ConcatAttentionTrace",
-    "GeneralAttentionGrads",
-    "GeneralAttentionTrace",
-    "concat_attention",
-    "concat_attention_backward",
-    "dot_attention",
-    "dot_attention_backward",
-    "general_attention",
-    "general_attention_backward",
-]
+    "ConcatAttentionGrads", "ConcatAttentionTrace", "GeneralAttentionGrads",
+    "GeneralAttentionTrace", "concat_attention", "concat_attention_backward", "dot_attention",
+    "dot_attention_backward", "general_attention", "general_attention_backward",
+]  # fmt: skip
 
 
-class GeneralAttentionTrace(NamedTuple):
+class GeneralAttentionTrace(
+    namedtuple("GeneralAttentionTrace", "query w projected scores weights output attention")
+):
     """Every symbol of Luong's general attention."""
 
-    query: np.ndarray
-    w: np.ndarray
-    projected: np.ndarray
-    scores: np.ndarray
-    weights: np.ndarray
-    output: np.ndarray
-    attention: tuple
 
-
-class GeneralAttentionGrads(NamedTuple):
+class GeneralAttentionGrads(namedtuple("GeneralAttentionGrads", "d_query d_key d_value d_w")):
     """Gradients of Luong's general attention."""
 
-    d_query: np.ndarray
-    d_key: np.ndarray
-    d_value: np.ndarray
-    d_w: np.ndarray
 
-
-class ConcatAttentionTrace(NamedTuple):
+class ConcatAttentionTrace(
+    namedtuple("ConcatAttentionTrace", "w v hidden scores weights output attention")
+):
     """Every symbol of Luong's concat attention."""
 
-    w: np.ndarray
-    v: np.ndarray
-    hidden: np.ndarray
-    scores: np.ndarray
-    weights: np.ndarray
-    output: np.ndarray
-    attention: tuple
 
-
-class ConcatAttentionGrads(NamedTuple):
+class ConcatAttentionGrads(namedtuple("ConcatAttentionGrads", "d_query d_key d_value d_w d_v")):
     """Gradients of Luong's concat attention."""
 
-    d_query: np.ndarray
-    d_key: np.ndarray
-    d_value: np.ndarray
-    d_w: np.ndarray
-    d_v: np.ndarray
 
-
-def dot_attention(query, key, value, mask=None):
+def dot_attention(query, key, value, mask=None, fully_masked="zero"):
     r"""Score by the plain dot product; `keras.layers.Attention` does the same.
 
         scores = query keyᵀ
@@ -89,6 +58,7 @@ def dot_attention(query, key, value, mask=None):
         key: (B, S, K).
         value: (B, S, V).
         mask: boolean, broadcast to (B, T, S); True = may be seen.
+        fully_masked: as in `scaled_dot_product_attention`.
 
     Returns:
         (output, trace): output (B, T, V), and an `AttentionTrace`.
@@ -104,10 +74,10 @@ def dot_attention(query, key, value, mask=None):
         Luong et al. 2015, "Effective approaches to attention-based neural machine translation",
         the first score below equation 7 (dot).
     """
-    return scaled_dot_product_attention(query, key, value, mask, scale=1)
+    return scaled_dot_product_attention(query, key, value, mask, scale=1, fully_masked=fully_masked)
 
 
-def dot_attention_backward(d_output, trace) -> AttentionGrads:
+def dot_attention_backward(d_output, trace):
     """Send the gradient back: `scaled_dot_product_attention_backward` with scale 1.
 
     Args:
@@ -126,7 +96,7 @@ def dot_attention_backward(d_output, trace) -> AttentionGrads:
     return scaled_dot_product_attention_backward(d_output, trace)
 
 
-def general_attention(query, key, value, w, mask=None):
+def general_attention(query, key, value, w, mask=None, fully_masked="zero"):
     r"""Score by a dot product after sending the query through a matrix.
 
         projected = query w
@@ -139,6 +109,7 @@ def general_attention(query, key, value, w, mask=None):
         value: (B, S, V).
         w: (D, K), W_a of the paper.
         mask: boolean, broadcast to (B, T, S); True = may be seen.
+        fully_masked: as in `scaled_dot_product_attention`.
 
     Returns:
         (output, trace): output (B, T, V), and a `GeneralAttentionTrace`.
@@ -159,7 +130,9 @@ def general_attention(query, key, value, w, mask=None):
     because = f"query has shape {query.shape} and key has shape {key.shape}"
     checks.shape("w", w, (query.shape[-1], key.shape[-1]), because=because)
     projected = query @ w  # (B, T, D) (D, K) -> (B, T, K)
-    output, attention = scaled_dot_product_attention(projected, key, value, mask, scale=1)
+    output, attention = scaled_dot_product_attention(
+        projected, key, value, mask, scale=1, fully_masked=fully_masked
+    )
     return output, GeneralAttentionTrace(
         query, w, projected, attention.scores, attention.weights, output, attention
     )
@@ -190,7 +163,7 @@ def general_attention_backward(d_output, trace):
     return GeneralAttentionGrads(d_projected @ w.T, d_key, d_value, d_w)
 
 
-def concat_attention(query, key, value, w, v, mask=None):
+def concat_attention(query, key, value, w, v, mask=None, fully_masked="zero"):
     r"""Score by a one-layer network that reads query and key side by side.
 
         hidden[t, s] = tanh([query[t]; key[s]] w)
@@ -204,6 +177,7 @@ def concat_attention(query, key, value, w, v, mask=None):
         w: (D_q + D_k, H), W_aᵀ of the paper.
         v: (H,).
         mask: boolean, broadcast to (B, T, S); True = may be seen.
+        fully_masked: as in `scaled_dot_product_attention`.
 
     Returns:
         (output, trace): output (B, T, V), and a `ConcatAttentionTrace`.
@@ -224,7 +198,7 @@ def concat_attention(query, key, value, w, v, mask=None):
     checks.rank("v", v, "H")
     D, D_k, H = query.shape[-1], key.shape[-1], len(v)
     checks.shape("w", w, (D + D_k, H), because=f"it reads {D} + {D_k} features, and v has {H}")
-    output, attention = additive_attention(query, key, value, w[:D], w[D:], v, mask)
+    output, attention = additive_attention(query, key, value, w[:D], w[D:], v, mask, fully_masked)
     return output, ConcatAttentionTrace(
         w, v, attention.hidden, attention.scores, attention.weights, output, attention
     )

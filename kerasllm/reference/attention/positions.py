@@ -6,73 +6,42 @@
   Their dot product then depends only on how far apart they are.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
 from kerasllm.reference import checks
 
 __all__ = [
-    "LearnedPositionsGrads",
-    "LearnedPositionsTrace",
-    "RotaryGrads",
-    "RotaryTrace",
-    "SinusoidalPositionsGrads",
-    "SinusoidalPositionsTrace",
-    "learned_positions",
-    "learned_positions_backward",
-    "rotary",
-    "rotary_backward",
-    "sinusoidal_positions",
-    "sinusoidal_positions_backward",
-    "sinusoidal_table",
-]
+    "LearnedPositionsGrads", "LearnedPositionsTrace", "RotaryGrads", "RotaryTrace",
+    "SinusoidalPositionsGrads", "SinusoidalPositionsTrace", "learned_positions",
+    "learned_positions_backward", "rotary", "rotary_backward", "sinusoidal_positions",
+    "sinusoidal_positions_backward", "sinusoidal_table",
+]  # fmt: skip
 
 
-class SinusoidalPositionsTrace(NamedTuple):
+class SinusoidalPositionsTrace(namedtuple("SinusoidalPositionsTrace", "x table output")):
     """Every symbol of sinusoidal positions."""
 
-    x: np.ndarray
-    table: np.ndarray
-    output: np.ndarray
 
-
-class SinusoidalPositionsGrads(NamedTuple):
+class SinusoidalPositionsGrads(namedtuple("SinusoidalPositionsGrads", "d_x")):
     """Gradient of sinusoidal positions: the table is fixed, so there is only x."""
 
-    d_x: np.ndarray
 
-
-class LearnedPositionsTrace(NamedTuple):
+class LearnedPositionsTrace(namedtuple("LearnedPositionsTrace", "x table output")):
     """Every symbol of learned positions."""
 
-    x: np.ndarray
-    table: np.ndarray
-    output: np.ndarray
 
-
-class LearnedPositionsGrads(NamedTuple):
+class LearnedPositionsGrads(namedtuple("LearnedPositionsGrads", "d_x d_table")):
     """Gradients of learned positions."""
 
-    d_x: np.ndarray
-    d_table: np.ndarray
 
-
-class RotaryTrace(NamedTuple):
+class RotaryTrace(namedtuple("RotaryTrace", "x angles cos sin interleaved output")):
     """Every symbol of rotary positions."""
 
-    x: np.ndarray
-    angles: np.ndarray
-    cos: np.ndarray
-    sin: np.ndarray
-    interleaved: bool
-    output: np.ndarray
 
-
-class RotaryGrads(NamedTuple):
+class RotaryGrads(namedtuple("RotaryGrads", "d_x")):
     """Gradient of rotary positions."""
-
-    d_x: np.ndarray
 
 
 def _check_even(name, features):

@@ -9,41 +9,26 @@
 """
 
 import math
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
 from kerasllm.reference import checks
 
 __all__ = [
-    "AttentionGrads",
-    "AttentionTrace",
-    "causal_mask",
-    "padding_mask",
-    "scaled_dot_product_attention",
-    "scaled_dot_product_attention_backward",
-]
+    "AttentionGrads", "AttentionTrace", "causal_mask", "padding_mask",
+    "scaled_dot_product_attention", "scaled_dot_product_attention_backward",
+]  # fmt: skip
 
 
-class AttentionTrace(NamedTuple):
+class AttentionTrace(
+    namedtuple("AttentionTrace", "query key value mask scale scores weights output")
+):
     """Every symbol of scaled dot-product attention."""
 
-    query: np.ndarray
-    key: np.ndarray
-    value: np.ndarray
-    mask: np.ndarray | None
-    scale: float
-    scores: np.ndarray
-    weights: np.ndarray
-    output: np.ndarray
 
-
-class AttentionGrads(NamedTuple):
+class AttentionGrads(namedtuple("AttentionGrads", "d_query d_key d_value")):
     """Gradients of scaled dot-product attention."""
-
-    d_query: np.ndarray
-    d_key: np.ndarray
-    d_value: np.ndarray
 
 
 def causal_mask(T, S=None):

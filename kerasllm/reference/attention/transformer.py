@@ -7,6 +7,7 @@
 - No dropout: what is proven here is the block as it predicts.
 """
 
+from collections import namedtuple
 from typing import NamedTuple
 
 import numpy as np
@@ -21,16 +22,10 @@ from kerasllm.reference.elementary.feed_forward import feed_forward, feed_forwar
 from kerasllm.reference.elementary.normalization import layer_norm, layer_norm_backward
 
 __all__ = [
-    "DECODER_WEIGHTS",
-    "ENCODER_WEIGHTS",
-    "BlockTrace",
-    "DecoderGrads",
-    "EncoderGrads",
-    "transformer_decoder",
-    "transformer_decoder_backward",
-    "transformer_encoder",
+    "DECODER_WEIGHTS", "ENCODER_WEIGHTS", "BlockTrace", "DecoderGrads", "EncoderGrads",
+    "transformer_decoder", "transformer_decoder_backward", "transformer_encoder",
     "transformer_encoder_backward",
-]
+]  # fmt: skip
 
 _ATTENTION = ("w_q", "b_q", "w_k", "b_k", "w_v", "b_v", "w_o", "b_o")
 _FEED_FORWARD = ("w_1", "b_1", "w_2", "b_2")
@@ -42,17 +37,14 @@ DECODER_WEIGHTS = (
 )  # fmt: skip
 
 
-def _grads(name, doc, inputs, weights):
-    fields = [(f"d_{argument}", np.ndarray) for argument in (*inputs, *weights)]
-    grads = NamedTuple(name, fields)
-    grads.__doc__ = doc
-    return grads
+class EncoderGrads(namedtuple("EncoderGrads", [f"d_{name}" for name in ("x", *ENCODER_WEIGHTS)])):
+    """Gradients of an encoder block."""
 
 
-EncoderGrads = _grads("EncoderGrads", "Gradients of an encoder block.", ("x",), ENCODER_WEIGHTS)
-DecoderGrads = _grads(
-    "DecoderGrads", "Gradients of a decoder block.", ("x", "memory"), DECODER_WEIGHTS
-)
+class DecoderGrads(
+    namedtuple("DecoderGrads", [f"d_{name}" for name in ("x", "memory", *DECODER_WEIGHTS)])
+):
+    """Gradients of a decoder block."""
 
 
 class SublayerTrace(NamedTuple):
@@ -65,13 +57,8 @@ class SublayerTrace(NamedTuple):
     output: np.ndarray
 
 
-class BlockTrace(NamedTuple):
+class BlockTrace(namedtuple("BlockTrace", "x steps h output")):
     """Every symbol of a block: its residual steps in order; h is what each hands to the next."""
-
-    x: np.ndarray
-    steps: tuple
-    h: tuple
-    output: np.ndarray
 
 
 def transformer_encoder(x, *weights, mask=None, norm="post", activation="relu", epsilon=1e-3):

@@ -4,6 +4,7 @@ All are numerically stable: no argument overflows, and a small result keeps its 
 """
 
 import math
+from collections import namedtuple
 from typing import NamedTuple
 
 import numpy as np
@@ -11,22 +12,10 @@ import numpy as np
 from kerasllm.reference import checks
 
 __all__ = [
-    "ActivationGrads",
-    "ActivationTrace",
-    "GELUTrace",
-    "gelu",
-    "gelu_backward",
-    "log_softmax",
-    "log_softmax_backward",
-    "relu",
-    "relu_backward",
-    "sigmoid",
-    "sigmoid_backward",
-    "softmax",
-    "softmax_backward",
-    "tanh",
-    "tanh_backward",
-]
+    "ActivationGrads", "ActivationTrace", "GELUTrace", "gelu", "gelu_backward", "log_softmax",
+    "log_softmax_backward", "relu", "relu_backward", "sigmoid", "sigmoid_backward", "softmax",
+    "softmax_backward", "tanh", "tanh_backward",
+]  # fmt: skip
 
 
 class ActivationTrace(NamedTuple):
@@ -37,10 +26,8 @@ class ActivationTrace(NamedTuple):
     axis: int | None = None
 
 
-class ActivationGrads(NamedTuple):
+class ActivationGrads(namedtuple("ActivationGrads", "d_x")):
     """Gradient of an activation."""
-
-    d_x: np.ndarray
 
 
 def sigmoid(x):
@@ -161,12 +148,8 @@ def gelu(x, approximate=False):
     return x * phi, GELUTrace(x, phi, approximate)
 
 
-class GELUTrace(NamedTuple):
+class GELUTrace(namedtuple("GELUTrace", "x phi approximate")):
     """What `gelu` was given, and Φ(x)."""
-
-    x: np.ndarray
-    phi: np.ndarray
-    approximate: bool
 
 
 def gelu_backward(d_output, trace):

@@ -1,33 +1,18 @@
 """The dense layer: one matrix product and a bias, for every position alike."""
 
-from typing import NamedTuple
-
-import numpy as np
+from collections import namedtuple
 
 from kerasllm.reference import checks
 
-__all__ = [
-    "DenseGrads",
-    "DenseTrace",
-    "dense",
-    "dense_backward",
-]
+__all__ = ["DenseGrads", "DenseTrace", "dense", "dense_backward"]
 
 
-class DenseTrace(NamedTuple):
+class DenseTrace(namedtuple("DenseTrace", "x kernel bias")):
     """What `dense` was given."""
 
-    x: np.ndarray
-    kernel: np.ndarray
-    bias: np.ndarray | None
 
-
-class DenseGrads(NamedTuple):
+class DenseGrads(namedtuple("DenseGrads", "d_x d_kernel d_bias")):
     """Gradients of `dense`; `d_bias` is None where there was no bias."""
-
-    d_x: np.ndarray
-    d_kernel: np.ndarray
-    d_bias: np.ndarray | None
 
 
 def dense(x, kernel, bias=None):
@@ -47,6 +32,7 @@ def dense(x, kernel, bias=None):
         ValueError: shapes that do not fit.
 
     Example:
+        >>> import numpy as np
         >>> dense(np.array([[1.0, 2.0]]), np.array([[10.0], [1.0]]), np.array([0.5]))[0]
         array([[12.5]])
     """
@@ -72,6 +58,7 @@ def dense_backward(d_output, trace):
         `DenseGrads`.
 
     Example:
+        >>> import numpy as np
         >>> _, trace = dense(np.array([[1.0, 2.0]]), np.array([[10.0], [1.0]]), np.zeros(1))
         >>> grads = dense_backward(np.ones((1, 1)), trace)
         >>> grads.d_x, grads.d_kernel.ravel(), grads.d_bias

@@ -1,32 +1,20 @@
 """Dropout with a given mask, so that the equation has no randomness in it."""
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
 from kerasllm.reference import checks
 
-__all__ = [
-    "DropoutGrads",
-    "DropoutTrace",
-    "dropout",
-    "dropout_backward",
-]
+__all__ = ["DropoutGrads", "DropoutTrace", "dropout", "dropout_backward"]
 
 
-class DropoutTrace(NamedTuple):
+class DropoutTrace(namedtuple("DropoutTrace", "x keep rate scale")):
     """What `dropout` was given, and the factor of each entry."""
 
-    x: np.ndarray
-    keep: np.ndarray
-    rate: float
-    scale: np.ndarray
 
-
-class DropoutGrads(NamedTuple):
+class DropoutGrads(namedtuple("DropoutGrads", "d_x")):
     """Gradient of `dropout`."""
-
-    d_x: np.ndarray
 
 
 def dropout(x, keep, rate):

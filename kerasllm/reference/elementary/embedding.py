@@ -1,30 +1,20 @@
 """The embedding: a table with one row for each token."""
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
 from kerasllm.reference import checks
 
-__all__ = [
-    "EmbeddingGrads",
-    "EmbeddingTrace",
-    "embedding",
-    "embedding_backward",
-]
+__all__ = ["EmbeddingGrads", "EmbeddingTrace", "embedding", "embedding_backward"]
 
 
-class EmbeddingTrace(NamedTuple):
+class EmbeddingTrace(namedtuple("EmbeddingTrace", "ids table")):
     """What `embedding` was given."""
 
-    ids: np.ndarray
-    table: np.ndarray
 
-
-class EmbeddingGrads(NamedTuple):
+class EmbeddingGrads(namedtuple("EmbeddingGrads", "d_table")):
     """Gradient of `embedding`; ids have none."""
-
-    d_table: np.ndarray
 
 
 def embedding(ids, table):

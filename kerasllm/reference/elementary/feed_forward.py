@@ -1,7 +1,7 @@
 """The feed-forward network of a Transformer block: two dense layers, the same at each position."""
 
+from collections import namedtuple
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,29 +18,14 @@ _ACTIVATIONS = {
 }
 
 
-class FeedForwardTrace(NamedTuple):
-    """Every symbol of the feed-forward network."""
-
-    x: np.ndarray
-    w_1: np.ndarray
-    b_1: np.ndarray
-    w_2: np.ndarray
-    b_2: np.ndarray
-    activation: str
-    a: np.ndarray
-    h: np.ndarray
-    output: np.ndarray
-    parts: tuple  # the traces of the three steps
+class FeedForwardTrace(
+    namedtuple("FeedForwardTrace", "x w_1 b_1 w_2 b_2 activation a h output parts")
+):
+    """Every symbol of the feed-forward network; parts are the traces of its three steps."""
 
 
-class FeedForwardGrads(NamedTuple):
+class FeedForwardGrads(namedtuple("FeedForwardGrads", "d_x d_w_1 d_b_1 d_w_2 d_b_2")):
     """Gradients of the feed-forward network."""
-
-    d_x: np.ndarray
-    d_w_1: np.ndarray
-    d_b_1: np.ndarray
-    d_w_2: np.ndarray
-    d_b_2: np.ndarray
 
 
 def feed_forward(x, w_1, b_1, w_2, b_2, activation="relu"):

@@ -1,41 +1,25 @@
 """Layer normalisation and its shorter sister: every position gets the same scale."""
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
 from kerasllm.reference import checks
 
 __all__ = [
-    "LayerNormGrads",
-    "LayerNormTrace",
-    "RMSNormGrads",
-    "RMSNormTrace",
-    "layer_norm",
-    "layer_norm_backward",
-    "rms_norm",
-    "rms_norm_backward",
-]
+    "LayerNormGrads", "LayerNormTrace", "RMSNormGrads", "RMSNormTrace", "layer_norm",
+    "layer_norm_backward", "rms_norm", "rms_norm_backward",
+]  # fmt: skip
 
 
-class LayerNormTrace(NamedTuple):
+class LayerNormTrace(
+    namedtuple("LayerNormTrace", "x gamma beta mean variance deviation normalized")
+):
     """Every symbol of `layer_norm`."""
 
-    x: np.ndarray
-    gamma: np.ndarray | None
-    beta: np.ndarray | None
-    mean: np.ndarray
-    variance: np.ndarray
-    deviation: np.ndarray
-    normalized: np.ndarray
 
-
-class LayerNormGrads(NamedTuple):
+class LayerNormGrads(namedtuple("LayerNormGrads", "d_x d_gamma d_beta")):
     """Gradients of `layer_norm`; None for a weight that was not given."""
-
-    d_x: np.ndarray
-    d_gamma: np.ndarray | None
-    d_beta: np.ndarray | None
 
 
 def layer_norm(x, gamma=None, beta=None, epsilon=1e-3):
@@ -110,20 +94,12 @@ def layer_norm_backward(d_output, trace):
     return LayerNormGrads(d_x, d_gamma, d_beta)
 
 
-class RMSNormTrace(NamedTuple):
+class RMSNormTrace(namedtuple("RMSNormTrace", "x scale rms normalized")):
     """Every symbol of `rms_norm`."""
 
-    x: np.ndarray
-    scale: np.ndarray | None
-    rms: np.ndarray
-    normalized: np.ndarray
 
-
-class RMSNormGrads(NamedTuple):
+class RMSNormGrads(namedtuple("RMSNormGrads", "d_x d_scale")):
     """Gradients of `rms_norm`; `d_scale` is None where there was no scale."""
-
-    d_x: np.ndarray
-    d_scale: np.ndarray | None
 
 
 def rms_norm(x, scale=None, epsilon=1e-6):

@@ -1,6 +1,6 @@
 """A recurrent layer that reads the text twice, from the front and from the back."""
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -9,35 +9,23 @@ from kerasllm.reference.recurrent.gru import gru, gru_backward
 from kerasllm.reference.recurrent.lstm import lstm, lstm_backward
 from kerasllm.reference.recurrent.simple_rnn import simple_rnn, simple_rnn_backward
 
-__all__ = [
-    "BidirectionalGrads",
-    "BidirectionalTrace",
-    "bidirectional",
-    "bidirectional_backward",
-]
+__all__ = ["BidirectionalGrads", "BidirectionalTrace", "bidirectional", "bidirectional_backward"]
 
 BACKWARD = {lstm: lstm_backward, gru: gru_backward, simple_rnn: simple_rnn_backward}
 MERGE_MODES = ("concat", "sum", "ave", "mul", None)
 
 
-class BidirectionalTrace(NamedTuple):
-    """The traces of both directions, and what each of them returned."""
+class BidirectionalTrace(
+    namedtuple("BidirectionalTrace", "forward backward y_forward y_backward layer merge_mode state")
+):
+    """The traces of both directions, and what each returned.
 
-    forward: tuple
-    backward: tuple
-    y_forward: np.ndarray
-    y_backward: np.ndarray  # turned round, so that it lies in the order of the tokens
-    layer: callable
-    merge_mode: str | None
-    state: tuple
+    y_backward is turned round, so that it lies in the order of the tokens.
+    """
 
 
-class BidirectionalGrads(NamedTuple):
+class BidirectionalGrads(namedtuple("BidirectionalGrads", "d_x d_weights d_initial_state")):
     """Gradients of `bidirectional`, each like its argument."""
-
-    d_x: np.ndarray
-    d_weights: tuple
-    d_initial_state: tuple
 
 
 def bidirectional(
@@ -130,7 +118,7 @@ def bidirectional_backward(d_output, trace, d_state=None):
     layer_backward = BACKWARD[trace.layer]
     a = layer_backward(d_forward, trace.forward, d_state=ours)
     b = layer_backward(d_backward, trace.backward, d_state=theirs)
-    d_weights = tuple(d for d in (*a[1:-1], *b[1:-1]) if d is not None)
+    d_weights = tuple(d for d in (*a[1:4], *b[1:4]) if d is not None)
     return BidirectionalGrads(a.d_x + b.d_x, d_weights, (*a.d_initial_state, *b.d_initial_state))
 
 

@@ -10,7 +10,7 @@ order z, r, candidate. There are two versions, and they need different weights:
   new one.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -19,70 +19,44 @@ from kerasllm.reference.elementary.activations import logistic
 from kerasllm.reference.recurrent import recurrence
 
 __all__ = [
-    "GRUGrads",
-    "GRUStepGrads",
-    "GRUStepTrace",
-    "GRUTrace",
-    "gru",
-    "gru_backward",
-    "gru_step",
+    "GRUGrads", "GRUStepGrads", "GRUStepTrace", "GRUTrace", "gru", "gru_backward", "gru_step",
     "gru_step_backward",
-]
+]  # fmt: skip
 
 
-class GRUStepTrace(NamedTuple):
+class GRUStepTrace(
+    namedtuple("GRUStepTrace", "z r inner candidate h h_previous recurrent_kernel reset_after")
+):
     """Every symbol of one step, each (B, H)."""
 
-    z: np.ndarray
-    r: np.ndarray
-    inner: np.ndarray
-    candidate: np.ndarray
-    h: np.ndarray
-    h_previous: np.ndarray
-    recurrent_kernel: np.ndarray
-    reset_after: bool
 
-
-class GRUStepGrads(NamedTuple):
+class GRUStepGrads(namedtuple("GRUStepGrads", "d_projected d_h_previous d_recurrent")):
     """Gradients of one step.
 
     d_recurrent is (B, 3H), the gradient of the recurrent products; d_recurrent_bias is its sum.
     """
 
-    d_projected: np.ndarray
-    d_h_previous: np.ndarray
-    d_recurrent: np.ndarray
 
-
-class GRUTrace(NamedTuple):
+class GRUTrace(
+    namedtuple(
+        "GRUTrace",
+        "x kernel recurrent_kernel bias initial_state walk z r inner candidate h state reset_after",
+    )
+):
     """Every symbol of every step, each (B, T, H) in the order of processing.
 
     At a masked step h is the one that was kept, and the others are what they would have been.
     """
 
-    x: np.ndarray
-    kernel: np.ndarray
-    recurrent_kernel: np.ndarray
-    bias: np.ndarray | None
-    initial_state: tuple[np.ndarray]
-    walk: recurrence.Walk
-    z: np.ndarray
-    r: np.ndarray
-    inner: np.ndarray
-    candidate: np.ndarray
-    h: np.ndarray
-    state: tuple[np.ndarray]
-    reset_after: bool
 
+class GRUGrads(
+    namedtuple("GRUGrads", "d_x d_kernel d_recurrent_kernel d_bias d_initial_state d_h d_projected")
+):
+    """Gradients of `gru`; `d_bias` is None where there was no bias.
 
-class GRUGrads(NamedTuple):
-    """Gradients of `gru`; `d_bias` is None where there was no bias."""
-
-    d_x: np.ndarray
-    d_kernel: np.ndarray
-    d_recurrent_kernel: np.ndarray
-    d_bias: np.ndarray | None
-    d_initial_state: tuple[np.ndarray]
+    d_h (B, T, H) is that of every state h_t, along the output and all later steps; d_projected
+    (B, T, 3H) that of every gate's share of the input. Both lie in the order of processing.
+    """
 
 
 def gru_step(projected, h_previous, recurrent_kernel, recurrent_bias=0.0, reset_after=True):
@@ -262,24 +236,25 @@ def gru_backward(d_output, trace, d_state=None):
         >>> gru_backward(np.ones_like(output), trace).d_x[0, 3:].any()  # none reaches the padding
         np.False_
     """
-    walk, U, reset_after = trace.walk, trace.recurrent_kernel, trace.reset_after
+    U, H, reset_after = trace.recurrent_kernel, len(trace.recurrent_kernel), trace.reset_after
     z, r, inner, candidate, h = (symbol.swapaxes(0, 1) for symbol in trace[6:11])  # (T, B, H)
     h_previous = recurrence.previous(h, *trace.initial_state)
-    d_shown = recurrence.output_backward(d_output, walk, h.shape)
-    (d_h,) = recurrence.last_gradient(d_state, trace.initial_state)
-    d_projected, d_recurrent = (np.empty((*h.shape[:2], U.shape[1]), h.dtype) for _ in "xh")
-    for t in reversed(range(len(h))):
-        (d_new,), (d_old,) = recurrence.carry_backward(walk, t, (d_h + d_shown[t],))
-        step = GRUStepTrace(
-            z[t], r[t], inner[t], candidate[t], h[t], h_previous[t], U, reset_after
-        )  # fmt: skip
-        d_projected[t], d_h, d_recurrent[t] = gru_step_backward(d_new, step)
-        d_h = d_h + d_old
+    symbols = (z, r, inner, candidate, h, h_previous)
+
+    def step_backward(t, d_new):
+        step = GRUStepTrace(*(symbol[t] for symbol in symbols), U, reset_after)
+        d_projected, d_h, d_recurrent = gru_step_backward(*d_new, step)
+        return (d_projected, d_recurrent), (d_h,)
+
+    (d_h,), (d_projected, d_recurrent), d_first = recurrence.backward_through_time(
+        step_backward, d_output, trace, d_state
+    )
     d_x, d_kernel, d_bias = recurrence.project_backward(d_projected, trace)
     if reset_after and d_bias is not None:
         d_bias = np.stack([d_bias, d_recurrent.sum((0, 1))])  # (2, 3H)
-    H = len(U)
     multiplied = h_previous if reset_after else r * h_previous
     d_U_gates = recurrence.contract(h_previous, d_recurrent[..., : 2 * H])
     d_U_h = recurrence.contract(multiplied, d_recurrent[..., 2 * H :])
-    return GRUGrads(d_x, d_kernel, np.concatenate([d_U_gates, d_U_h], axis=1), d_bias, (d_h,))
+    d_U = np.concatenate([d_U_gates, d_U_h], axis=1)
+    shown = (d.swapaxes(0, 1) for d in (d_h, d_projected))
+    return GRUGrads(d_x, d_kernel, d_U, d_bias, d_first, *shown)

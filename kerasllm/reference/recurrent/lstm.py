@@ -7,7 +7,7 @@ side in the order i, f, g, o (Keras calls g "c", for candidate).
 - Keras starts the forget gate's bias at 1 (`unit_forget_bias`); that is a matter of the weights.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -15,71 +15,43 @@ from kerasllm.reference.elementary.activations import logistic
 from kerasllm.reference.recurrent import recurrence
 
 __all__ = [
-    "LSTMGrads",
-    "LSTMStepGrads",
-    "LSTMStepTrace",
-    "LSTMTrace",
-    "lstm",
-    "lstm_backward",
-    "lstm_step",
-    "lstm_step_backward",
-]
-
-State = tuple[np.ndarray, np.ndarray]
+    "LSTMGrads", "LSTMStepGrads", "LSTMStepTrace", "LSTMTrace", "lstm", "lstm_backward",
+    "lstm_step", "lstm_step_backward",
+]  # fmt: skip
 
 
-class LSTMStepTrace(NamedTuple):
+class LSTMStepTrace(
+    namedtuple("LSTMStepTrace", "i f g o c h c_previous h_previous recurrent_kernel")
+):
     """Every symbol of one step, each (B, H)."""
 
-    i: np.ndarray
-    f: np.ndarray
-    g: np.ndarray
-    o: np.ndarray
-    c: np.ndarray
-    h: np.ndarray
-    c_previous: np.ndarray
-    h_previous: np.ndarray
-    recurrent_kernel: np.ndarray
 
-
-class LSTMStepGrads(NamedTuple):
+class LSTMStepGrads(namedtuple("LSTMStepGrads", "d_projected d_h_previous d_c_previous")):
     """Gradients of one step; d_recurrent_kernel is h_previousᵀ @ d_projected."""
 
-    d_projected: np.ndarray
-    d_h_previous: np.ndarray
-    d_c_previous: np.ndarray
 
-
-class LSTMTrace(NamedTuple):
+class LSTMTrace(
+    namedtuple("LSTMTrace", "x kernel recurrent_kernel bias initial_state walk i f g o c h state")
+):
     """Every symbol of every step, each (B, T, H) in the order of processing.
 
     At a masked step c and h are the ones that were kept, and i, f, g, o are what the gates would
     have been.
     """
 
-    x: np.ndarray
-    kernel: np.ndarray
-    recurrent_kernel: np.ndarray
-    bias: np.ndarray | None
-    initial_state: State
-    walk: recurrence.Walk
-    i: np.ndarray
-    f: np.ndarray
-    g: np.ndarray
-    o: np.ndarray
-    c: np.ndarray
-    h: np.ndarray
-    state: State
 
+class LSTMGrads(
+    namedtuple(
+        "LSTMGrads",
+        "d_x d_kernel d_recurrent_kernel d_bias d_initial_state d_h d_c d_projected",
+    )
+):
+    """Gradients of `lstm`; `d_bias` is None where there was no bias.
 
-class LSTMGrads(NamedTuple):
-    """Gradients of `lstm`; `d_bias` is None where there was no bias."""
-
-    d_x: np.ndarray
-    d_kernel: np.ndarray
-    d_recurrent_kernel: np.ndarray
-    d_bias: np.ndarray | None
-    d_initial_state: State
+    d_h (B, T, H) is that of every state h_t, along the output and all later steps; d_c (B, T, H)
+    that of every cell, the way through its own h among them; d_projected (B, T, 4H) that of every
+    gate before it bends. All three lie in the order of processing.
+    """
 
 
 def lstm_step(projected, h_previous, c_previous, recurrent_kernel):
@@ -249,21 +221,21 @@ def lstm_backward(d_output, trace, d_state=None):
         >>> grads.d_x.shape, grads.d_recurrent_kernel.shape, grads.d_bias
         ((2, 5, 3), (7, 28), None)
     """
-    walk, U = trace.walk, trace.recurrent_kernel
     i, f, g, o, c, h = (symbol.swapaxes(0, 1) for symbol in trace[6:12])  # (T, B, H)
     h_previous, c_previous = map(recurrence.previous, (h, c), trace.initial_state)
-    d_shown = recurrence.output_backward(d_output, walk, h.shape)
-    d_h, d_c = recurrence.last_gradient(d_state, trace.initial_state)
-    d_projected = np.empty((*h.shape[:2], U.shape[1]), h.dtype)
-    for t in reversed(range(len(h))):
-        d_new, d_old = recurrence.carry_backward(walk, t, (d_h + d_shown[t], d_c))
-        step = LSTMStepTrace(
-            i[t], f[t], g[t], o[t], c[t], h[t], c_previous[t], h_previous[t], U
-        )  # fmt: skip
-        grads = lstm_step_backward(d_new, step)
-        d_projected[t] = grads.d_projected
-        d_h, d_c = grads.d_h_previous + d_old[0], grads.d_c_previous + d_old[1]
-    d_x, d_kernel, d_bias = recurrence.project_backward(d_projected, trace)
-    return LSTMGrads(
-        d_x, d_kernel, recurrence.contract(h_previous, d_projected), d_bias, (d_h, d_c)
+    symbols = (i, f, g, o, c, h, c_previous, h_previous)
+
+    def step_backward(t, d_new):
+        step = LSTMStepTrace(*(symbol[t] for symbol in symbols), trace.recurrent_kernel)
+        d_projected, *through = lstm_step_backward(d_new, step)
+        return (d_projected,), through
+
+    (d_h, d_c), (d_projected,), d_first = recurrence.backward_through_time(
+        step_backward, d_output, trace, d_state
     )
+    (through_h,), _ = recurrence.carry_backward(trace.walk, slice(None), (d_h,))
+    d_c = d_c + through_h * o * (1 - np.tanh(c) ** 2)
+    d_x, d_kernel, d_bias = recurrence.project_backward(d_projected, trace)
+    d_U = recurrence.contract(h_previous, d_projected)
+    shown = (d.swapaxes(0, 1) for d in (d_h, d_c, d_projected))
+    return LSTMGrads(d_x, d_kernel, d_U, d_bias, d_first, *shown)

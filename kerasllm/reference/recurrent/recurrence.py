@@ -146,6 +146,34 @@ def output_of(h, walk):
     return shown.swapaxes(0, 1) if walk.return_sequences else shown[-1]
 
 
+def backward_through_time(step_backward, d_output, trace, d_state):
+    """Walk from the last step to the first, each handing its gradients to the one before.
+
+    Args:
+        step_backward: called as (t, gradients of the states after step t); returns the gradients of
+            its gates and those of the states before it, each a tuple.
+        d_output: like the output.
+        trace: of the layer.
+        d_state: of the final states, or None.
+
+    Returns:
+        The gradients of each state and of each gate at every step, (T, B, …), and those of the
+        initial states: three tuples.
+    """
+    h = trace.h.swapaxes(0, 1)  # (T, B, H)
+    d_shown = output_backward(d_output, trace.walk, h.shape)
+    d_states, arrived, sent = last_gradient(d_state, trace.initial_state), [], []
+    for t in reversed(range(len(h))):
+        d_states = (d_states[0] + d_shown[t], *d_states[1:])
+        d_new, d_old = carry_backward(trace.walk, t, d_states)
+        d_gates, through = step_backward(t, d_new)
+        arrived.append(d_states)
+        sent.append(d_gates)
+        d_states = tuple(a + b for a, b in zip(through, d_old, strict=True))
+    stacks = ([np.stack(d[::-1]) for d in zip(*steps, strict=True)] for steps in (arrived, sent))
+    return *stacks, d_states
+
+
 def output_backward(d_output, walk, shape):
     """Return what each state (T, B, H) gets from the gradient of the output."""
     T, B, H = shape

@@ -3,7 +3,7 @@
 Weights lie as in Keras: kernel (D, H), recurrent_kernel (H, H), bias (H,).
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -12,15 +12,9 @@ from kerasllm.reference.elementary.activations import logistic
 from kerasllm.reference.recurrent import recurrence
 
 __all__ = [
-    "SimpleRNNGrads",
-    "SimpleRNNStepGrads",
-    "SimpleRNNStepTrace",
-    "SimpleRNNTrace",
-    "simple_rnn",
-    "simple_rnn_backward",
-    "simple_rnn_step",
-    "simple_rnn_step_backward",
-]
+    "SimpleRNNGrads", "SimpleRNNStepGrads", "SimpleRNNStepTrace", "SimpleRNNTrace", "simple_rnn",
+    "simple_rnn_backward", "simple_rnn_step", "simple_rnn_step_backward",
+]  # fmt: skip
 
 # Each activation, and its slope written with its result h.
 ACTIVATIONS = {
@@ -31,44 +25,36 @@ ACTIVATIONS = {
 }
 
 
-class SimpleRNNStepTrace(NamedTuple):
+class SimpleRNNStepTrace(
+    namedtuple("SimpleRNNStepTrace", "h h_previous recurrent_kernel activation")
+):
     """Every symbol of one step, each (B, H)."""
 
-    h: np.ndarray
-    h_previous: np.ndarray
-    recurrent_kernel: np.ndarray
-    activation: str
 
-
-class SimpleRNNStepGrads(NamedTuple):
+class SimpleRNNStepGrads(namedtuple("SimpleRNNStepGrads", "d_projected d_h_previous")):
     """Gradients of one step; d_recurrent_kernel is h_previousᵀ @ d_projected."""
 
-    d_projected: np.ndarray
-    d_h_previous: np.ndarray
 
-
-class SimpleRNNTrace(NamedTuple):
+class SimpleRNNTrace(
+    namedtuple(
+        "SimpleRNNTrace",
+        "x kernel recurrent_kernel bias initial_state walk h state activation",
+    )
+):
     """Every symbol of every step; h is (B, T, H) in the order of processing."""
 
-    x: np.ndarray
-    kernel: np.ndarray
-    recurrent_kernel: np.ndarray
-    bias: np.ndarray | None
-    initial_state: tuple[np.ndarray]
-    walk: recurrence.Walk
-    h: np.ndarray
-    state: tuple[np.ndarray]
-    activation: str
 
+class SimpleRNNGrads(
+    namedtuple(
+        "SimpleRNNGrads",
+        "d_x d_kernel d_recurrent_kernel d_bias d_initial_state d_h d_projected",
+    )
+):
+    """Gradients of `simple_rnn`; `d_bias` is None where there was no bias.
 
-class SimpleRNNGrads(NamedTuple):
-    """Gradients of `simple_rnn`; `d_bias` is None where there was no bias."""
-
-    d_x: np.ndarray
-    d_kernel: np.ndarray
-    d_recurrent_kernel: np.ndarray
-    d_bias: np.ndarray | None
-    d_initial_state: tuple[np.ndarray]
+    d_h (B, T, H) is that of every state h_t, along the output and all later steps; d_projected
+    (B, T, H) that of every sum under the tanh. Both lie in the order of processing.
+    """
 
 
 def simple_rnn_step(projected, h_previous, recurrent_kernel, activation="tanh"):
@@ -204,17 +190,18 @@ def simple_rnn_backward(d_output, trace, d_state=None):
         >>> simple_rnn_backward(np.ones((1, 1)), trace).d_x.ravel()
         array([0.25, 0.5 , 1.  ])
     """
-    walk, U = trace.walk, trace.recurrent_kernel
-    h = trace.h.swapaxes(0, 1)  # (T, B, H)
+    U, h = trace.recurrent_kernel, trace.h.swapaxes(0, 1)  # (T, B, H)
     h_previous = recurrence.previous(h, *trace.initial_state)
-    d_shown = recurrence.output_backward(d_output, walk, h.shape)
-    (d_h,) = recurrence.last_gradient(d_state, trace.initial_state)
-    d_projected = np.empty_like(h)
-    for t in reversed(range(len(h))):
-        (d_new,), (d_old,) = recurrence.carry_backward(walk, t, (d_h + d_shown[t],))
+
+    def step_backward(t, d_new):
         step = SimpleRNNStepTrace(h[t], h_previous[t], U, trace.activation)
-        d_projected[t], d_h = simple_rnn_step_backward(d_new, step)
-        d_h = d_h + d_old
+        d_projected, d_h = simple_rnn_step_backward(*d_new, step)
+        return (d_projected,), (d_h,)
+
+    (d_h,), (d_projected,), d_first = recurrence.backward_through_time(
+        step_backward, d_output, trace, d_state
+    )
     d_x, d_kernel, d_bias = recurrence.project_backward(d_projected, trace)
-    d_recurrent_kernel = recurrence.contract(h_previous, d_projected)
-    return SimpleRNNGrads(d_x, d_kernel, d_recurrent_kernel, d_bias, (d_h,))
+    d_U = recurrence.contract(h_previous, d_projected)
+    shown = (d.swapaxes(0, 1) for d in (d_h, d_projected))
+    return SimpleRNNGrads(d_x, d_kernel, d_U, d_bias, d_first, *shown)

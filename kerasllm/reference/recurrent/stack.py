@@ -1,6 +1,6 @@
 """Recurrent layers on top of one another: each reads the whole sequence of the one below."""
 
-from typing import NamedTuple
+from collections import namedtuple
 
 from kerasllm.reference.recurrent.bidirectional import (
     BACKWARD,
@@ -9,28 +9,15 @@ from kerasllm.reference.recurrent.bidirectional import (
 )
 from kerasllm.reference.recurrent.lstm import lstm
 
-__all__ = [
-    "StackGrads",
-    "StackTrace",
-    "stack",
-    "stack_backward",
-]
+__all__ = ["StackGrads", "StackTrace", "stack", "stack_backward"]
 
 
-class StackTrace(NamedTuple):
+class StackTrace(namedtuple("StackTrace", "layers state backward")):
     """The traces of the layers, from the bottom to the top, and their final states."""
 
-    layers: tuple
-    state: tuple
-    backward: callable
 
-
-class StackGrads(NamedTuple):
+class StackGrads(namedtuple("StackGrads", "d_x d_weights d_initial_state")):
     """Gradients of `stack`: for the weights and states one tuple a layer."""
-
-    d_x: object
-    d_weights: tuple
-    d_initial_state: tuple
 
 
 def stack(
@@ -119,4 +106,4 @@ def stack_backward(d_output, trace, d_state=None):
 def _weights(grads):
     if hasattr(grads, "d_weights"):
         return grads.d_weights
-    return tuple(d for d in grads[1:-1] if d is not None)
+    return tuple(d for d in grads[1:4] if d is not None)

@@ -8,7 +8,7 @@ r"""Linear-chain conditional random field: the best *sequence* of tags, not the 
 - Steps where the mask is False are skipped, as if they were not there. The first step must be real.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -17,30 +17,17 @@ from kerasllm.reference import checks
 __all__ = ["CrfGrads", "CrfTrace", "crf", "crf_backward", "crf_viterbi"]
 
 
-class CrfTrace(NamedTuple):
+class CrfTrace(
+    namedtuple(
+        "CrfTrace",
+        "emissions tags transitions start end mask before last alpha score log_z log_likelihood",
+    )
+):
     """Every symbol of the field; `before[b, t]` is the index of the last real step before t."""
 
-    emissions: np.ndarray
-    tags: np.ndarray
-    transitions: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    mask: np.ndarray
-    before: np.ndarray
-    last: np.ndarray
-    alpha: np.ndarray
-    score: np.ndarray
-    log_z: np.ndarray
-    log_likelihood: np.ndarray
 
-
-class CrfGrads(NamedTuple):
+class CrfGrads(namedtuple("CrfGrads", "d_emissions d_transitions d_start d_end")):
     """Gradients of the log-likelihood."""
-
-    d_emissions: np.ndarray
-    d_transitions: np.ndarray
-    d_start: np.ndarray
-    d_end: np.ndarray
 
 
 def crf(emissions, tags, transitions, start, end, mask=None):

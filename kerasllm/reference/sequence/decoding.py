@@ -4,7 +4,7 @@ Every function is given `step`, called as `step(tokens)` with ids (B, t), to ret
 the token after each row, (B, V). After `eos` a row goes on with `pad`, which costs nothing.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -12,27 +12,16 @@ from kerasllm.reference import checks
 from kerasllm.reference.elementary.activations import log_softmax, softmax
 
 __all__ = [
-    "BeamTrace",
-    "DecodingTrace",
-    "beam_search",
-    "filter_probabilities",
-    "greedy_search",
-    "sample",
-]
+    "BeamTrace", "DecodingTrace", "beam_search", "filter_probabilities", "greedy_search", "sample",
+]  # fmt: skip
 
 
-class DecodingTrace(NamedTuple):
+class DecodingTrace(namedtuple("DecodingTrace", "log_probabilities")):
     """The log-probability of each new token under the model, 0 where a row had ended."""
 
-    log_probabilities: np.ndarray
 
-
-class BeamTrace(NamedTuple):
+class BeamTrace(namedtuple("BeamTrace", "scores lengths normalized")):
     """Of each beam: the log-probability, the number of new tokens, and what it was ranked by."""
-
-    scores: np.ndarray
-    lengths: np.ndarray
-    normalized: np.ndarray
 
 
 def greedy_search(step, prompt, steps, eos=None, pad=0):

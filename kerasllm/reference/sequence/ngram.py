@@ -12,14 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 __all__ = [
-    "NGramModel",
-    "ngram_add_k",
-    "ngram_fit",
-    "ngram_kneser_ney",
-    "ngram_log_probabilities",
-    "ngram_mle",
-    "ngram_perplexity",
-]
+    "NGramModel", "ngram_add_k", "ngram_fit", "ngram_kneser_ney", "ngram_log_probabilities",
+    "ngram_mle", "ngram_perplexity",
+]  # fmt: skip
 
 BOS, EOS, UNK = "<bos>", "<eos>", "<unk>"
 _NOTHING = Counter()

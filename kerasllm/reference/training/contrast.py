@@ -1,5 +1,6 @@
 """Contrast: learn features that tell the spans of one text from those of all others."""
 
+from collections import namedtuple
 from typing import NamedTuple
 
 import numpy as np
@@ -7,12 +8,7 @@ import numpy as np
 from kerasllm.reference import checks
 from kerasllm.reference.elementary.activations import log_softmax
 
-__all__ = [
-    "SpanContrastGrads",
-    "SpanContrastTrace",
-    "span_contrast",
-    "span_contrast_backward",
-]
+__all__ = ["SpanContrastGrads", "SpanContrastTrace", "span_contrast", "span_contrast_backward"]
 
 # What a span scores with itself: so low that its softmax is exactly 0.
 HIDDEN = -1e9
@@ -29,10 +25,8 @@ class SpanContrastTrace(NamedTuple):
     temperature: float
 
 
-class SpanContrastGrads(NamedTuple):
+class SpanContrastGrads(namedtuple("SpanContrastGrads", "d_pooled")):
     """Gradient of `span_contrast`."""
-
-    d_pooled: np.ndarray
 
 
 def span_contrast(pooled, temperature=0.1):

@@ -3,6 +3,7 @@
 A mask excludes padding from the sum *and* from the count. Where nothing is real the loss is 0.
 """
 
+from collections import namedtuple
 from typing import NamedTuple
 
 import numpy as np
@@ -11,18 +12,10 @@ from kerasllm.reference import checks
 from kerasllm.reference.elementary.activations import log_softmax, logistic
 
 __all__ = [
-    "BinaryCrossEntropyTrace",
-    "CrossEntropyTrace",
-    "LossGrads",
-    "MeanSquaredErrorGrads",
-    "MeanSquaredErrorTrace",
-    "binary_cross_entropy",
-    "binary_cross_entropy_backward",
-    "cross_entropy",
-    "cross_entropy_backward",
-    "mean_squared_error",
-    "mean_squared_error_backward",
-]
+    "BinaryCrossEntropyTrace", "CrossEntropyTrace", "LossGrads", "MeanSquaredErrorGrads",
+    "MeanSquaredErrorTrace", "binary_cross_entropy", "binary_cross_entropy_backward",
+    "cross_entropy", "cross_entropy_backward", "mean_squared_error", "mean_squared_error_backward",
+]  # fmt: skip
 
 
 class CrossEntropyTrace(NamedTuple):
@@ -35,10 +28,8 @@ class CrossEntropyTrace(NamedTuple):
     nats: np.ndarray  # the loss of each token alone
 
 
-class LossGrads(NamedTuple):
+class LossGrads(namedtuple("LossGrads", "d_logits")):
     """Gradient of a loss for the prediction or the logits; targets have none."""
-
-    d_logits: np.ndarray
 
 
 def cross_entropy(logits, targets, mask=None, label_smoothing=0.0):
@@ -115,13 +106,8 @@ def cross_entropy_backward(d_output, trace):
     return LossGrads(d_logits * (d_output * weight)[..., None])
 
 
-class BinaryCrossEntropyTrace(NamedTuple):
+class BinaryCrossEntropyTrace(namedtuple("BinaryCrossEntropyTrace", "logits targets weight nats")):
     """Every symbol of `binary_cross_entropy`."""
-
-    logits: np.ndarray
-    targets: np.ndarray
-    weight: np.ndarray
-    nats: np.ndarray
 
 
 def binary_cross_entropy(logits, targets, mask=None, label_smoothing=0.0):
@@ -172,18 +158,12 @@ def binary_cross_entropy_backward(d_output, trace):
     return LossGrads(d_output * weight * (logistic(logits) - targets))
 
 
-class MeanSquaredErrorTrace(NamedTuple):
+class MeanSquaredErrorTrace(namedtuple("MeanSquaredErrorTrace", "error weight")):
     """Every symbol of `mean_squared_error`."""
 
-    error: np.ndarray
-    weight: np.ndarray
 
-
-class MeanSquaredErrorGrads(NamedTuple):
+class MeanSquaredErrorGrads(namedtuple("MeanSquaredErrorGrads", "d_predictions d_targets")):
     """Gradients of `mean_squared_error`."""
-
-    d_predictions: np.ndarray
-    d_targets: np.ndarray
 
 
 def mean_squared_error(predictions, targets, mask=None):

@@ -19,15 +19,9 @@ import numpy as np
 from kerasllm.reference import checks
 
 __all__ = [
-    "OptimizerState",
-    "adam",
-    "adamw",
-    "clip_by_global_norm",
-    "clip_by_norm",
-    "clip_by_value",
-    "rmsprop",
-    "sgd",
-]
+    "OptimizerState", "adam", "adamw", "clip_by_global_norm", "clip_by_norm", "clip_by_value",
+    "rmsprop", "sgd",
+]  # fmt: skip
 
 
 class OptimizerState(NamedTuple):

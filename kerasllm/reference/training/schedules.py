@@ -7,15 +7,9 @@ All count from 0, agree with `keras.optimizers.schedules`, and take one step or 
 import numpy as np
 
 __all__ = [
-    "cosine_decay",
-    "cosine_decay_restarts",
-    "exponential_decay",
-    "inverse_square_root",
-    "inverse_time_decay",
-    "linear_warmup",
-    "piecewise_constant",
-    "polynomial_decay",
-]
+    "cosine_decay", "cosine_decay_restarts", "exponential_decay", "inverse_square_root",
+    "inverse_time_decay", "linear_warmup", "piecewise_constant", "polynomial_decay",
+]  # fmt: skip
 
 
 def piecewise_constant(step, boundaries, values):

@@ -8,12 +8,10 @@
 
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from kerasllm.text.cleaning import Cleaner
 from kerasllm.text.corpora.streaming import check_file
 from kerasllm.text.corpora.writer import (
     corpus_folder,
@@ -22,7 +20,6 @@ from kerasllm.text.corpora.writer import (
     show_progress,
     write_corpus,
 )
-from kerasllm.text.tokenizers.base import Tokenizer
 from kerasllm.text.tokenizers.special import check_texts
 
 
@@ -46,7 +43,7 @@ class TokenCorpus:
         [6, 7, 3, 3, 8, 3] [0, 3, 4]
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path):
         self.path = Path(path)
         self.info = _read_info(self.path)
         shape = (self.info["tokens"],), (self.info["documents"],)
@@ -54,7 +51,7 @@ class TokenCorpus:
         self.starts = np.memmap(self.path / "starts.bin", "int64", "r", shape=shape[1])
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "TokenCorpus":
+    def load(cls, path):
         """Open a corpus that `build` wrote.
 
         Raises:
@@ -66,16 +63,16 @@ class TokenCorpus:
     @classmethod
     def build(
         cls,
-        source: str | os.PathLike | Iterable[str],
-        tokenizer: Tokenizer,
-        cache_dir: str | os.PathLike,
+        source,
+        tokenizer,
+        cache_dir,
         *,
-        unit: str = "line",
-        cleaner: Cleaner | None = None,
-        bos: bool = False,
-        eos: bool = True,
-        progress: bool = True,
-    ) -> "TokenCorpus":
+        unit="line",
+        cleaner=None,
+        bos=False,
+        eos=True,
+        progress=True,
+    ):
         """Tokenise a corpus, or open the one that was tokenised before.
 
         Args:
@@ -109,7 +106,7 @@ class TokenCorpus:
         """Return the number of tokens."""
         return len(self.tokens)
 
-    def document(self, index: int) -> np.ndarray:
+    def document(self, index):
         """Return the token ids of one document."""
         count = len(self.starts)
         if not -count <= index < count:
@@ -122,7 +119,7 @@ class TokenCorpus:
         return f"TokenCorpus(tokens={len(self):,}, documents={len(self.starts):,}, '{self.path}')"
 
 
-def _check_source(source, unit: str, cleaner: Cleaner | None) -> bool:
+def _check_source(source, unit, cleaner):
     """Tell whether the source is a file; refuse what is neither file nor texts."""
     if not isinstance(source, str | os.PathLike):
         check_texts(source, "source")
@@ -133,7 +130,7 @@ def _check_source(source, unit: str, cleaner: Cleaner | None) -> bool:
     return True
 
 
-def _read_info(path: Path) -> dict:
+def _read_info(path):
     """Read and check the description of a corpus."""
     if not (path / "info.json").is_file():
         raise FileNotFoundError(

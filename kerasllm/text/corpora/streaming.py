@@ -5,20 +5,17 @@ several pieces, so memory does not grow with the file.
 """
 
 import io
-import os
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kerasllm.text.tokenizers.special import check_text
-from kerasllm.utils.errors import nearest
+from kerasllm.utils.errors import check_choice, nearest
 
 UNITS = ("line", "document", "file")
 PIECE = 1 << 15  # characters: from this size on a document is cut where that changes no token
 LONGEST = 1 << 18  # and at this size anywhere
-Piece = tuple[str, bool]
 
 
-def check_file(path: str | os.PathLike, unit: str = "line") -> Path:
+def check_file(path, unit="line"):
     """Return the path of a text file that can be read, or say what is wrong.
 
     Raises:
@@ -26,10 +23,7 @@ def check_file(path: str | os.PathLike, unit: str = "line") -> Path:
         ValueError: the file is empty, or `unit` is unknown.
     """
     path = Path(path)
-    if unit not in UNITS:
-        raise ValueError(
-            f"expected unit as one of {', '.join(UNITS)}, received {unit!r}.{nearest(unit, UNITS)}"
-        )
+    check_choice("unit", unit, UNITS)
     if not path.is_file():
         beside = [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
         raise FileNotFoundError(
@@ -40,7 +34,7 @@ def check_file(path: str | os.PathLike, unit: str = "line") -> Path:
     return path
 
 
-def read_pieces(path: str | os.PathLike, unit: str = "line") -> Iterator[Piece]:
+def read_pieces(path, unit="line"):
     r"""Read a UTF-8 file piece by piece.
 
     Args:
@@ -64,7 +58,7 @@ def read_pieces(path: str | os.PathLike, unit: str = "line") -> Iterator[Piece]:
         ) from None
 
 
-def _lines(lines: Iterable[str]) -> Iterator[Piece]:
+def _lines(lines):
     inside = False  # of a line that came without its end: it is longer than LONGEST
     for line in lines:
         ends = line.endswith("\n") or len(line) < LONGEST
@@ -75,7 +69,7 @@ def _lines(lines: Iterable[str]) -> Iterator[Piece]:
         yield "", True
 
 
-def _documents(lines: Iterable[str]) -> Iterator[Piece]:
+def _documents(lines):
     held, size, inside = [], 0, False  # inside: a part of this document has been given out
     for line in lines:
         if not line.strip():
@@ -92,7 +86,7 @@ def _documents(lines: Iterable[str]) -> Iterator[Piece]:
         yield "".join(held).rstrip("\n"), True
 
 
-def _file(lines: Iterable[str]) -> Iterator[Piece]:
+def _file(lines):
     held, size = [], 0
     for line in lines:
         if _may_cut(held, line, size):
@@ -103,7 +97,7 @@ def _file(lines: Iterable[str]) -> Iterator[Piece]:
     yield "".join(held), True
 
 
-def _may_cut(held: list[str], line: str, size: int) -> bool:
+def _may_cut(held, line, size):
     r"""Tell whether a cut before this line is due and changes no token.
 
     Between "x\n" and "y" no tokenizer has a token that spans the cut.
@@ -112,7 +106,7 @@ def _may_cut(held: list[str], line: str, size: int) -> bool:
     return size >= LONGEST or bool(size >= PIECE and harmless)
 
 
-def text_pieces(texts: Iterable[str]) -> Iterator[Piece]:
+def text_pieces(texts):
     """Cut texts longer than `PIECE` characters; each text is a document."""
     for number, text in enumerate(texts):
         check_text(text, f" at position {number}")
@@ -123,9 +117,7 @@ def text_pieces(texts: Iterable[str]) -> Iterator[Piece]:
             yield from _file(iter(lambda lines=lines: lines.readline(LONGEST), ""))
 
 
-def sample_texts(
-    path: str | os.PathLike, characters: int = 10_000_000, blocks: int = 64
-) -> Iterator[str]:
+def sample_texts(path, characters=10_000_000, blocks=64):
     """Read evenly spaced parts of a large file, enough to train a tokenizer on.
 
     Args:

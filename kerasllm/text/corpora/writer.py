@@ -6,20 +6,18 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from kerasllm.text.corpora.streaming import Piece, read_pieces, text_pieces
-from kerasllm.text.tokenizers.base import Tokenizer
+from kerasllm.text.corpora.streaming import read_pieces, text_pieces
 
 VERSION = 1
 BATCH = 1 << 18  # characters that are tokenised at once
 
 
-def corpus_settings(tokenizer, unit, cleaner, bos, eos) -> dict:
+def corpus_settings(tokenizer, unit, cleaner, bos, eos):
     """Return all that decides, beside the text, which tokens are written."""
     return {
         "version": VERSION,
@@ -31,13 +29,13 @@ def corpus_settings(tokenizer, unit, cleaner, bos, eos) -> dict:
     }
 
 
-def corpus_folder(cache_dir, text_hash: str, settings: dict) -> Path:
+def corpus_folder(cache_dir, text_hash, settings):
     """Return the folder of a corpus, named by a hash of what it is made of."""
     key = json.dumps({"text": text_hash, **settings}, sort_keys=True)
     return Path(cache_dir) / f"corpus-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
 
 
-def hash_source(source) -> str:
+def hash_source(source):
     """Hash a file or texts, without holding them in memory."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
@@ -48,14 +46,14 @@ def hash_source(source) -> str:
     return digest.hexdigest()
 
 
-def _hash_piece(digest, piece: Piece) -> None:
+def _hash_piece(digest, piece):
     text, ends = piece
     digest.update(text.encode())
     if ends:
         digest.update(b"\xff")  # no byte of UTF-8, so documents cannot run into each other
 
 
-def show_progress(source, unit: str, progress: bool) -> Iterator[Piece]:
+def show_progress(source, unit, progress):
     """Read the pieces of the source, drawing a progress bar."""
     from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
 
@@ -73,14 +71,14 @@ def show_progress(source, unit: str, progress: bool) -> Iterator[Piece]:
 class _Writer:
     """Appends the tokens of documents to two files."""
 
-    def __init__(self, folder: Path, tokenizer: Tokenizer, bos: bool, eos: bool):
+    def __init__(self, folder, tokenizer, bos, eos):
         self.dtype = "uint16" if tokenizer.vocabulary_size < 2**16 else "uint32"
         self.tokens = self.documents = 0
         self._before, self._after = [tokenizer.bos_id] * bos, [tokenizer.eos_id] * eos
         self._files = [(folder / name).open("wb") for name in ("tokens.bin", "starts.bin")]
         self._inside = False  # of a document
 
-    def write(self, rows: list[list[int]], ends: list[bool]) -> None:
+    def write(self, rows, ends):
         """Append the ids of pieces."""
         parts, starts = [], []
         for row, end in zip(rows, ends, strict=True):
@@ -95,15 +93,13 @@ class _Writer:
         self._files[0].write(np.array(list(chain(*parts)), self.dtype).tobytes())
         self._files[1].write(np.array(starts, "int64").tobytes())
 
-    def close(self) -> None:
+    def close(self):
         """Close both files."""
         for file in self._files:
             file.close()
 
 
-def write_corpus(
-    pieces, tokenizer: Tokenizer, cache_dir: Path, settings, cleaner, text_hash
-) -> Path:
+def write_corpus(pieces, tokenizer, cache_dir, settings, cleaner, text_hash):
     """Tokenise into a folder with another name, then rename it."""
     digest = hashlib.sha256()
     partial = cache_dir / f".partial-{uuid.uuid4().hex}"
@@ -122,7 +118,7 @@ def write_corpus(
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _finish(partial: Path, writer: _Writer, settings: dict, text_hash: str) -> Path:
+def _finish(partial, writer, settings, text_hash):
     if writer.tokens == 0:
         raise ValueError("expected text to tokenise, received none; check the source")
     counts = {"tokens": writer.tokens, "documents": writer.documents, "dtype": writer.dtype}
@@ -137,7 +133,7 @@ def _finish(partial: Path, writer: _Writer, settings: dict, text_hash: str) -> P
     return path
 
 
-def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+def _batches(pieces):
     batch, size = [], 0
     for piece in pieces:
         batch.append(piece)

@@ -10,12 +10,8 @@
 import functools
 import hashlib
 import json
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from kerasllm.text.tokenizers.special import (
     BOS,
@@ -52,11 +48,11 @@ class Tokenizer(ABC):
         'bee'
     """
 
-    kind: str
+    _saved = ()  # names of the attributes that are saved, and that the class is made of
     pad_id, unk_id, bos_id, eos_id, sep_id, mask_id = PAD, UNK, BOS, EOS, SEP, MASK
     special_ids = frozenset(range(len(SPECIAL_TOKENS)))
 
-    def __init__(self, vocabulary: Sequence[str], *, lowercase: bool = False):
+    def __init__(self, vocabulary, *, lowercase=False):
         self.vocabulary = tuple(vocabulary)
         self.lowercase = lowercase
         self._id_of = {token: i for i, token in enumerate(self.vocabulary)}
@@ -72,30 +68,37 @@ class Tokenizer(ABC):
             )
 
     @property
-    def vocabulary_size(self) -> int:
+    def vocabulary_size(self):
         """Number of ids, special tokens included."""
         return len(self.vocabulary)
 
     @functools.cached_property
-    def fingerprint(self) -> str:
+    def fingerprint(self):
         """Sha256 of the tokenizer's json: equal fingerprints encode every text equally."""
         text = json.dumps(self.state(), sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    @abstractmethod
-    def state(self) -> dict:
+    def state(self):
         """Return all settings as plain json values."""
+        saved = {name: getattr(self, name) for name in ("kind", "lowercase", *self._saved)}
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in saved.items()}
+        return {"format": FORMAT, "version": VERSION, **plain}
+
+    @classmethod
+    def from_state(cls, state):
+        """Restore what `state` returned."""
+        return cls(**{name: state[name] for name in ("lowercase", *cls._saved)})
 
     @abstractmethod
-    def _pieces(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    def _pieces(self, text):
         """Return ids and their spans in the text."""
 
     @abstractmethod
-    def _join(self, ids: list[int]) -> str:
+    def _join(self, ids):
         """Write ordinary ids (no special one except unk) as text."""
 
     @abstractmethod
-    def word_starts(self, ids: Sequence[int]) -> np.ndarray:
+    def word_starts(self, ids):
         """Mark the tokens that begin a word, for whole-word masking.
 
         Args:
@@ -105,10 +108,10 @@ class Tokenizer(ABC):
             bool array `(T,)`. A Chinese character, a mark and a special token is a word each.
         """
 
-    def _batch(self, texts: list[str]) -> list[list[int]]:
+    def _batch(self, texts):
         return [self._pieces(text)[0] for text in texts]
 
-    def encode(self, text: str, bos: bool = False, eos: bool = False) -> list[int]:
+    def encode(self, text, bos=False, eos=False):
         """Turn one text into token ids.
 
         Args:
@@ -118,9 +121,7 @@ class Tokenizer(ABC):
         """
         return self.encode_batch([check_text(text)], bos, eos)[0]
 
-    def encode_batch(
-        self, texts: Iterable[str], bos: bool = False, eos: bool = False
-    ) -> list[list[int]]:
+    def encode_batch(self, texts, bos=False, eos=False):
         """Turn many texts into token ids, faster than one by one.
 
         Raises:
@@ -132,7 +133,7 @@ class Tokenizer(ABC):
         ids = self._batch(texts)
         return [before + row + after for row in ids] if bos or eos else ids
 
-    def frame(self, *parts: Sequence[int], length: int | None = None) -> list[int]:
+    def frame(self, *parts, length=None):
         """Put the special ids around a text, or between and around the texts of a pair.
 
         Args:
@@ -153,15 +154,15 @@ class Tokenizer(ABC):
         ids = [*first, *(i for part in others for i in (self.sep_id, *part)), self.eos_id]
         return ids[:length]
 
-    def room(self, length: int) -> int:
+    def room(self, length):
         """Return how many ids of a text fit into `length` ids as the model reads them."""
         return length
 
-    def windows(self, ids: Sequence[int], length: int) -> list[list[int]]:
+    def windows(self, ids, length):
         """Return a long text as the model reads it: windows that overlap by half."""
         return windows([*ids, self.eos_id], length)
 
-    def decode(self, ids: Iterable[int], skip_special: bool = True) -> str:
+    def decode(self, ids, skip_special=True):
         """Turn token ids into text.
 
         Args:
@@ -186,15 +187,15 @@ class Tokenizer(ABC):
                 run = []
         return text + self._join(run)
 
-    def tokens(self, text: str) -> list[str]:
+    def tokens(self, text):
         """Return the tokens of a text, as strings that a person can read."""
         return [self.id_to_token(i) for i in self.encode(text)]
 
-    def offsets(self, text: str) -> list[tuple[int, int]]:
+    def offsets(self, text):
         """Return for each token the span `(start, end)` of the text that it stands for."""
         return self._pieces(check_text(text))[1]
 
-    def id_to_token(self, token_id: int) -> str:
+    def id_to_token(self, token_id):
         """Return the token of an id."""
         if not 0 <= token_id < self.vocabulary_size:
             raise ValueError(
@@ -202,11 +203,11 @@ class Tokenizer(ABC):
             )
         return self.vocabulary[token_id]
 
-    def token_to_id(self, token: str) -> int:
+    def token_to_id(self, token):
         """Return the id of a token; the id of `<unk>` for one that the vocabulary lacks."""
         return self._id_of.get(token, self.unk_id)
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path):
         """Write the tokenizer to one json file, completely or not at all.
 
         Args:

@@ -1,11 +1,10 @@
 """One token a character: the smallest vocabulary, and no word is ever unknown."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from kerasllm.text.tokenizers.base import FORMAT, VERSION, Tokenizer
+from kerasllm.text.tokenizers.base import Tokenizer
 from kerasllm.text.tokenizers.special import SPECIAL_TOKENS, UNK
 from kerasllm.text.tokenizers.whole_words import starts_from_classes, token_classes
 
@@ -14,8 +13,9 @@ class CharacterTokenizer(Tokenizer):
     """Maps every Unicode character to its own id, by one table look-up."""
 
     kind = "character"
+    _saved = ("vocabulary",)
 
-    def __init__(self, vocabulary: Sequence[str], *, lowercase: bool = False):
+    def __init__(self, vocabulary, *, lowercase=False):
         super().__init__(vocabulary, lowercase=lowercase)
         characters = self.vocabulary[len(SPECIAL_TOKENS) :]
         if any(len(character) != 1 for character in characters):
@@ -27,7 +27,7 @@ class CharacterTokenizer(Tokenizer):
         self._classes = token_classes([token.encode() for token in self.vocabulary])
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocabulary_size: int, min_frequency: int, lowercase: bool):
+    def train(cls, texts, vocabulary_size, min_frequency, lowercase):
         """Collect the characters of the texts, in the order of their code points."""
         counts = Counter()
         for text in texts:
@@ -37,22 +37,7 @@ class CharacterTokenizer(Tokenizer):
             raise ValueError(_too_small(counts, len(kept), vocabulary_size))
         return cls([*SPECIAL_TOKENS, *kept], lowercase=lowercase)
 
-    def state(self) -> dict:
-        """Return all settings as plain json values."""
-        return {
-            "format": FORMAT,
-            "version": VERSION,
-            "kind": self.kind,
-            "lowercase": self.lowercase,
-            "vocabulary": list(self.vocabulary),
-        }
-
-    @classmethod
-    def from_state(cls, state: dict):
-        """Restore what `state` returned."""
-        return cls(state["vocabulary"], lowercase=state["lowercase"])
-
-    def _ids(self, text: str) -> list[int]:
+    def _ids(self, text):
         text = _lower(text) if self.lowercase else text
         points = np.frombuffer(text.encode("utf-32-le"), "<u4")
         return self._table[np.minimum(points, len(self._table) - 1)].tolist()
@@ -66,12 +51,12 @@ class CharacterTokenizer(Tokenizer):
     def _join(self, ids):
         return "".join([self.vocabulary[i] for i in ids])
 
-    def word_starts(self, ids: Sequence[int]) -> np.ndarray:
+    def word_starts(self, ids):
         """Mark the characters that begin a word; see `Tokenizer.word_starts`."""
         return starts_from_classes(ids, *self._classes)
 
 
-def _lower(text: str) -> str:
+def _lower(text):
     lower = text.lower()
     if len(lower) == len(text):
         return lower
@@ -79,7 +64,7 @@ def _lower(text: str) -> str:
     return "".join([character.lower()[0] for character in text])
 
 
-def _too_small(counts: Counter, kept: int, vocabulary_size: int) -> str:
+def _too_small(counts, kept, vocabulary_size):
     room = max(vocabulary_size - len(SPECIAL_TOKENS), 0)
     frequencies = sorted(counts.values(), reverse=True)
     message = (

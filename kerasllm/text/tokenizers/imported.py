@@ -8,11 +8,9 @@
 """
 
 import copy
-from collections.abc import Sequence
 
 import numpy as np
 
-from kerasllm.text.tokenizers.base import FORMAT, VERSION
 from kerasllm.text.tokenizers.subword import BytePairTokenizer, SubwordTokenizer, WordPieceTokenizer
 from kerasllm.text.windows import windows
 
@@ -36,9 +34,10 @@ class _Imported(SubwordTokenizer):
     """
 
     kind = "imported"
+    _saved = ("special", "style", "library")
 
-    def __init__(self, library: dict, special: dict, style: str, *, lowercase: bool = False):
-        self.library, self.special, self.style = library, dict(special), style
+    def __init__(self, library, special, style, *, lowercase=False):
+        self.special, self.style = dict(special), style
         ours, self.original_ids = _renumbered(library, special.get("pad"))
         number = ours["model"]["vocab"]
         for role in ROLES:
@@ -48,6 +47,7 @@ class _Imported(SubwordTokenizer):
         named += special.values()
         self.special_ids = frozenset({0, *(number[token] for token in named)})
         super().__init__(ours, lowercase=lowercase)
+        self.library = library
 
     def _check_special(self):
         """Leave out the check of our own special tokens: these have others."""
@@ -56,19 +56,7 @@ class _Imported(SubwordTokenizer):
         shown = super()._readable(raw)
         return shown if len(set(shown)) == len(shown) else raw
 
-    def state(self) -> dict:
-        """Return all settings as plain json values."""
-        return {
-            "format": FORMAT,
-            "version": VERSION,
-            "kind": self.kind,
-            "lowercase": self.lowercase,
-            "special": self.special,
-            "style": self.style,
-            "library": self.library,
-        }
-
-    def frame(self, *parts: Sequence[int], length: int | None = None) -> list[int]:
+    def frame(self, *parts, length=None):
         """Put the special ids around a text or a pair; see `Tokenizer.frame`.
 
         Raises:
@@ -83,7 +71,7 @@ class _Imported(SubwordTokenizer):
             ids += texts[name] if name in texts else [getattr(self, f"{name}_id")]
         return ids
 
-    def room(self, length: int, parts: int = 1) -> int:
+    def room(self, length, parts=1):
         """Return how many ids of a text (of a pair) fit between the special ones."""
         special = len(FRAMES[self.style][parts - 1]) - parts
         if length <= special:
@@ -93,7 +81,7 @@ class _Imported(SubwordTokenizer):
             )
         return length - special
 
-    def windows(self, ids: Sequence[int], length: int) -> list[list[int]]:
+    def windows(self, ids, length):
         """Return windows that overlap by half, each between the special ids."""
         return [self.frame(window) for window in windows(ids, self.room(length))]
 
@@ -109,7 +97,7 @@ class ImportedBytePair(_Imported, BytePairTokenizer):
 _CLASSES = {"WordPiece": ImportedWordPiece, "BPE": ImportedBytePair}
 
 
-def import_tokenizer(library: dict, special: dict, style: str, *, lowercase: bool = False):
+def import_tokenizer(library, special, style, *, lowercase=False):
     """Return the tokenizer that a pipeline of the `tokenizers` library describes.
 
     Args:
@@ -136,19 +124,13 @@ def import_tokenizer(library: dict, special: dict, style: str, *, lowercase: boo
     return _CLASSES[kind](library, special, style, lowercase=lowercase)
 
 
-def from_state(state: dict):
-    """Restore what `state` returned."""
-    names = ("library", "special", "style")
-    return import_tokenizer(*(state[n] for n in names), lowercase=state["lowercase"])
-
-
 def _vocabulary(library):
     """Return {token: foreign id}, added tokens included."""
     added = {token["content"]: token["id"] for token in library["added_tokens"]}
     return {**library["model"]["vocab"], **added}
 
 
-def original_ids(size: int, pad: int | None) -> np.ndarray:
+def original_ids(size, pad):
     """Return the foreign id of each id here, -1 for a new pad.
 
     Args:

@@ -12,7 +12,7 @@ _CJK_RANGES = (
 )  # fmt: skip
 
 
-def is_cjk(character: str) -> bool:
+def is_cjk(character):
     """Tell whether a character belongs to a script that is written without spaces.
 
     Example:
@@ -23,7 +23,7 @@ def is_cjk(character: str) -> bool:
     return point >= 0x3005 and any(low <= point <= high for low, high in _CJK_RANGES)
 
 
-def is_word_character(character: str) -> bool:
+def is_word_character(character):
     """Tell whether a character joins its neighbours to a word: a letter or digit outside CJK.
 
     Example:
@@ -33,7 +33,7 @@ def is_word_character(character: str) -> bool:
     return unicodedata.category(character)[0] in "LNM" and not is_cjk(character)
 
 
-def check_texts(texts, what: str = "texts") -> None:
+def check_texts(texts, what="texts"):
     """Refuse one string where a collection of strings is wanted (it would be taken letterwise).
 
     Raises:
@@ -56,7 +56,7 @@ def check_texts(texts, what: str = "texts") -> None:
         )
 
 
-def check_text(text, where: str = "") -> str:
+def check_text(text, where=""):
     """Return `text` if it is a string that Unicode can write, else say what it is.
 
     Raises:

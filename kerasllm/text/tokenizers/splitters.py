@@ -12,12 +12,10 @@ Every splitter returns spans `(start, end)` of the text that it was given: nothi
 import functools
 import re
 import warnings
-from collections.abc import Callable
 
 from kerasllm.text.tokenizers.special import SPECIAL_TOKENS, is_cjk
-from kerasllm.utils.errors import nearest
+from kerasllm.utils.errors import check_choice
 
-Span = tuple[int, int]
 SPLITTERS = ("treebank", "tweet", "space", "jieba")
 
 _CHUNK = re.compile(r"\S+")
@@ -34,7 +32,7 @@ def _treebank():
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def _treebank_spans(chunk: str) -> tuple[Span, ...]:
+def _treebank_spans(chunk):
     """Split what stands between spaces; most chunks of a text repeat, hence the cache.
 
     The rules part a full stop from its word only at the end of their input, so chunks are also what
@@ -66,7 +64,7 @@ def _jieba():
     return jieba
 
 
-def split_words(text: str, splitter: str = "treebank") -> list[Span]:
+def split_words(text, splitter="treebank"):
     r"""Split a text into words and punctuation.
 
     Args:
@@ -85,6 +83,7 @@ def split_words(text: str, splitter: str = "treebank") -> list[Span]:
         >>> [text[a:b] for a, b in split_words(text)]
         ['It', 'can', 'not', 'be', '"', 'free', '"', '.', 'Pay', '$', '3.50', '!']
     """
+    check_choice("word_splitter", splitter, SPLITTERS)
     if splitter == "space":
         spans = [match.span() for match in _CHUNK.finditer(text)]
     elif splitter == "treebank":
@@ -92,17 +91,12 @@ def split_words(text: str, splitter: str = "treebank") -> list[Span]:
         spans = [(at + a, at + b) for at, chunk in chunks for a, b in _treebank_spans(chunk)]
     elif splitter == "tweet":
         spans = _align(text, _tweet().tokenize(text), 0, len(text))
-    elif splitter == "jieba":
-        spans = [(a, b) for word, a, b in _jieba().tokenize(text) if not word.isspace()]
     else:
-        raise ValueError(
-            f"expected word_splitter as one of {', '.join(SPLITTERS)}, received {splitter!r}."
-            f"{nearest(splitter, SPLITTERS)}"
-        )
+        spans = [(a, b) for word, a, b in _jieba().tokenize(text) if not word.isspace()]
     return [piece for span in spans for piece in _unreserved(text, span)]
 
 
-def _align(text: str, words: list[str], start: int, end: int) -> list[Span]:
+def _align(text, words, start, end):
     """Find each word in the text, in order; a word that the splitter rewrote is passed over."""
     spans = []
     for word in words:
@@ -115,7 +109,7 @@ def _align(text: str, words: list[str], start: int, end: int) -> list[Span]:
     return spans
 
 
-def _unreserved(text: str, span: Span) -> list[Span]:
+def _unreserved(text, span):
     start, end = span
     if text[start:end].lower() not in _RESERVED:
         return [span]
@@ -127,7 +121,7 @@ _OPENING = frozenset("([{«“‘$£¥#")
 _WIDE_MARKS = frozenset("，。；：！？、（）【】《》「」『』")  # these carry their own white space
 
 
-def join_words(words: list[str]) -> str:
+def join_words(words):
     r"""Write words as running text: spaces between words, none around punctuation or in Chinese.
 
     Example:
@@ -147,11 +141,11 @@ def join_words(words: list[str]) -> str:
     return text
 
 
-def _is_wide(character: str) -> bool:
+def _is_wide(character):
     return bool(character) and (is_cjk(character) or character in _WIDE_MARKS)
 
 
-def check_segmented(texts: list[str], splitter: str, split: Callable = split_words) -> None:
+def check_segmented(texts, splitter, split=split_words):
     """Refuse Chinese text without spaces for a splitter that looks for spaces.
 
     Such a splitter takes each clause for one word, silently: nearly every word of a new text

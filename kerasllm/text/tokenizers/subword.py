@@ -11,11 +11,11 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from kerasllm.text.tokenizers.base import FORMAT, VERSION, Tokenizer
+from kerasllm.text.tokenizers.base import Tokenizer
 from kerasllm.text.tokenizers.special import SPECIAL_TOKENS, UNK
 from kerasllm.text.tokenizers.splitters import join_words
 from kerasllm.text.tokenizers.whole_words import WORD, starts_from_classes, token_classes
@@ -31,10 +31,12 @@ _CHINESE = re.compile("[\u3040-\u30ff\u3400-\u9fff]+")
 class SubwordTokenizer(Tokenizer):
     """A trained pipeline of the `tokenizers` library behind our interface."""
 
-    def __init__(self, library: dict, *, lowercase: bool = False):
+    _saved = ("library",)
+
+    def __init__(self, library, *, lowercase=False):
         from tokenizers import Tokenizer as Pipeline
 
-        self._library = library
+        self.library = library
         self._pipeline = Pipeline.from_str(json.dumps(library))
         table = self._pipeline.get_vocab(with_added_tokens=False)
         raw = sorted(table, key=table.get)
@@ -43,7 +45,7 @@ class SubwordTokenizer(Tokenizer):
         super().__init__(self._readable(raw), lowercase=lowercase)
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocabulary_size: int, min_frequency: int, lowercase: bool):
+    def train(cls, texts, vocabulary_size, min_frequency, lowercase):
         """Learn the merges of the most frequent neighbours until the vocabulary is full."""
         pipeline, trainer = cls._untrained(vocabulary_size, min_frequency, lowercase)
         return cls._trained(pipeline, trainer, texts, lowercase)
@@ -54,21 +56,6 @@ class SubwordTokenizer(Tokenizer):
         library = json.loads(pipeline.to_str())
         library["added_tokens"] = []
         return cls(library, lowercase=lowercase)
-
-    def state(self) -> dict:
-        """Return all settings as plain json values."""
-        return {
-            "format": FORMAT,
-            "version": VERSION,
-            "kind": self.kind,
-            "lowercase": self.lowercase,
-            "library": self._library,
-        }
-
-    @classmethod
-    def from_state(cls, state: dict):
-        """Restore what `state` returned."""
-        return cls(state["library"], lowercase=state["lowercase"])
 
     def _pieces(self, text):
         encoding = self._pipeline.encode(text)
@@ -86,7 +73,7 @@ class BytePairTokenizer(SubwordTokenizer):
     kind = "bpe"
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocabulary_size: int, min_frequency: int, lowercase: bool):
+    def train(cls, texts, vocabulary_size, min_frequency, lowercase):
         """Learn the merges; of much Chinese text evenly spaced texts are read (see the head)."""
         most = max(LEAST_CHINESE, CHINESE_PER_TOKEN * vocabulary_size)
         return super().train(_bounded(texts, most), vocabulary_size, min_frequency, lowercase)
@@ -129,7 +116,7 @@ class BytePairTokenizer(SubwordTokenizer):
     def _join(self, ids):
         return b"".join([self._bytes[i] for i in ids]).decode("utf-8", "replace")
 
-    def word_starts(self, ids: Sequence[int]) -> np.ndarray:
+    def word_starts(self, ids):
         """Mark the tokens that begin a word; see `Tokenizer.word_starts`."""
         if not hasattr(self, "_classes"):
             first, last = token_classes(self._bytes, self.special_ids)
@@ -165,7 +152,7 @@ class WordPieceTokenizer(SubwordTokenizer):
         )
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocabulary_size: int, min_frequency: int, lowercase: bool):
+    def train(cls, texts, vocabulary_size, min_frequency, lowercase):
         """Learn word pieces; all characters of the texts are in the vocabulary."""
         texts = list(texts)
         # The library numbers the characters inside words in the order of a hash map and breaks ties
@@ -191,16 +178,16 @@ class WordPieceTokenizer(SubwordTokenizer):
                 words.append(piece)
         return join_words(words)
 
-    def word_starts(self, ids: Sequence[int]) -> np.ndarray:
+    def word_starts(self, ids):
         """Mark the tokens that begin a word: all without `##`."""
         return np.array([not self.vocabulary[i].startswith("##") for i in ids], bool)
 
 
-def _chinese(text: str) -> int:
+def _chinese(text):
     return 0 if text.isascii() else sum(map(len, _CHINESE.findall(text)))
 
 
-def _bounded(texts: Iterable[str], most: int) -> Iterator[str]:
+def _bounded(texts, most):
     """Pass texts on until they hold `most` Chinese characters, evenly spaced ones of a list."""
     if isinstance(texts, Sequence):
         step = -(-sum(map(_chinese, texts)) // most)
@@ -213,7 +200,7 @@ def _bounded(texts: Iterable[str], most: int) -> Iterator[str]:
             return
 
 
-def _too_small(needed: int, vocabulary_size: int) -> str:
+def _too_small(needed, vocabulary_size):
     return (
         f"expected a vocabulary_size that holds all characters: the texts' characters, at the "
         f"beginning of words and inside, and {len(SPECIAL_TOKENS)} special tokens make {needed}; "
@@ -222,7 +209,7 @@ def _too_small(needed: int, vocabulary_size: int) -> str:
     )
 
 
-def _byte_alphabet() -> dict[str, int]:
+def _byte_alphabet():
     """Invert GPT-2's table of printable stand-ins for the 256 bytes."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(BYTES) if byte not in printable]
@@ -233,5 +220,5 @@ def _byte_alphabet() -> dict[str, int]:
 _BYTE_OF = _byte_alphabet()
 
 
-def _bytes_of(token: str) -> bytes:
+def _bytes_of(token):
     return bytes([_BYTE_OF[character] for character in token])

@@ -12,18 +12,17 @@ dictionary (`word_splitter="jieba"`, extra `zh`).
 """
 
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from kerasllm.text.tokenizers import imported
-from kerasllm.text.tokenizers.base import FORMAT, VERSION, Tokenizer
+from kerasllm.text.tokenizers.base import FORMAT, VERSION
 from kerasllm.text.tokenizers.character import CharacterTokenizer
+from kerasllm.text.tokenizers.imported import import_tokenizer
 from kerasllm.text.tokenizers.special import SPECIAL_TOKENS, check_text, check_texts
 from kerasllm.text.tokenizers.splitters import SPLITTERS
 from kerasllm.text.tokenizers.subword import BytePairTokenizer, WordPieceTokenizer
 from kerasllm.text.tokenizers.word import WordTokenizer
-from kerasllm.utils.errors import nearest
+from kerasllm.utils.errors import check_choice
 
 _CLASSES = {
     "character": CharacterTokenizer,
@@ -35,14 +34,14 @@ KINDS = tuple(_CLASSES)
 
 
 def train_tokenizer(
-    texts: Iterable[str],
-    kind: str = "bpe",
-    vocabulary_size: int = 8000,
+    texts,
+    kind="bpe",
+    vocabulary_size=8000,
     *,
-    lowercase: bool = False,
-    min_frequency: int | None = None,
-    word_splitter: str = "treebank",
-) -> Tokenizer:
+    lowercase=False,
+    min_frequency=None,
+    word_splitter="treebank",
+):
     """Learn a vocabulary from texts.
 
     Args:
@@ -70,8 +69,8 @@ def train_tokenizer(
         'naïve 👍'
     """
     check_texts(texts)
-    _check_name("kind", kind, KINDS)
-    _check_name("word_splitter", word_splitter, SPLITTERS)
+    check_choice("kind", kind, KINDS)
+    check_choice("word_splitter", word_splitter, SPLITTERS)
     if isinstance(vocabulary_size, bool) or not isinstance(vocabulary_size, int):
         raise TypeError(f"expected vocabulary_size as int, received {vocabulary_size!r}")
     if vocabulary_size <= len(SPECIAL_TOKENS):
@@ -86,15 +85,7 @@ def train_tokenizer(
     return _CLASSES[kind].train(texts, vocabulary_size, min_frequency, lowercase, **options)
 
 
-def _check_name(what: str, name: str, choices: tuple[str, ...]) -> None:
-    if name not in choices:
-        raise ValueError(
-            f"expected {what} as one of {', '.join(choices)}, received {name!r}."
-            f"{nearest(name, choices)}"
-        )
-
-
-def _checked(texts: Iterable[str]) -> Iterable[str]:
+def _checked(texts):
     """Check a list at once, and anything else while it is read."""
     if not isinstance(texts, Sequence):
         return _some_text(texts)
@@ -103,7 +94,7 @@ def _checked(texts: Iterable[str]) -> Iterable[str]:
     return texts
 
 
-def _some_text(texts: Iterable[str]) -> Iterator[str]:
+def _some_text(texts):
     number, empty = -1, True
     for number, text in enumerate(texts):
         empty = not check_text(text, f" at position {number}").strip() and empty
@@ -115,7 +106,7 @@ def _some_text(texts: Iterable[str]) -> Iterator[str]:
         )
 
 
-def load_tokenizer(path: str | os.PathLike) -> Tokenizer:
+def load_tokenizer(path):
     """Restore a tokenizer that `Tokenizer.save` wrote.
 
     Args:
@@ -134,7 +125,7 @@ def load_tokenizer(path: str | os.PathLike) -> Tokenizer:
         )
     try:
         state = json.loads(path.read_text("utf-8"))
-        return _restore(state)
+        return restore_tokenizer(state)
     except _Foreign as error:
         raise ValueError(f"'{path}' {error}") from None
     except Exception as error:  # the library raises bare Exception for a damaged model
@@ -149,7 +140,12 @@ class _Foreign(ValueError):
     pass
 
 
-def _restore(state: dict) -> Tokenizer:
+def restore_tokenizer(state):
+    """Return the tokenizer whose `state()` this is.
+
+    Raises:
+        ValueError: it is not a tokenizer's, or that of a later version.
+    """
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise _Foreign(
             "is json, but not a tokenizer of kerasllm; save one with Tokenizer.save(path)"
@@ -160,6 +156,7 @@ def _restore(state: dict) -> Tokenizer:
             f"`pip install -U kerasllm`"
         )
     if state["kind"] == "imported":
-        return imported.from_state(state)
-    _check_name("kind", state["kind"], KINDS)
+        names = ("library", "special", "style", "lowercase")
+        return import_tokenizer(**{name: state[name] for name in names})
+    check_choice("kind", state["kind"], KINDS)
     return _CLASSES[state["kind"]].from_state(state)

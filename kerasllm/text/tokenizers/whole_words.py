@@ -1,23 +1,22 @@
 """Where words begin in a row of token ids, for tokens that do not say so themselves."""
 
-from collections.abc import Container, Sequence
-
 import numpy as np
 
 from kerasllm.text.tokenizers.special import SPECIAL_TOKENS, is_word_character
 
 # What a token begins or ends with. OWN: a word by itself (Chinese character, mark, emoji).
 WORD, SPACE, OWN, CONTINUE = range(4)
+_SPECIAL = range(len(SPECIAL_TOKENS))
 
 
-def character_class(character: str) -> int:
+def character_class(character):
     """Classify one character; a combining mark belongs to the letter before it."""
     if character.isspace():
         return SPACE
     return WORD if is_word_character(character) else OWN
 
 
-def byte_class(lead: int) -> int:
+def byte_class(lead):
     """Classify a character of which only the first UTF-8 byte is known.
 
     Bytes 0xE2..0xE9 and 0xEE.. begin marks, Chinese, Japanese and emoji; the others letters.
@@ -27,9 +26,7 @@ def byte_class(lead: int) -> int:
     return OWN if lead == 0xC2 or 0xE2 <= lead <= 0xE9 or lead >= 0xEE else WORD
 
 
-def token_classes(
-    tokens: Sequence[bytes], special: Container[int] = range(len(SPECIAL_TOKENS))
-) -> tuple[np.ndarray, np.ndarray]:
+def token_classes(tokens, special=_SPECIAL):
     """Classify the first and the last character of every token of a vocabulary.
 
     Args:
@@ -49,7 +46,7 @@ def token_classes(
     return first, last
 
 
-def starts_from_classes(ids: Sequence[int], first: np.ndarray, last: np.ndarray) -> np.ndarray:
+def starts_from_classes(ids, first, last):
     """Mark where words begin: at a space, a mark, a Chinese character, or a letter after these.
 
     Args:

@@ -2,11 +2,10 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from kerasllm.text.tokenizers.base import FORMAT, VERSION, Tokenizer
+from kerasllm.text.tokenizers.base import Tokenizer
 from kerasllm.text.tokenizers.special import SPECIAL_TOKENS, UNK
 from kerasllm.text.tokenizers.splitters import check_segmented, join_words, split_words
 
@@ -21,27 +20,15 @@ class WordTokenizer(Tokenizer):
     """
 
     kind = "word"
+    _saved = ("word_splitter", "vocabulary")
 
-    def __init__(
-        self,
-        vocabulary: Sequence[str],
-        *,
-        lowercase: bool = False,
-        word_splitter: str = "treebank",
-    ):
+    def __init__(self, vocabulary, *, lowercase=False, word_splitter="treebank"):
         super().__init__(vocabulary, lowercase=lowercase)
         self.word_splitter = word_splitter
         split_words("", word_splitter)  # an unknown splitter fails here, not at the first text
 
     @classmethod
-    def train(
-        cls,
-        texts: Iterable[str],
-        vocabulary_size: int,
-        min_frequency: int,
-        lowercase: bool,
-        word_splitter: str = "treebank",
-    ):
+    def train(cls, texts, vocabulary_size, min_frequency, lowercase, word_splitter="treebank"):
         """Keep the most frequent words; equally frequent ones in alphabetical order."""
         texts = iter(texts)
         sample = list(itertools.islice(texts, SAMPLE))
@@ -56,26 +43,6 @@ class WordTokenizer(Tokenizer):
         kept = [word for word, n in frequent[:room] if n >= min_frequency]
         return cls([*SPECIAL_TOKENS, *kept], lowercase=lowercase, word_splitter=word_splitter)
 
-    def state(self) -> dict:
-        """Return all settings as plain json values."""
-        return {
-            "format": FORMAT,
-            "version": VERSION,
-            "kind": self.kind,
-            "lowercase": self.lowercase,
-            "word_splitter": self.word_splitter,
-            "vocabulary": list(self.vocabulary),
-        }
-
-    @classmethod
-    def from_state(cls, state: dict):
-        """Restore what `state` returned."""
-        return cls(
-            state["vocabulary"],
-            lowercase=state["lowercase"],
-            word_splitter=state["word_splitter"],
-        )
-
     def _pieces(self, text):
         spans = split_words(text, self.word_splitter)
         words = [text[a:b].lower() if self.lowercase else text[a:b] for a, b in spans]
@@ -85,6 +52,6 @@ class WordTokenizer(Tokenizer):
         words = [self.vocabulary[i] for i in ids]
         return " ".join(words) if self.word_splitter == "space" else join_words(words)
 
-    def word_starts(self, ids: Sequence[int]) -> np.ndarray:
+    def word_starts(self, ids):
         """Return all True: each token is a word."""
         return np.ones(len(ids), bool)

@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasllm.models import LoRA
 from kerasllm.models.lora import fingerprint
+from kerasllm.models.presets import copy_of
 from kerasllm.utils.files import whole_file
 
 
@@ -21,7 +22,7 @@ def save_adapter(path, adapted):
     arrays = {}
     for number, (a, b) in enumerate(adapted.corrections):
         arrays[f"a_{number}"], arrays[f"b_{number}"] = map(keras.ops.convert_to_numpy, (a, b))
-    for number, weight in enumerate(_head(adapted.task)):
+    for number, weight in enumerate(adapted.task.head_weights()):
         arrays[f"head_{number}"] = keras.ops.convert_to_numpy(weight)
     meta = {
         "task": keras.saving.serialize_keras_object(adapted.task),
@@ -46,27 +47,27 @@ def load_adapter(path, backbone):
         ValueError: the file is damaged, or the backbone is another one.
     """
     meta, arrays = _read(path)
-    if (base := fingerprint(backbone)) != meta["base"]:
+    task = keras.saving.deserialize_keras_object(meta["task"])
+    if (base := fingerprint(_in_training(backbone, task.backbone))) != meta["base"]:
         raise ValueError(
             f"the adapter {path} belongs to the backbone {meta['base'][:12]}, received "
             f"{base[:12]}: corrections mean nothing on other weights. Load the run that it was "
             "trained on."
         )
-    task = keras.saving.deserialize_keras_object(meta["task"])
     task.backbone.set_weights(backbone.get_weights())
     adapted = LoRA(task, meta["rank"], meta["alpha"], meta["targets"])
     pairs = [weight for pair in adapted.corrections for weight in pair]
     names = [f"{x}_{n}" for n in range(len(adapted.corrections)) for x in "ab"]
-    head = {f"head_{n}": weight for n, weight in enumerate(_head(task))}
+    head = {f"head_{n}": weight for n, weight in enumerate(task.head_weights())}
     for name, weight in (*zip(names, pairs, strict=True), *head.items()):
         weight.assign(arrays[name])
     return adapted.merge()
 
 
-def _head(task):
-    """Return the weights that the task has beside its backbone's."""
-    theirs = {id(weight) for weight in task.backbone.weights}
-    return [weight for weight in task.weights if id(weight) not in theirs]
+def _in_training(backbone, trained):
+    """Return a backbone with the dropout that it was trained with, which no weight depends on."""
+    dropout = getattr(trained.settings, "dropout", None)
+    return backbone if dropout is None else copy_of(backbone, dropout=dropout)
 
 
 def _read(path):

@@ -1,51 +1,58 @@
-"""What a fine-tuning method trains, and when: freezing in stages.
+"""What a method of training trains, and when.
+
+    scratch   new weights, all trained
+    frozen    the backbone stays as it is, the head is trained
+    full      everything is trained
+    gradual   the head first, then one group of layers more at a time, from the top
+              (Howard and Ruder 2018, section 3.3)
+    lora      low-rank corrections of the backbone's matrices, and the head (Hu et al. 2022)
 
 Keras reads `trainable` when a model is compiled. Each stage therefore freezes first and compiles
 anew with a fresh optimizer.
 """
 
-import keras
-import numpy as np
-
-from kerasllm.text.batching import ArrayBatches, pad_bucketed
-
-METHODS = ("scratch", "frozen", "full", "gradual", "lora")
+from kerasllm.models.lora import matrices_of
 
 
-def stages(model, settings):
-    """Return [(trainable groups, epochs)]: groups counted from the top, the head being 0."""
-    groups, epochs = len(used_groups(model)), settings.epochs
-    head = [(0, settings.head_epochs)] if settings.head_epochs else []
-    if settings.method == "frozen":
-        return [*head, (0, epochs)] if not head else [(0, settings.head_epochs + epochs)]
-    if settings.method == "gradual":
-        each = epochs / (groups + 1)
-        return [*head, *((top, each) for top in range(groups + 1))]
-    return [*head, (groups, epochs)]
+def stages(groups, method, head_steps, steps):
+    """Return [(groups that are trained, steps)]: groups counted from the top, the head being 0.
+
+    Args:
+        groups: how many groups of layers the backbone has.
+        method: one of those above.
+        head_steps: steps in which the head alone is trained, before the method begins.
+        steps: of the method.
+
+    Example:
+        >>> stages(2, "gradual", 0, 30), stages(2, "full", 5, 30), stages(2, "frozen", 5, 30)
+        ([(0, 10), (1, 10), (2, 10)], [(0, 5), (2, 30)], [(0, 35)])
+    """
+    if method == "frozen":
+        planned = [(0, head_steps + steps)]
+    else:
+        planned = [(0, head_steps)] if head_steps else []
+        if method == "gradual":
+            planned += [(top, steps / (groups + 1)) for top in range(groups + 1)]
+        else:
+            planned += [(groups, steps)]
+    return [(top, max(1, round(count))) for top, count in planned]
 
 
-def used_groups(model):
-    """Return the backbone's groups of layers that the pooled features depend on."""
-    layer = model.task_config["layer"]
-    groups = model.backbone.layer_groups()
-    return groups if layer == -1 else groups[: layer + 1]
-
-
-def freeze_below(model, top, discriminative=1.0):
+def freeze_below(task, top, discriminative=1.0):
     """Make only the `top` highest groups of the backbone trainable, the head always being so.
 
     Args:
-        model: a `TextClassifier`.
+        task: a `Task`.
         top: how many groups.
         discriminative: the rate of each group is divided by this once more than the one above.
 
     Returns:
         {variable path: factor on the learning rate} of the backbone's trainable variables.
     """
-    for layer in (layer for group in model.backbone.layer_groups() for layer in group):
+    for layer in (layer for group in task.backbone.layer_groups() for layer in group):
         layer.trainable = False
     factors = {}
-    for height, group in enumerate(reversed(used_groups(model)), start=1):
+    for height, group in enumerate(reversed(task.used_groups()), start=1):
         for layer in group:
             layer.trainable = height <= top
             for variable in layer.trainable_variables:
@@ -53,22 +60,17 @@ def freeze_below(model, top, discriminative=1.0):
     return factors
 
 
-def head_alone(model, batches):
-    """Return the layers above the pooling as a model, and their inputs, computed once.
+def targets_of(settings):
+    """Return the names of the weights that low-rank corrections are for."""
+    return tuple(name.strip() for name in settings.lora_targets.split(","))
 
-    Under a frozen backbone without dropout, of features or words, the pooled features of a text
-    never change.
-    """
-    pooled = keras.Model(model.input, model.get_layer("pooling").output)
-    features = np.zeros((len(batches.sequences), pooled.output.shape[-1]), "float32")
-    order = np.argsort(batches.lengths, kind="stable")
-    for start in range(0, len(order), 256):
-        rows = order[start : start + 256]
-        texts = [batches.sequences[row] for row in rows]
-        ids = pad_bucketed(texts, batches.bucket, batches.lengths.max())
-        features[rows] = pooled.predict_on_batch(ids)
-    inputs = outputs = keras.Input((features.shape[1],), name="pooled")
-    for name in ("pooled_norm", "dropout", "classes"):
-        outputs = model.get_layer(name)(outputs)
-    head = keras.Model(inputs, outputs)
-    return head, ArrayBatches(features, batches.targets, batches.batch_size, batches.seed)
+
+def check_method(task, settings):
+    """Raise where a method has nothing to train, before anything is written."""
+    if settings.method == "lora":
+        matrices_of(task.backbone, targets_of(settings), settings.lora_rank)
+    if settings.method == "frozen" and not task.head_weights():
+        raise ValueError(
+            f"method='frozen' leaves nothing to train: the head of this {type(task).__name__} is "
+            "the embedding table itself. Use 'full', 'gradual' or 'lora'."
+        )

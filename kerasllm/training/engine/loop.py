@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
+from kerasllm.models.feeding import feed
 from kerasllm.training.engine.checkpoints import load_checkpoint, save_checkpoint
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.run import write_text
+from kerasllm.training.folder import write_text
 
 FIRST_STEPS = 20  # after so many it is known how long a step takes
 
@@ -51,6 +52,7 @@ class Stage:
         eval_every: steps between validations.
         patience: stop after so many validations without a better `monitor`; 0: never.
         monitor: what is watched: lower is better for a loss, higher otherwise.
+        loss_name: of several losses the one that the validation measures too.
         keep_best: end with the best weights rather than the last.
         checkpoint_seconds: also save a checkpoint about so often; 0: at validations only.
     """
@@ -63,6 +65,7 @@ class Stage:
     eval_every: int = 100
     patience: int = 0
     monitor: str = "val_loss"
+    loss_name: str = "loss"
     keep_best: bool = False
     checkpoint_seconds: float = 60.0
     tensorboard: object = None
@@ -94,32 +97,6 @@ def run_stage(stage, folder=None, resume=False, history=(), report=None):
     return state.earlier + state.rows
 
 
-def feed(batches, first):
-    """Return batches from step `first` on, as `fit` takes them.
-
-    TensorFlow is told that every axis of ids may change: from the first batches alone Keras would
-    take an axis that happens to be equal in them for a fixed one.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return batches.stream(first)
-    import tensorflow as tf
-
-    def spec(array):
-        array = np.asarray(array)
-        ids = array.dtype.kind == "i"
-        return tf.TensorSpec([None, *(None if ids else n for n in array.shape[1:])], array.dtype)
-
-    signature = keras.tree.map_structure(spec, tuple(batches.batch(first)))
-    # The thread that tunes a pipeline sleeps in doubling periods and may miss its end: `fit` would
-    # wait for up to as long as it has run. Here it has nothing to tune.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    dataset = tf.data.Dataset.from_generator(
-        lambda: batches.stream(first), output_signature=signature
-    )
-    return dataset.prefetch(2).with_options(options)
-
-
 def _interval(state, report):
     """Train up to the next validation or checkpoint."""
     stage, began = state.stage, time.perf_counter()
@@ -146,9 +123,7 @@ def _interval(state, report):
     if not all(np.isfinite(weight).all() for weight in stage.model.get_weights()):
         state.fail(last - 1)  # the loss was sound still, the update after it was not
     elapsed = time.perf_counter() - began
-    # Of several losses it is the language model's that the validation measures too.
-    loss = fit.history.get("logits_loss", fit.history["loss"])[-1]
-    state.losses.append((last - state.step, loss))
+    state.losses.append((last - state.step, fit.history[stage.loss_name][-1]))
     state.seconds_a_step, state.step = elapsed / (last - state.step), last
     state.seconds += elapsed
     if last % stage.eval_every == 0 or last == stage.steps:
@@ -194,6 +169,11 @@ class _State:
                 self.best = value
                 self._keep_best()
             self.finished = bool(stage.patience) and self.waited >= stage.patience
+        elif stage.validate and self.step >= stage.steps and self.best is None:
+            raise ValueError(
+                f"expected the score {stage.monitor!r}, which chooses the weights, in a validation "
+                f"of {stage.name!r}; it had {sorted(row)}."
+            )
 
     def _keep_best(self):
         if self.stage.keep_best:

@@ -3,19 +3,19 @@
 import numpy as np
 
 
-def weights_by_layer(model):
+def weights_by_layer(task):
     """Return {group of layers: copies of its weights}, the head last."""
-    groups = {f"group {i}": g for i, g in enumerate(model.backbone.layer_groups())}
-    groups["head"] = [model.get_layer(n) for n in ("pooling", "pooled_norm", "classes")]
-    return {
+    groups = {f"group {i}": g for i, g in enumerate(task.backbone.layer_groups())}
+    found = {
         name: [w.copy() for layer in layers for w in layer.get_weights()]
         for name, layers in groups.items()
     }
+    return {**found, "head": [np.array(weight.numpy()) for weight in task.head_weights()]}
 
 
-def moved(before, model):
+def moved(before, task):
     """Return ‖θ_after - θ_before‖ / ‖θ_before‖ for each group of layers."""
-    after = weights_by_layer(model)
+    after = weights_by_layer(task)
     return {name: _distance(before[name], after[name]) for name in before}
 
 

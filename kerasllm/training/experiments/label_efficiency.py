@@ -10,15 +10,13 @@ import numpy as np
 from kerasllm import datasets
 from kerasllm.baselines import classification as baselines
 from kerasllm.baselines.features import semantic_space
-from kerasllm.models.classification.preprocessor import label_ids, read_labelled
-from kerasllm.training.classification import classify, train_classifier
-from kerasllm.training.data import Reading
-from kerasllm.training.engine.freezing import METHODS
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.finetuning import inherit
-from kerasllm.training.run import Run, load_run, weights_hash
+from kerasllm.training.folder import RunFolder, weights_hash
+from kerasllm.training.run import as_run
 from kerasllm.training.settings.base import resolve
-from kerasllm.training.settings.classification import FinetuneSettings
+from kerasllm.training.settings.classification import ClassificationSettings
+from kerasllm.training.settings.task import METHODS
+from kerasllm.training.trainer import trained_task
 from kerasllm.utils.errors import check_choice
 
 
@@ -51,7 +49,7 @@ def payoff(
         label_counts: numbers of labelled training rows.
         methods: of "scratch", "frozen", "full", "gradual".
         seeds: number of draws.
-        settings: `FinetuneSettings`, or {method: `FinetuneSettings`}; the defaults when None.
+        settings: `ClassificationSettings`, or {method: settings}; the defaults when None.
         unlabelled: texts for latent semantic analysis; the training texts when None.
         resume: keep the scores that an earlier call left in payoff.json, and go on after them.
         quiet: print nothing.
@@ -67,10 +65,9 @@ def payoff(
     """
     for method in methods:
         check_choice("method", method, METHODS)
-    run = run if isinstance(run, Run) else load_run(run)
-    report = Progress(quiet)
-    settings = _settings_by_method(settings, methods, overrides, run, report)
+    run, report = as_run(run), Progress(quiet)
     train, validation, test = _splits(data)
+    settings = _settings_by_method(settings, methods, overrides, run, train, report)
     if max(label_counts) > len(train):
         raise ValueError(
             f"expected at most {len(train)} labels, the training rows of {train.name}, received "
@@ -93,10 +90,8 @@ def _scorers(run, drawn, held, test, space, settings, seed):
     """Return {method: () -> scores on the test rows}, the baselines first."""
 
     def network(chosen):
-        model, _, _ = train_classifier(run.model, run.tokenizer, drawn, held, chosen)
-        logits = classify(model, run.tokenizer, test.texts, Reading.of(chosen))
-        ids = label_ids(test, drawn.labels)
-        return baselines.classification_metrics(ids, logits.argmax(axis=1), drawn.labels)
+        examples = ClassificationSettings.examples(drawn, held)
+        return trained_task(chosen, examples, run).evaluation(test)["model"]
 
     return {
         "majority": lambda: baselines.majority(drawn, test).metrics,
@@ -112,7 +107,7 @@ class _Cells:
     """The scores of each method, number of labels and draw; kept in payoff.json one by one."""
 
     def __init__(self, folder, run, train, test, settings, resume):
-        self.folder = Run(folder)
+        self.folder = RunFolder(folder)
         (self.folder.path / "figures").mkdir(parents=True, exist_ok=True)
         self.about = {"data": train.name, "test_rows": len(test)}
         self.made_of = {
@@ -167,16 +162,15 @@ def _changed(before, now):
     return changed + [f"settings of {m}" for m in new if m in old and old[m] != new[m]]
 
 
-def _settings_by_method(settings, methods, overrides, run, report):
-    if not isinstance(settings, dict):
-        settings = dict.fromkeys(
-            methods, inherit(resolve(FinetuneSettings, settings, **overrides), run, report)
-        )
-        return settings
-    return {
-        m: inherit(resolve(FinetuneSettings, settings[m], **overrides), run, report)
-        for m in methods
-    }
+def _settings_by_method(settings, methods, overrides, run, train, report):
+    given = settings if isinstance(settings, dict) else dict.fromkeys(methods, settings)
+    examples, resolved = ClassificationSettings.examples(train, train), {}
+    for method in methods:
+        chosen = resolve(ClassificationSettings, given[method], **{**overrides, "method": method})
+        chosen.check(run)
+        first = method == methods[0] or isinstance(settings, dict)
+        resolved[method] = chosen.suited(examples, run, report if first else Progress(quiet=True))
+    return resolved
 
 
 def draw(dataset, count, seed):
@@ -244,7 +238,8 @@ def _splits(data):
         validation, train = datasets.split(datasets.load(data, "train"), (0.1, 0.9))
     else:
         train, validation, test = (datasets.load(data, s) for s in ("train", "validation", "test"))
-    return *read_labelled((train, validation)), test
+    found = ClassificationSettings.read((train, validation))
+    return found.train, found.validation, test
 
 
 def _draw(folder, rows):

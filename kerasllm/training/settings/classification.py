@@ -1,34 +1,147 @@
-"""The settings of `finetune`."""
+"""Classification: labels of texts."""
 
+import dataclasses
 from dataclasses import dataclass
+from typing import ClassVar
 
-from kerasllm.training.settings.base import OptimizerSettings, flag
+from kerasllm.training.settings.base import flag, share
+from kerasllm.training.settings.task import BackboneSettings, TaskSettings
+
+POOLINGS = ("mean", "max", "last", "first", "attention")
+LENGTH = 128  # tokens that a classifier from scratch reads
 
 
 @dataclass(frozen=True)
-class FinetuneSettings(OptimizerSettings):
-    """Settings of `finetune`."""
+class ClassificationSettings(BackboneSettings, TaskSettings):
+    """Settings of a text classifier."""
 
-    method: str = flag(
-        "full",
-        "scratch, frozen (the head learns from features computed once), full, gradual or lora",
+    task: ClassVar[str] = "classification"
+    wanted: ClassVar[tuple] = (
+        "labelled texts",
+        "choose a classification set, or name the label column of your file",
     )
+    curves: ClassVar[tuple] = ("loss", "val_loss", "val_accuracy")
+
     pooling: str | None = flag(
-        None, "mean, max, last, first or attention; inherited from pretraining, else mean"
+        None,
+        "mean, max, last, first or attention; inherited from pretraining, else mean",
+        choices=POOLINGS,
     )
-    layer: int | None = flag(None, "features pooled: 0 embeddings, -1 the top; inherited")
-    dropout: float = flag(0.1, "dropout on the pooled features")
-    word_dropout: float = flag(0.0, "share of the tokens that are hidden (<unk>) in training")
-    held_out: float = flag(
-        0.0, "share of the training texts that validates in place of the validation split"
+    layer: int | None = flag(
+        None, "features pooled: 0 embeddings, -1 the top; inherited", minimum=None
     )
-    head_epochs: float = flag(0.0, "epochs with the backbone frozen, before the method begins")
-    lora_rank: int = flag(8, "lora: rank of the corrections")
-    lora_targets: str = flag("*kernel", "lora: names of the weights corrected, by commas")
-    discriminative: float = flag(1.0, "divide the rate by this for each group of layers below")
-    epochs: float = flag(3.0, "passes over the training texts")
-    length: int | None = flag(None, "longest text in tokens; inherited from pretraining")
+    dropout: float = share(0.1, "dropout on the pooled features")
+    backbone_dropout: float | None = share(None, "from scratch: dropout in the backbone")
+    word_dropout: float = share(0.0, "share of the tokens that are hidden (<unk>) in training")
+    length: int | None = flag(
+        None, "longest text in tokens; inherited from pretraining, else 128", above=0
+    )
     long_texts: str = flag("truncate", "longer texts: truncate, or windows (predictions pooled)")
     clean: bool | None = flag(None, "clean the text first; inherited from pretraining")
-    patience: int = flag(0, "stop after so many epochs without progress; 0: never")
-    keep_best: bool = flag(True, "keep the weights of the best validation")
+
+    @classmethod
+    def check_training(cls, train, validation):
+        """Raise for fewer than two classes, or validation labels that are never trained on."""
+        from kerasllm.models.classification.preprocessor import class_names, is_multilabel
+
+        if len(train.labels) < 2:
+            raise ValueError(
+                f"expected at least 2 classes, {train.name} has one only: {train.labels}. A "
+                "classifier cannot learn from that; look at the label column."
+            )
+        if not is_multilabel(train) and (
+            unknown := set(validation.labels_of) - set(class_names(train))
+        ):
+            raise ValueError(
+                f"expected labels among {list(train.labels)}, the data {validation!r} also has "
+                f"{sorted(unknown)}: use data of the same task, or fine-tune again."
+            )
+
+    def _usual(self, examples):  # noqa: ARG002
+        """Fill what neither the call nor a run says."""
+        usual = {"pooling": "mean", "layer": -1, "length": LENGTH, "clean": False}
+        return dataclasses.replace(
+            self, **{name: v for name, v in usual.items() if getattr(self, name) is None}
+        )
+
+    def make_preprocessor(self, examples, pretrained):
+        """Return the preprocessor of the classes that the training texts have."""
+        from kerasllm.models.classification.preprocessor import (
+            ClassificationPreprocessor,
+            check_known,
+            class_names,
+            is_multilabel,
+        )
+
+        train = examples.train
+        tokenizer = pretrained.tokenizer if pretrained else self.make_tokenizer(train.texts)
+        check_known(train, tokenizer, self.length)
+        return ClassificationPreprocessor(
+            tokenizer,
+            class_names(train),
+            self.length,
+            self.long_texts,
+            self.clean,
+            is_multilabel(train),
+        )
+
+    def make_task(self, preprocessor, pretrained):
+        """Return the classifier, on the run's backbone or on a new one."""
+        from kerasllm.models import TextClassifier
+
+        size = preprocessor.tokenizer.vocabulary_size
+        backbone = self.start(
+            pretrained, lambda: self.make_backbone(size, False, self.backbone_dropout)
+        )
+        task = TextClassifier(
+            backbone,
+            pooling=self.pooling,
+            layer=self.layer,
+            dropout=self.dropout,
+            preprocessor=preprocessor,
+        )
+        if pretrained is not None and self.method != "scratch":
+            _copy_pooling(pretrained.model, task)
+        return task
+
+    def make_batches(self, task, examples, quiet=True):  # noqa: ARG002
+        """Return batches of the texts, with words hidden where the settings say so."""
+        import keras
+
+        # Few shapes pay where each is compiled; elsewhere little padding does.
+        bucket = 16 if self.xla or keras.backend.backend() == "jax" else 4
+        return task.preprocessor.batches(
+            examples.train,
+            self.batch_size,
+            self.seed,
+            bucket=bucket,
+            word_dropout=self.word_dropout,
+        )
+
+    def facts(self, task, examples, batches):  # noqa: ARG002
+        """Return the labels."""
+        reader = task.preprocessor
+        return {"labels": reader.labels, "multilabel": reader.multilabel}
+
+    def told(self, task, examples, batches):
+        """Return what is lost of the texts."""
+        from kerasllm.text import length_report
+
+        tokenizer = task.preprocessor.tokenizer
+        report = length_report(examples.train.texts, tokenizer, tokenizer.room(self.length))
+        lines = super().told(task, examples, batches)
+        if self.long_texts == "truncate":
+            return [*str(report).splitlines(), *lines]
+        windows = (
+            f"{len(report.lengths):,} texts of up to {report.percentiles[100]:,} tokens, longer "
+            f"ones read in overlapping windows of {report.max_length}: nothing is cut"
+        )
+        return [windows, *lines]
+
+
+def _copy_pooling(pretrained, task):
+    """Take over the weights of a pooling that was pretrained in the same mode."""
+    if "pooling" in [layer.name for layer in pretrained.layers]:
+        before, pooling = pretrained.get_layer("pooling"), task.get_layer("pooling")
+        if before.mode == pooling.mode:
+            pooling.set_weights(before.get_weights())

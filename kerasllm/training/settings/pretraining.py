@@ -1,42 +1,223 @@
-"""The settings of `pretrain`."""
+"""Language models: next tokens, hidden tokens, or what a text is about, from bare text."""
 
+import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
-from kerasllm.training.settings.base import OptimizerSettings, flag
+from kerasllm.training.settings.base import flag, share
+from kerasllm.training.settings.task import BackboneSettings, Examples, ShapeSettings, check_length
+
+VALIDATION_TOKENS = 50_000  # a validation during training reads so many at most
+TOKENIZER_SAMPLE = 20_000_000  # characters that a tokenizer is trained on at most
+SHORTEST = 8  # tokens of a text that is cut in two spans at least
+OBJECTIVES = ("causal", "masked", "contrastive")
 
 
 @dataclass(frozen=True)
-class PretrainSettings(OptimizerSettings):
-    """Settings of `pretrain`."""
+class PretrainSettings(BackboneSettings, ShapeSettings):
+    """Settings of `pretrain`, and of going on with a language model on other text."""
 
-    objective: str = flag("causal", "causal (next token), masked (hidden tokens), contrastive")
-    backbone: str = flag("recurrent", "recurrent or transformer")
-    preset: str = flag("small", "size of the backbone: tiny, small or base")
-    cell: str | None = flag(None, "recurrent cell: lstm, gru or simple")
-    hidden_dim: int | None = flag(None, "width of embedding and features")
-    units: int | None = flag(None, "recurrent units")
-    residual: bool | None = flag(None, "recurrent: add each layer's input to its output")
-    num_layers: int | None = flag(None, "layers")
-    num_heads: int | None = flag(None, "attention heads")
-    positions: str | None = flag(None, "Transformer positions: learned, sinusoidal or rotary")
-    dropout: float | None = flag(None, "dropout in the backbone")
-    output_dropout: float = flag(0.0, "dropout between the backbone and the scores of the tokens")
-    tokenizer: str = flag("bpe", "bpe, wordpiece, word or character")
-    word_splitter: str = flag("treebank", "word tokenizer: treebank, tweet, space or jieba")
-    vocabulary_size: int = flag(8000, "tokens in the vocabulary at most")
-    min_frequency: int | None = flag(
-        None, "a token comes so often in the training text at least; None: twice, characters once"
+    task: ClassVar[str] = "language_model"
+    wanted: ClassVar[tuple] = ("texts", "choose another set")
+
+    objective: str | None = flag(
+        None,
+        "causal (next token), masked (hidden tokens), contrastive; None: that of the run that it "
+        "goes on with, else causal",
+        choices=OBJECTIVES,
     )
-    lowercase: bool = flag(False, "lower-case the text")
+    dropout: float | None = share(None, "dropout in the backbone")
+    output_dropout: float = share(0.0, "dropout between the backbone and the scores of the tokens")
     clean: bool = flag(False, "clean the text first: NFKC, control characters, HTML, white space")
-    length: int = flag(128, "tokens of context in training")
+    length: int | None = flag(
+        None, "tokens of context in training; None: those of the run, else 128", above=0
+    )
     whole_word: bool = flag(False, "masked objective: hide whole words")
-    mask_share: float = flag(0.15, "masked objective: share of tokens hidden")
+    mask_share: float = share(0.15, "masked objective: share of tokens hidden", above=0)
     pooling: str = flag("mean", "contrastive objective: how features become one vector")
-    layer: int = flag(-1, "contrastive objective: features pooled: 0 embeddings, -1 the top")
-    contrast_batch: int = flag(256, "contrastive objective: texts told apart in a step")
+    layer: int = flag(
+        -1, "contrastive objective: features pooled: 0 embeddings, -1 the top", minimum=None
+    )
+    contrast_batch: int = flag(256, "contrastive objective: texts told apart in a step", above=0)
     contrast_weight: float = flag(1.0, "contrastive objective: weight of the contrast in the loss")
-    temperature: float = flag(0.2, "contrastive objective: temperature of the softmax")
-    steps: int = flag(1000, "training steps")
+    temperature: float = flag(0.2, "contrastive objective: temperature of the softmax", above=0)
+    steps: int = flag(1000, "training steps", above=0)
     eval_every: int = flag(0, "steps between validations; 0: a tenth of the steps")
-    patience: int = flag(0, "stop after so many validations without progress; 0: never")
+
+    # === Data ===
+
+    @classmethod
+    def read(cls, data):
+        """Return the `Examples` of a name, a path, a `Dataset`, or a list of texts."""
+        from kerasllm.datasets.sources import read_source
+
+        source = read_source(data)
+        return Examples(source, source, source.name, source.language, source.fingerprint)
+
+    @classmethod
+    def held_out_rows(cls, config, data, split):
+        """Return (a `Source` whose validation is scored, likewise or None, its split).
+
+        Of the run's own text file the last tenth is scored, which took no part in training, and of
+        a data set by name the split; a `Dataset`, texts and other text files are scored whole.
+        """
+        from kerasllm import datasets
+        from kerasllm.datasets.sources import Source, found_again, read_source
+
+        own = config["data"]["source"]
+        is_path = isinstance(data, str | Path)
+        is_text = is_path and Path(data).suffix == ".txt" and Path(data).is_file()
+        if is_text and found_again(data) == own:
+            source = read_source(data)
+            return source, source, "validation"
+        if is_path and not is_text:
+            texts = datasets.load(data, split=split).texts
+            source = dataclasses.replace(read_source(data), validation=texts)
+            return source, source, split
+        texts = Path(data) if is_text else getattr(data, "texts", data)
+        learned = read_source(own).train if own else texts
+        name = getattr(data, "name", str(data) if is_path else "texts")
+        source = Source(name, learned, texts)
+        return source, source, getattr(data, "split", "all")
+
+    def prepared(self, examples, report):
+        """Return the examples, cleaned where asked for."""
+        from kerasllm.datasets.sources import cleaned
+
+        if not self.clean:
+            return examples
+        source = cleaned(examples.train, report)
+        return examples._replace(train=source, validation=source)
+
+    # === Settings that depend on the run ===
+
+    def suited(self, examples, pretrained, report):
+        """Return the settings with method, objective and length filled."""
+        usual = {"objective": "causal", "length": 128}
+        known = usual if pretrained is None else {**usual, **pretrained.settings}
+        settings = dataclasses.replace(
+            self, **{n: getattr(self, n) or known[n] for n in ("objective", "length")}
+        )
+        return super(PretrainSettings, settings).suited(examples, pretrained, report)
+
+    def _inherited(self, pretrained, report):
+        check_length(self.length, pretrained)
+        report.say(f"  going on with {pretrained.path}: {self.objective}, length {self.length}")
+        return self
+
+    # === What is built ===
+
+    def make_preprocessor(self, examples, pretrained):
+        """Return the preprocessor of the objective."""
+        from kerasllm import models
+        from kerasllm.text import sample_texts
+
+        if pretrained is None:
+            texts = examples.train.train
+            if isinstance(texts, Path):
+                texts = sample_texts(texts, TOKENIZER_SAMPLE)
+            tokenizer = self.make_tokenizer(texts)
+        else:
+            tokenizer = pretrained.tokenizer
+        if self.objective == "masked":
+            options = self.mask_share, self.whole_word, self.batch_size
+            return models.MaskedPreprocessor(tokenizer, self.length, *options)
+        kinds = {"causal": models.CausalPreprocessor, "contrastive": models.ContrastivePreprocessor}
+        return kinds[self.objective](tokenizer, self.length)
+
+    def make_task(self, preprocessor, pretrained):
+        """Return the language model: the run's own with its head, or one on its backbone."""
+        from kerasllm import models
+        from kerasllm.models.presets import copy_of
+
+        kinds = {
+            "causal": models.CausalLM,
+            "masked": models.MaskedLM,
+            "contrastive": models.ContrastiveLM,
+        }
+        kind, size = kinds[self.objective], preprocessor.tokenizer.vocabulary_size
+        options = {"dropout": self.output_dropout, "preprocessor": preprocessor}
+        if self.objective == "contrastive":
+            options |= {"pooling": self.pooling, "layer": self.layer}
+        if pretrained is None:
+            causal = self.objective != "masked"
+            return kind(self.make_backbone(size, causal, self.dropout), **options)
+        changes = {} if self.dropout is None else {"dropout": self.dropout}
+        before, weights = pretrained.model, self.method != "scratch"
+        task = kind(copy_of(pretrained.backbone, weights, **changes), **options)
+        if weights and type(before) is kind and len(before.weights) == len(task.weights):
+            task.set_weights(before.get_weights())
+        return task
+
+    def make_batches(self, task, examples, quiet=True):
+        """Return batches of windows of the text, of hidden tokens, or of both and spans."""
+        from kerasllm.models.language.corpora import document_rows, token_rows
+        from kerasllm.models.language.preprocessor import SpanBatches
+        from kerasllm.text.batching import StreamBatches, TextBatches
+
+        tokenizer, source = task.preprocessor.tokenizer, examples.train
+        if self.objective == "masked":
+            train, _ = document_rows(source, tokenizer, self.length, quiet)
+            hide = task.preprocessor.hide
+            return TextBatches(train, None, self.batch_size, self.seed, transform=hide)
+        train, _ = token_rows(source, tokenizer, quiet)
+        stream = StreamBatches(train, self.length, self.batch_size, self.seed)
+        if self.objective == "causal":
+            return stream
+        texts, _ = document_rows(source, tokenizer, self.length, quiet)
+        texts = texts[texts.lengths >= SHORTEST]
+        return SpanBatches(stream, TextBatches(texts, None, self.contrast_batch, self.seed))
+
+    def facts(self, task, examples, batches):  # noqa: ARG002
+        """Return how many tokens there are to learn from."""
+        return {"training_tokens": _tokens(batches)}
+
+    def told(self, task, examples, batches):
+        """Return how many tokens and weights there are."""
+        return [f"{_tokens(batches):,} tokens, {super().told(task, examples, batches)[0]}"]
+
+    # === How it is trained ===
+
+    def durations(self, batches):  # noqa: ARG002
+        """Return the steps; the head is not trained apart."""
+        return 0, self.steps
+
+    def eval_steps(self, batches, steps):  # noqa: ARG002
+        """Return the steps from one validation to the next."""
+        return self.eval_every or max(1, steps // 10)
+
+    def make_loss(self, task):
+        """Return the loss, with the settings' temperature where texts are contrasted."""
+        from kerasllm.models import SpanContrast
+
+        loss = task.default_loss()
+        if self.objective == "contrastive":
+            loss["pooled"] = SpanContrast(self.temperature)
+        return loss
+
+    def loss_weights(self):
+        """Return the weight of the contrast beside that of the next token."""
+        if self.objective != "contrastive":
+            return None
+        return {"logits": 1.0, "pooled": self.contrast_weight}
+
+    def validation(self, task, examples, batches, steps):  # noqa: ARG002
+        """Return the loss on the beginning of the held-out text."""
+        from kerasllm.models.language.corpora import document_rows, token_rows
+        from kerasllm.models.language.scoring import masked_nats, token_nats
+
+        tokenizer, source = task.preprocessor.tokenizer, examples.validation
+        if self.objective == "masked":
+            _, held = document_rows(source, tokenizer, self.length, quiet=True)
+            return lambda step: {"loss": float(masked_nats(task, held, VALIDATION_TOKENS).mean())}  # noqa: ARG005
+        tokens = token_rows(source, tokenizer, quiet=True)[1][:VALIDATION_TOKENS]
+        options = tokens, self.length, self.batch_size
+        return lambda step: {"loss": float(token_nats(task, *options).mean())}  # noqa: ARG005
+
+
+def _tokens(batches):
+    """Return the number of tokens that a training learns from."""
+    stream = getattr(batches, "stream_batches", batches)
+    tokens = getattr(stream, "tokens", None)
+    return int(stream.lengths.sum()) if tokens is None else len(tokens)

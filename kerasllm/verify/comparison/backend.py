@@ -1,5 +1,7 @@
 """Gradients of layers on every backend, and arrays to and from it."""
 
+import contextlib
+
 import keras
 import numpy as np
 
@@ -51,6 +53,19 @@ def call_layer(layer, weights, *inputs, **options):
     # Not a weight: the counter of a random number generator, which some layers own.
     others = [values.get(id(v), v.value) for v in layer.non_trainable_variables]
     return layer.stateless_call(trainable, others, *inputs, **options)[0]
+
+
+@contextlib.contextmanager
+def in_precision(dtype):
+    """Build and run Keras models in "float32" or "float64" for as long as the block lasts."""
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy(policy)
 
 
 def to_tensors(arrays):

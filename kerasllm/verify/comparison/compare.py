@@ -5,6 +5,8 @@
   float32 bar, and say why.
 - Many steps in float32 drift apart although each is right: their rows have a wide bar. Build the
   model in float64 for a proof.
+- A layer that ignores a mask in Keras does so in the twin too, and the two agree. The report warns
+  of it: that is a mistake of the model, not of an equation.
 """
 
 import contextlib
@@ -13,14 +15,13 @@ import keras
 import numpy as np
 
 from kerasllm.verify.comparison.backend import automatic_gradients, to_numpy, to_tensors
+from kerasllm.verify.comparison.lost_masks import keras_silent, lost_masks
 from kerasllm.verify.comparison.outputs import Precision, forward_rows, precision_of, tensors_of
 from kerasllm.verify.comparison.report import Report, compare_arrays
 from kerasllm.verify.twins import graph
 from kerasllm.verify.twins.losses import in_floatx
 from kerasllm.verify.twins.model import Twin
 from kerasllm.verify.twins.task_losses import has_own_loss
-
-__all__ = ["compare"]
 
 DRIFT = "float32 drifts step by step; float64 has the 1e-9 bar"
 
@@ -41,7 +42,8 @@ def compare(model_or_layer, x, y=None, steps=0, *, sample_weight=None, seed=0):
 
     Returns:
         A `Report`: a row for the output (and mask) of each layer, for the loss, for the gradient
-        of each weight and float input, and for each weight after the steps.
+        of each weight and float input, and for each weight after the steps; and a warning for
+        each layer that loses the mask of padded steps in x.
 
     Raises:
         UnsupportedLayerError: a layer that the twin does not know.
@@ -67,12 +69,14 @@ def compare(model_or_layer, x, y=None, steps=0, *, sample_weight=None, seed=0):
         )
     precision = precision_of(model)
     twin = Twin(model, dtype="float64")
-    rows, precision = forward_rows(model, twin, x, precision)
-    rows += _gradient_rows(model, twin, x, y, sample_weight, precision, seed)
-    if steps:
-        rows += _step_rows(model, x, y, sample_weight, steps, precision)
+    with keras_silent():
+        rows, precision = forward_rows(model, twin, x, precision)
+        rows += _gradient_rows(model, twin, x, y, sample_weight, precision, seed)
+        if steps:
+            rows += _step_rows(model, x, y, sample_weight, steps, precision)
     title = f"{model_or_layer.name}: Keras on {keras.backend.backend()} against NumPy"
-    return Report(rows, title=title)
+    warned = dict.fromkeys(map(str, lost_masks(model, tensors_of(model, x)[1])))
+    return Report(rows, title=title, warnings=warned)
 
 
 def _wrapped(layer, x):

@@ -5,12 +5,14 @@ largest expected value, so that an entry which happens to be near zero cannot fa
 `digits` is how many decimal digits agree by that measure.
 """
 
-import html
 import json
 import math
 from typing import NamedTuple
 
 import numpy as np
+
+from kerasllm.utils.pages import Markup, element
+from kerasllm.utils.tables import Shown, Table
 
 # Below this size an expected array counts as zero: a gradient that is zero on paper comes out as
 # rounding noise, and noise divided by noise says nothing.
@@ -63,12 +65,14 @@ def compare_arrays(name, quantity, ours, expected, bar, note=""):
     return Row(name, quantity, max_abs, max_rel, digits, bar, max_rel <= bar, note)
 
 
-class Report:
+class Report(Shown):
     """A titled table of rows; true agreement is `report.ok`.
 
     Args:
         rows: the comparisons, in the order in which they are shown.
         title: a heading.
+        warnings: sentences on what the rows do not show, such as a mask that a layer ignores in
+            Keras and NumPy alike. They stand below the table, and leave `ok` as it is.
 
     Example:
         >>> row = compare_arrays("dense", "output", np.ones(3), np.ones(3), bar=1e-12)
@@ -77,9 +81,10 @@ class Report:
         (True, 1)
     """
 
-    def __init__(self, rows, title=""):
+    def __init__(self, rows, title="", warnings=()):
         self.rows = tuple(rows)
         self.title = title
+        self.warnings = tuple(warnings)
 
     @property
     def ok(self):
@@ -102,35 +107,33 @@ class Report:
             f"({worst.name}, {worst.quantity})."
         )
 
+    @property
+    def table(self):
+        """The rows as a `Table`."""
+        marks = ["" if row.ok else "bad" for row in self.rows]
+        cells = (row.cells() for row in self.rows)
+        return Table(COLUMNS, cells, self.title, marks, right=(2, 3, 4, 5))
+
     def __str__(self):
-        table = [COLUMNS, *(row.cells() for row in self.rows)]
-        widths = [max(len(line[k]) for line in table) for k in range(len(COLUMNS))]
-        lines = [
-            "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
-            for line in table
-        ]
-        lines.insert(1, "  ".join("-" * width for width in widths))
-        return "\n".join([self.title, *lines, self.summary()]).strip()
+        return "\n".join([str(self.table), self.summary(), *self._warned()])
+
+    def _warned(self):
+        return [f"Warning: {warning}" for warning in self.warnings]
 
     def __repr__(self):
         if len(self.rows) <= SHOWN:
             return str(self)
         failed = [str(Report(self.failures[:SHOWN], "Those that fail:"))] if self.failures else []
-        return "\n".join([self.title, self.summary(), *failed, "All rows: print(report)"]).strip()
+        lines = [self.title, self.summary(), *self._warned(), *failed, "All rows: print(report)"]
+        return "\n".join(lines).strip()
 
     def _repr_html_(self):
-        def line(cells, tag):
-            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+        return Markup(self.table._repr_html_() + element("p", self.summary()) + self.warned_html())
 
-        body = []
-        for row in self.rows:
-            style = "" if row.ok else ' style="color:#c62828;font-weight:bold"'
-            body.append(line(row.cells(), "td").replace("<tr>", f"<tr{style}>", 1))
-        return (
-            f"<table><caption>{html.escape(self.title)}</caption>"
-            f"<thead>{line(COLUMNS, 'th')}</thead><tbody>{''.join(body)}</tbody></table>"
-            f"<p>{html.escape(self.summary())}</p>"
-        )
+    def warned_html(self):
+        """Return the warnings as paragraphs of HTML, "" if there are none."""
+        style = "color:#b26a00;font-weight:bold"
+        return Markup("".join(element("p", line, style=style) for line in self._warned()))
 
     def to_json(self, indent=None):
         """Return the report as JSON text (infinity becomes null: JSON has none)."""
@@ -138,18 +141,15 @@ class Report:
             {k: None if v in (math.inf, -math.inf) else v for k, v in row._asdict().items()}
             for row in self.rows
         ]
-        content = {"title": self.title, "ok": self.ok, "rows": rows}
+        content = {"title": self.title, "ok": self.ok, "warnings": self.warnings, "rows": rows}
         return json.dumps(content, indent=indent, ensure_ascii=False)
 
     def print(self, console=None):
         """Print the table in colour (rich), to `console` or to the terminal."""
         from rich.console import Console
-        from rich.markup import escape
-        from rich.table import Table
 
-        table = Table(*COLUMNS, title=escape(self.title) or None)
-        for row in self.rows:
-            table.add_row(*map(escape, row.cells()), style=None if row.ok else "bold red")
         console = console or Console()
-        console.print(table)
-        console.print(escape(self.summary()), style="green" if self.ok else "bold red")
+        self.table.print(console)
+        console.print(self.summary(), style="green" if self.ok else "bold red", markup=False)
+        for line in self._warned():
+            console.print(line, style="bold yellow", markup=False, highlight=False)

@@ -1,16 +1,15 @@
 """The mask laboratory: padding, order and the future, and whether they change what a model says."""
 
-import warnings
+import functools
 
 import keras
 import numpy as np
 
 from kerasllm.verify.comparison.backend import to_numpy
+from kerasllm.verify.comparison.lost_masks import keras_silent, lost_masks
 from kerasllm.verify.comparison.report import Report, compare_arrays
 from kerasllm.verify.masks.inputs import draw, text_inputs
 from kerasllm.verify.twins import graph
-
-__all__ = ["check_masks"]
 
 BARS = {"float64": 1e-12, "float32": 1e-5}
 
@@ -25,6 +24,11 @@ def check_masks(model, x=None, *, causal=None, seed=0):
     4. *left padding*: against right padding. Nothing requires that they agree, and with absolute
        positions they cannot; the row says by how much they differ.
     5. *empty text*: a text of padding alone; all outputs are finite and the other texts' stay.
+    6. *mask*: a layer that loses the mask of padding, and by that makes a later layer, or a loss of
+       Keras, read padding as text. Only a mask that is lost has a row: it fails, even if this
+       model's outputs at real steps do not change by it.
+
+    Below the rows the report warns of each layer that lost or ignored the mask, with a cure.
 
     Of a model with several inputs one is padded and changed at a time, while the others stay: each
     text with its own row of them. A row is then named "input → output"; an output that does not
@@ -59,7 +63,7 @@ def check_masks(model, x=None, *, causal=None, seed=0):
                 f"expected at least 2 texts of 4 steps, received shape {x[focus].shape}."
             )
     causal = _is_causal(model) if causal is None else causal
-    rows = []
+    rows, warned = [], {}
     for number, output in enumerate(graph.output_names(model)):
         for focus in texts:
             source = graph.input_names(model)[focus]
@@ -67,7 +71,8 @@ def check_masks(model, x=None, *, causal=None, seed=0):
             laboratory = _Laboratory(model, x, focus, number, name)
             if len(x) == 1 or laboratory.matters():
                 rows += laboratory.rows(causal)
-    return Report(rows, title=f"Masks of {model.name}")
+                warned |= laboratory.warnings()
+    return Report(rows, title=f"Masks of {model.name}", warnings=warned)
 
 
 class _Laboratory:
@@ -86,24 +91,27 @@ class _Laboratory:
     def rows(self, causal):
         """Return the rows of all experiments."""
         return [
-            *self.padding(),
+            *self.padding,
             *self.causality(causal),
             self.batch_order(),
             self.left_padding(),
             *self.empty_text(),
+            *self.masks(),
         ]
 
     def run(self, x, rows=slice(None), others=None):
         """Return the output for texts x, beside the chosen rows of the other inputs."""
+        with keras_silent():
+            outputs = self.model(self.inputs(x, rows, others), training=False)
+        return to_numpy(keras.tree.flatten(outputs)[self.number])
+
+    def inputs(self, x, rows=slice(None), others=None):
+        """Return texts x beside the chosen rows of the other inputs, as the model takes them."""
         arrays = [array[rows] for array in (self.arrays if others is None else others)]
         arrays[self.focus] = x
-        symbols = graph.functional(self.model)._inputs
-        pairs = zip(arrays, symbols, strict=True)
+        pairs = zip(arrays, graph.functional(self.model)._inputs, strict=True)
         tensors = [keras.ops.convert_to_tensor(a, dtype=s.dtype) for a, s in pairs]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a layer that destroys the mask: the rows will tell
-            outputs = self.model(graph.as_given(self.model, tensors), training=False)
-        return to_numpy(keras.tree.flatten(outputs)[self.number])
+        return graph.as_given(self.model, tensors)
 
     def matters(self):
         """Return whether the output depends on the input at all."""
@@ -144,6 +152,7 @@ class _Laboratory:
         parts = [self.run(self.x[k : k + 1, :n], slice(k, k + 1)) for k, n in texts]
         return np.concatenate([part[0] if self.sequence else part for part in parts])
 
+    @functools.cached_property
     def padding(self):
         if self.symbol.shape[1] is not None:
             return []  # a model of fixed length cannot read a text without its padding
@@ -185,6 +194,28 @@ class _Laboratory:
             self.row("empty text: the others", after[:-1], before[:-1]),
             self.row("empty text: finite", finite, np.ones_like(finite)),
         ]
+
+    @functools.cached_property
+    def lost(self):
+        """Return the masks of this text that are lost on the way to this output."""
+        upstream = graph.upstream(self.model, self.number)
+        found = lost_masks(self.model, self.inputs(self.padded()))
+        return [(lost, lost.who_reads(upstream, self.number)) for lost in found
+                if id(lost.operation) in upstream]  # fmt: skip
+
+    def masks(self):
+        """Return a failed row for each layer whose loss of the mask makes padding be read."""
+        zero, one = np.zeros(1), np.ones(1)
+        return [
+            self.row(f"mask: {lost.operation.name}", zero, one, f"loses it; {who}")
+            for lost, who in self.lost
+            if who
+        ]
+
+    def warnings(self):
+        """Return sentences on the masks that were lost, and ignored where padding did harm."""
+        changed = not all(row.ok for row in self.padding)
+        return {str(lost): None for lost, who in self.lost if who or changed}
 
 
 def _is_causal(model):

@@ -5,8 +5,6 @@ import numpy as np
 
 from kerasllm.verify.twins import graph
 
-__all__ = ["draw", "text_inputs"]
-
 TEXTS, STEPS = 5, 7
 
 

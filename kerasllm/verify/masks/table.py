@@ -8,9 +8,8 @@ import keras
 import numpy as np
 
 from kerasllm import layers as ours
+from kerasllm.utils.tables import Shown, Table
 from kerasllm.verify.comparison.backend import to_numpy
-
-__all__ = ["MaskRow", "MaskTable", "mask_table"]
 
 
 class MaskRow(NamedTuple):
@@ -22,30 +21,15 @@ class MaskRow(NamedTuple):
     note: str = ""
 
 
-class MaskTable(tuple):
+class MaskTable(Shown, tuple):
     """Rows of `mask_table`, shown as a table."""
 
-    __slots__ = ()
-
-    def cells(self):
-        """Return the table as rows of short strings, the heading first."""
+    @property
+    def table(self):
+        """The rows as a `Table`."""
         words = {True: "yes", False: "no"}
-        heading = ("layer", "uses the mask", "passes it on", "note")
-        return [heading, *((r.layer, words[r.uses], words[r.keeps], r.note) for r in self)]
-
-    def __str__(self):
-        table = self.cells()
-        widths = [max(len(row[k]) for row in table) for k in range(4)]
-        return "\n".join(
-            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-            for row in table
-        )
-
-    __repr__ = __str__
-
-    def _repr_html_(self):
-        lines = ["".join(f"<td>{cell}</td>" for cell in row) for row in self.cells()]
-        return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+        rows = [(r.layer, words[r.uses], words[r.keeps], r.note) for r in self]
+        return Table(("layer", "uses the mask", "passes it on", "note"), rows)
 
 
 def _add(x):

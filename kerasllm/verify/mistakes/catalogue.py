@@ -7,16 +7,14 @@ every mistake's numbers, and can say which one it is.
 A topic is a module beside this one; how to write one more stands in `mistake.py`.
 """
 
-import difflib
 import importlib
 
-from kerasllm.verify.mistakes.mistake import Mistake, planted
-
-__all__ = ["MISTAKES", "TOPICS", "Mistake", "find_mistake", "mistakes_of", "planted"]
+from kerasllm.utils.errors import nearest
+from kerasllm.verify.mistakes.mistake import Mistake
 
 TOPICS = (
     "elementary", "normalization", "losses", "lstm", "recurrent", "attention",
-    "heads", "transformer", "optimizers", "sequence",
+    "heads", "transformer", "decoder", "optimizers", "sequence",
 )  # fmt: skip
 _MODULES = [importlib.import_module(f"kerasllm.verify.mistakes.{topic}") for topic in TOPICS]
 
@@ -54,9 +52,8 @@ def find_mistake(name):
         >>> find_mistake("adam_betas_swapped").function
         'adam'
     """
-    for mistake in MISTAKES:
-        if mistake.name == name:
-            return mistake
-    near = difflib.get_close_matches(name, [mistake.name for mistake in MISTAKES], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    by_name = {mistake.name: mistake for mistake in MISTAKES}
+    if name in by_name:
+        return by_name[name]
+    hint = nearest(name, by_name)
     raise ValueError(f"expected the name of a known mistake, received {name!r}.{hint}")

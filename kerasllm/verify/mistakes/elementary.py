@@ -1,4 +1,4 @@
-"""Known mistakes in activations, dense layer, embedding, dropout and normalisation."""
+"""Known mistakes in activations, dense layer, embedding, dropout, norms, letters and LoRA."""
 # ruff: noqa: ARG001, D401 - forgotten arguments are mistakes; docstrings end a sentence
 
 import numpy as np
@@ -185,3 +185,68 @@ def dropout_mask_inverted(x, keep, rate):
 def dropout_backward_mask_forgotten(d_output, trace):
     """The gradient also passes through what was dropped."""
     return ref.DropoutGrads(d_output / (1 - trace.rate))
+
+
+@mistake("character_cnn")
+def character_cnn_padding_wins(ids, table, kernel, bias):
+    """The maximum runs over the padding too."""
+    _, trace = ref.character_cnn(ids, table, kernel, bias)
+    return trace.z.max(axis=2), trace
+
+
+@mistake("character_cnn")
+def character_cnn_kernel_flipped(ids, table, kernel, bias):
+    """The kernel is turned round, as in a convolution of mathematics."""
+    return ref.character_cnn(ids, table, kernel[::-1], bias)
+
+
+@mistake("character_cnn")
+def character_cnn_bias_forgotten(ids, table, kernel, bias):
+    """The bias is not added."""
+    return ref.character_cnn(ids, table, kernel, 0 * bias)
+
+
+@mistake("character_cnn")
+def character_cnn_looks_back_only(ids, table, kernel, bias):
+    """All K - 1 letters of padding stand before the word: a filter sees no letter to come."""
+    wide = np.concatenate([kernel, 0 * kernel[1:]])
+    _, trace = ref.character_cnn(ids, table, kernel, bias)
+    return ref.character_cnn(ids, table, wide, bias)[0], trace
+
+
+@mistake("character_cnn")
+def character_cnn_mean(ids, table, kernel, bias):
+    """The letters' answers are averaged, where the strongest one should be kept."""
+    _, trace = ref.character_cnn(ids, table, kernel, bias)
+    return (trace.z * trace.real).sum(axis=2) / np.maximum(trace.real.sum(axis=2), 1), trace
+
+
+@mistake("character_cnn_backward")
+def character_cnn_backward_to_every_letter(d_output, trace):
+    """Every letter gets the gradient, and not the one alone that won the maximum."""
+    everyone = np.broadcast_to(trace.real, trace.z.shape).astype(trace.z.dtype)
+    return ref.character_cnn_backward(d_output, trace._replace(share=everyone))
+
+
+@mistake("lora")
+def lora_not_scaled(w, a, b, alpha):
+    """The correction is not multiplied by alpha / r."""
+    return ref.lora(w, a, b, len(b))
+
+
+@mistake("lora")
+def lora_not_divided_by_the_rank(w, a, b, alpha):
+    """The correction is multiplied by alpha, and not divided by the rank."""
+    return ref.lora(w, a, b, alpha * len(b))
+
+
+@mistake("lora")
+def lora_replaces(w, a, b, alpha):
+    """The product stands in the place of w, instead of being added to it."""
+    return ref.lora(0 * w, a, b, alpha)
+
+
+@mistake("lora_backward")
+def lora_backward_scale_forgotten(d_output, trace):
+    """The gradients of a and b lack the factor alpha / r."""
+    return ref.lora_backward(d_output, trace._replace(scale=1.0))

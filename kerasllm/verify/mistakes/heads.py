@@ -9,10 +9,6 @@ from kerasllm import reference as ref
 from kerasllm.verify.mistakes.mistake import mistake, with_part
 
 
-def _multi_head_with(name, wrong, *args, **kwargs):
-    return with_part(ref.multi_head_attention, name, wrong, *args, **kwargs)
-
-
 @mistake("multi_head_attention")
 def multi_head_scaled_by_width(query, *others, scale=None, **options):
     """The scores are divided by the root of the model's width D, not of the heads' size K."""
@@ -34,7 +30,8 @@ def multi_head_split_without_transpose(*arrays, **options):
         q, k, v = (a.swapaxes(1, 2).reshape(a.shape) for a in (q, k, v))
         return ref.scaled_dot_product_attention(q, k, v, *settings)
 
-    return _multi_head_with("scaled_dot_product_attention", attend, *arrays, **options)
+    part = "scaled_dot_product_attention"
+    return with_part(ref.multi_head_attention, part, attend, *arrays, **options)
 
 
 @mistake("multi_head_attention")
@@ -46,7 +43,8 @@ def multi_head_joined_without_transpose(*arrays, **options):
         B, N, T, V = z.shape
         return z.reshape(B, T, N, V).swapaxes(1, 2), trace
 
-    return _multi_head_with("scaled_dot_product_attention", attend, *arrays, **options)
+    part = "scaled_dot_product_attention"
+    return with_part(ref.multi_head_attention, part, attend, *arrays, **options)
 
 
 @mistake("multi_head_attention")
@@ -117,19 +115,20 @@ def additive_attention_backward_slope_forgotten(d_output, trace):
 
 
 @mistake("dot_attention")
-def dot_attention_scaled(query, key, value, mask=None):
+def dot_attention_scaled(query, key, value, mask=None, **options):
     """The scores are divided by √K: Luong's dot product has no factor."""
-    return ref.scaled_dot_product_attention(query, key, value, mask)
+    return ref.scaled_dot_product_attention(query, key, value, mask, **options)
 
 
 @mistake("general_attention")
-def general_attention_scaled(query, key, value, w, mask=None):
+def general_attention_scaled(query, key, value, w, mask=None, **options):
     """The scores are divided by √K: Luong's product has no factor."""
-    return ref.general_attention(query / math.sqrt(key.shape[-1]), key, value, w, mask)
+    return ref.general_attention(query / math.sqrt(key.shape[-1]), key, value, w, mask, **options)
 
 
 @mistake("concat_attention")
-def concat_attention_key_first(query, key, value, w, v, mask=None):
+def concat_attention_key_first(query, key, value, w, v, mask=None, **options):
     """The key's weights come first: [key; query], where the paper has [query; key]."""
     split = key.shape[-1]
-    return ref.concat_attention(query, key, value, np.concatenate([w[split:], w[:split]]), v, mask)
+    turned = np.concatenate([w[split:], w[:split]])
+    return ref.concat_attention(query, key, value, turned, v, mask, **options)

@@ -4,7 +4,7 @@
 import numpy as np
 
 from kerasllm import reference as ref
-from kerasllm.verify.mistakes.mistake import gates, mistake, overwritten, with_part
+from kerasllm.verify.mistakes.mistake import cut, gates, mistake, overwritten, with_part
 
 I, F, G, O = range(4)  # noqa: E741 - the gates' order in Keras
 
@@ -194,40 +194,25 @@ def lstm_state_not_carried(*arrays, **options):
 @mistake("lstm_backward")
 def lstm_backward_nothing_carried(d_output, trace, d_state=None):
     """No gradient flows from one step to the step before it."""
-
-    def cut(d_step, step):
-        grads = ref.lstm_step_backward(d_step, step)
-        return ref.LSTMStepGrads(grads[0], 0 * grads[1], 0 * grads[2])
-
-    return with_part(ref.lstm_backward, "lstm_step_backward", cut, d_output, trace, d_state)
+    return cut("lstm", ("d_h_previous", "d_c_previous"), d_output, trace, d_state)
 
 
 @mistake("lstm_backward")
 def lstm_backward_cell_not_carried(d_output, trace, d_state=None):
     """The gradient flows through h from step to step, but not through the cell."""
-
-    def cut(d_step, step):
-        grads = ref.lstm_step_backward(d_step, step)
-        return grads._replace(d_c_previous=0 * grads.d_c_previous)
-
-    return with_part(ref.lstm_backward, "lstm_step_backward", cut, d_output, trace, d_state)
+    return cut("lstm", ("d_c_previous",), d_output, trace, d_state)
 
 
 @mistake("lstm_backward")
 def lstm_backward_output_not_carried(d_output, trace, d_state=None):
     """The gradient flows through the cell from step to step, but not through h."""
-
-    def cut(d_step, step):
-        grads = ref.lstm_step_backward(d_step, step)
-        return grads._replace(d_h_previous=0 * grads.d_h_previous)
-
-    return with_part(ref.lstm_backward, "lstm_step_backward", cut, d_output, trace, d_state)
+    return cut("lstm", ("d_h_previous",), d_output, trace, d_state)
 
 
 @mistake("lstm_backward")
 def lstm_backward_weights_overwritten(d_output, trace, d_state=None):
     """The weights' gradients are overwritten at every step, and not added up over time."""
-    return overwritten("lstm", d_output, trace, d_state)
+    return overwritten(ref.lstm_backward(d_output, trace, d_state), trace)
 
 
 @mistake("lstm_backward")
@@ -240,12 +225,5 @@ def lstm_backward_cache_overwritten(d_output, trace, d_state=None):
 @mistake("lstm_backward")
 def lstm_backward_wrong_state(d_output, trace, d_state=None):
     """The recurrent kernel's gradient is computed with h of the same step, not the one before."""
-    collected = []
-
-    def collect(d_step, step):
-        grads = ref.lstm_step_backward(d_step, step)
-        collected.append(step.h.T @ grads.d_projected)
-        return grads
-
-    grads = with_part(ref.lstm_backward, "lstm_step_backward", collect, d_output, trace, d_state)
-    return grads._replace(d_recurrent_kernel=sum(collected))
+    grads = ref.lstm_backward(d_output, trace, d_state)
+    return grads._replace(d_recurrent_kernel=np.einsum("bth,btg->hg", trace.h, grads.d_projected))

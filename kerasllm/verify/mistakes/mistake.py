@@ -112,22 +112,23 @@ def with_part(function, part, wrong, *args, **kwargs):
         return function(*args, **kwargs)
 
 
-def overwritten(name, d_output, trace, d_state):
-    """Return the gradients of a layer whose weights keep what the step visited last gave them."""
-    right, steps = getattr(reference, f"{name}_step_backward"), []
+def cut(name, fields, d_output, trace, d_state):
+    """Go back through a layer whose steps send nothing on by some of their gradients."""
+    right = getattr(reference, f"{name}_step_backward")
 
-    def record(d_step, step):
-        steps.append((step, right(d_step, step)))
-        return steps[-1][1]
+    def silent(d_step, step):
+        grads = right(d_step, step)
+        return grads._replace(**{field: 0 * getattr(grads, field) for field in fields})
 
-    backward = getattr(reference, f"{name}_backward")
-    grads = with_part(backward, f"{name}_step_backward", record, d_output, trace, d_state)
-    step, last = steps[-1]  # visited last is the first step in time
-    x = trace.x[:, -1 if trace.walk.go_backwards else 0]
-    return grads._replace(
-        d_kernel=x.T @ last.d_projected,
-        d_recurrent_kernel=step.h_previous.T @ getattr(last, "d_recurrent", last.d_projected),
-    )
+    backward, part = getattr(reference, f"{name}_backward"), f"{name}_step_backward"
+    return with_part(backward, part, silent, d_output, trace, d_state)
+
+
+def overwritten(grads, trace):
+    """Return a layer's gradients with those of its weights as the step visited last has them."""
+    x = trace.x[:, -1 if trace.walk.go_backwards else 0]  # visited last is the first step in time
+    d = grads.d_projected[:, 0]
+    return grads._replace(d_kernel=x.T @ d, d_recurrent_kernel=trace.initial_state[0].T @ d)
 
 
 def _stand_in(*args, _wrong, **kwargs):

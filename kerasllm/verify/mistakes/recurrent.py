@@ -5,7 +5,7 @@ import numpy as np
 from kerasllm import reference as ref
 
 # ruff: noqa: ARG001, D401 - forgotten arguments are mistakes; docstrings end a sentence
-from kerasllm.verify.mistakes.mistake import gates, mistake, overwritten, with_part
+from kerasllm.verify.mistakes.mistake import cut, gates, mistake, overwritten, with_part
 
 Z, R, C = range(3)  # the gates' order in Keras
 
@@ -53,19 +53,13 @@ def simple_rnn_step_backward_not_transposed(d_output, trace):
 @mistake("simple_rnn_backward")
 def simple_rnn_backward_nothing_carried(d_output, trace, d_state=None):
     """No gradient flows from one step to the step before it."""
-
-    def cut(d_step, step):
-        grads = ref.simple_rnn_step_backward(d_step, step)
-        return grads._replace(d_h_previous=0 * grads.d_h_previous)
-
-    step = "simple_rnn_step_backward"
-    return with_part(ref.simple_rnn_backward, step, cut, d_output, trace, d_state)
+    return cut("simple_rnn", ("d_h_previous",), d_output, trace, d_state)
 
 
 @mistake("simple_rnn_backward")
 def simple_rnn_backward_weights_overwritten(d_output, trace, d_state=None):
     """The weights' gradients are overwritten at every step, and not added up over time."""
-    return overwritten("simple_rnn", d_output, trace, d_state)
+    return overwritten(ref.simple_rnn_backward(d_output, trace, d_state), trace)
 
 
 @mistake("simple_rnn_backward")
@@ -163,12 +157,7 @@ def gru_step_backward_update_gate_sign(d_output, trace):
 @mistake("gru_backward")
 def gru_backward_nothing_carried(d_output, trace, d_state=None):
     """No gradient flows from one step to the step before it."""
-
-    def cut(d_step, step):
-        grads = ref.gru_step_backward(d_step, step)
-        return grads._replace(d_h_previous=0 * grads.d_h_previous)
-
-    return with_part(ref.gru_backward, "gru_step_backward", cut, d_output, trace, d_state)
+    return cut("gru", ("d_h_previous",), d_output, trace, d_state)
 
 
 @mistake("gru")

@@ -1,4 +1,4 @@
-"""Known mistakes in the CRF, decoding, n-gram models and byte-pair encoding."""
+"""Known mistakes in the CRF, decoding, n-gram models, byte-pair encoding and copying."""
 # ruff: noqa: ARG001, D401 - forgotten arguments are mistakes; docstrings end a sentence
 
 import math
@@ -232,3 +232,41 @@ def bpe_train_counts_words_once(texts, vocabulary_size, *settings, **options):
     """Each word counts once, however often it occurs."""
     words = dict.fromkeys(word for text in texts for word in ref.bpe_words(text))
     return ref.bpe_train(list(words), vocabulary_size, *settings, **options)
+
+
+@mistake("pointer_generator")
+def pointer_generator_gate_swapped(x, logits, alpha, source, w, b):
+    """The gate and 1 - gate are swapped: an open gate copies."""
+    return ref.pointer_generator(x, logits, alpha, source, -np.asarray(w), -np.asarray(b))
+
+
+@mistake("pointer_generator")
+def pointer_generator_repetitions_overwritten(x, logits, alpha, source, w, b):
+    """A word that occurs twice in the source keeps the weight of its last place, and no sum."""
+    places = np.arange(source.shape[1])
+    later = places > places[:, None]
+    again = ((source[:, :, None] == source[:, None]) & later).any(axis=-1)  # (B, S)
+    return ref.pointer_generator(x, logits, alpha * ~again[:, None], source, w, b)
+
+
+@mistake("pointer_generator")
+def pointer_generator_places_for_words(x, logits, alpha, source, w, b):
+    """The weight of place s goes to the word number s, and not to the word that stands there."""
+    places = np.broadcast_to(np.arange(source.shape[1]), source.shape)
+    return ref.pointer_generator(x, logits, alpha, places, w, b)
+
+
+@mistake("pointer_generator")
+def pointer_generator_added_to_logits(x, logits, alpha, source, w, b):
+    """The copied weights are added to the logits, and the gate is left out."""
+    _, trace = ref.pointer_generator(x, logits, alpha, source, w, b)
+    return ref.log_softmax(logits + trace.copied)[0], trace
+
+
+@mistake("pointer_generator_backward")
+def pointer_generator_backward_gate_of_one_side(d_output, trace):
+    """The gate gets the gradient of the generated share, and not minus that of the copied one."""
+    d_generate = d_output * np.exp(trace.log_generate - trace.output)
+    d_z = (d_generate * (1 - trace.gate)).sum(-1, keepdims=True)
+    d_x, d_w, d_b = ref.dense_backward(d_z, trace.product)
+    return ref.pointer_generator_backward(d_output, trace)._replace(d_x=d_x, d_w=d_w, d_b=d_b)

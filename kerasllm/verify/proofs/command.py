@@ -7,9 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from kerasllm.utils.errors import nearest
-
-__all__ = ["on_backend", "show_trace", "verify_command"]
+from kerasllm.utils.errors import check_choice
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # Each equation is compiled once and run once: time spent on fast code never comes back.
@@ -26,11 +24,7 @@ def on_backend(backend, arguments):
         ValueError: an unknown backend.
         ImportError: one that is not installed.
     """
-    if backend not in BACKENDS:
-        raise ValueError(
-            f"expected a backend among {BACKENDS}, received {backend!r}."
-            + nearest(backend, BACKENDS)
-        )
+    check_choice("backend", backend, BACKENDS)
     if importlib.util.find_spec(backend) is None:
         raise ImportError(
             f"the backend {backend} is not installed: pip install 'kerasllm[{backend}]'."
@@ -92,17 +86,13 @@ def _prove_preset(preset, rows, console):
     from kerasllm.verify.proofs.presets import PRESETS, prove_presets
     from kerasllm.verify.proofs.rendering import whole_page
 
-    choices = (*PRESETS, "all")
-    if preset not in choices:
-        raise ValueError(
-            f"expected a preset among {choices}, received {preset!r}." + nearest(preset, choices)
-        )
+    check_choice("preset", preset, (*PRESETS, "all"))
     report = prove_presets(PRESETS if preset == "all" else (preset,), console=console)
     if rows:
         report.print(console)
     else:
         console.print(report.summary(), style="green" if report.ok else "bold red", markup=False)
-    return report, lambda: whole_page(report.title, report.summary(), "", report), None
+    return report, lambda: whole_page(report.title, report.summary(), report), None
 
 
 def _prove_equations(rows, console):
@@ -127,7 +117,7 @@ def _prove_run(model, rows, console):
         report.print(console)
     else:
         print_model_proof(report, time.perf_counter() - began, console)
-    return report, lambda: whole_page(report.title, report.summary(), "", report), None
+    return report, lambda: whole_page(report.title, report.summary(), report), None
 
 
 def _backend():
@@ -163,8 +153,8 @@ def show_trace(run, text, *, layer=None, symbol=None, step=None, unit=0, top=5, 
     equations = _equations(seen, layer, step, unit)
     console.print(str(seen), markup=False, highlight=False)
     if seen.probabilities is not None:
-        seen.predictions(top).print(console)
-    table.print(console)
+        seen.predictions(top).fitting(console.width).print(console)
+    table.fitting(console.width).print(console)
     if equations:
         console.print(str(equations), markup=False, highlight=False)
     paths = [_write(run, f"trace_{name}_{sign}", figure) for name, sign, figure in _figures(

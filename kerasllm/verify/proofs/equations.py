@@ -16,8 +16,8 @@ from kerasllm.verify.proofs.checks import check_backward, check_forward, check_f
 from kerasllm.verify.proofs.training import TRAJECTORIES, check_training
 
 TOPICS = (
-    "elementary", "recurrent", "losses", "optimizers", "attention", "transformer", "sequence",
-    "layers",
+    "elementary", "recurrent", "losses", "optimizers", "attention", "transformer", "decoder",
+    "sequence", "layers",
 )  # fmt: skip
 _MODULES = [importlib.import_module(f"kerasllm.verify.proofs.cases.{topic}") for topic in TOPICS]
 

@@ -6,17 +6,15 @@
   too. `RATE` is small enough for 9 digits after 300 steps.
 """
 
-import contextlib
 import time
 
 import keras
 import numpy as np
 
 from kerasllm.models import CausalLM, RecurrentBackbone, TokenCrossEntropy, TransformerBackbone
+from kerasllm.verify.comparison.backend import in_precision
 from kerasllm.verify.comparison.report import Report, compare_arrays
 from kerasllm.verify.twins.model import twin as twin_of
-
-__all__ = ["PRESETS", "prove_presets"]
 
 PRESETS = ("tiny", "small", "base")
 BACKBONES = {"recurrent": RecurrentBackbone, "transformer": TransformerBackbone}
@@ -47,24 +45,12 @@ def prove_presets(names=PRESETS, *, steps=300, console=None):
             f"{keras.backend.backend()}: set KERAS_BACKEND=tensorflow."
         )
     rows = []
-    with _in_float64():
+    with in_precision("float64"):
         for name in names:
             for kind, backbone in BACKBONES.items():
-                model = _model(backbone.from_preset(name, VOCABULARY))
+                model = _model(backbone.from_size(name, VOCABULARY))
                 rows += _side_by_side(f"{name} {kind}", model, steps, console)
     return Report(rows, title=f"Presets, {steps} steps of AdamW in float64: Keras against NumPy")
-
-
-@contextlib.contextmanager
-def _in_float64():
-    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(floatx)
-        keras.config.set_dtype_policy(policy)
 
 
 def _model(backbone):

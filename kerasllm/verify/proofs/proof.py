@@ -8,13 +8,13 @@ import time
 
 import keras
 
+from kerasllm.utils.tables import Shown
+from kerasllm.verify.proofs import rendering
 from kerasllm.verify.proofs.equations import verify_equations
-from kerasllm.verify.proofs.summary import CHECKS, _covers, _function
-
-__all__ = ["Proof", "prove_equations"]
+from kerasllm.verify.proofs.summary import CHECKS, covers, of_function
 
 
-class Proof:
+class Proof(Shown):
     """A report of all equations, by function.
 
     Attributes:
@@ -25,13 +25,11 @@ class Proof:
 
     def __init__(self, report, seconds=0.0):
         self.report, self.seconds = report, seconds
-        covers = _covers()
-        found = {}
+        known, found = covers(), {}
         for row in report.rows:
-            topic, names = covers[row.name[0] == "4", row.name[2:]]
-            for name in names:
-                found.setdefault((topic, name), []).append(row)
-        self.functions = tuple(_function(*key, rows) for key, rows in found.items())
+            for function in known[row.name[0] == "4", row.name[2:]]:
+                found.setdefault(function, []).append(row)
+        self.functions = tuple(of_function(*key, rows) for key, rows in found.items())
 
     @property
     def ok(self):
@@ -72,34 +70,22 @@ class Proof:
 
     def print(self, console=None):
         """Print the table with rich."""
-        from kerasllm.verify.proofs.rendering import print_proof
-
-        print_proof(self, console)
+        rendering.print_proof(self, console)
 
     def markdown(self, command="kerasllm verify"):
         """Return the table as Markdown, with the command that makes it in its head."""
-        from kerasllm.verify.proofs.rendering import markdown
-
-        return markdown(self, command)
-
-    def __repr__(self):
-        worst = (
-            f"{check}: {digits:.1f} ({name})" for check, (digits, name) in self.worst().items()
-        )
-        return (
-            f"{self.summary()}.\nThe least digits of agreement on each check: {', '.join(worst)}."
-        )
-
-    def _repr_html_(self):
-        from kerasllm.verify.proofs.rendering import table
-
-        return table(self)
+        return rendering.markdown(self, command)
 
     def html(self):
         """Return a page of its own: the table, and every row below it."""
-        from kerasllm.verify.proofs.rendering import page
+        return rendering.page(self)
 
-        return page(self)
+    def _repr_html_(self):
+        return rendering.shown(self)
+
+    def __str__(self):
+        said = ", ".join(f"{check}: {d:.1f} ({name})" for check, (d, name) in self.worst().items())
+        return f"{self.summary()}.\nThe least digits of agreement on each check: {said}."
 
 
 def prove_equations(backend=None, *, trajectories=True, console=None):

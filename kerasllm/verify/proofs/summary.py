@@ -40,6 +40,10 @@ class FunctionProof(NamedTuple):
     digits: dict
     ok: bool
 
+    def cells(self, checks):
+        """Return the digits of each check as text, "" where there are none."""
+        return [f"{self.digits[check]:.1f}" if check in self.digits else "" for check in checks]
+
 
 def exempt():
     """Return {reason: functions} that have nothing to compare on the checks."""
@@ -49,17 +53,24 @@ def exempt():
     return reasons
 
 
-def _covers():
-    """Return {(whether of check 4, case name): (topic, functions)}."""
-    cases = {
-        (False, case.name): (topic, case.covers)
-        for topic, cases in CASES_OF.items()
-        for case in cases
+def covers():
+    """Return {(whether of check 4, case name): its (topic, function) pairs}.
+
+    What check 4 trains belongs to the topic of its first case.
+    """
+    cases, home = {}, {}
+    for topic, found in CASES_OF.items():
+        for case in found:
+            cases[False, case.name] = [(topic, name) for name in case.covers]
+            home |= {name: (topic, name) for name in case.covers if name not in home}
+    return cases | {
+        (True, one.name): [home.get(name, ("optimizers", name)) for name in one.covers]
+        for one in TRAJECTORIES
     }
-    return cases | {(True, one.name): ("optimizers", one.covers) for one in TRAJECTORIES}
 
 
-def _function(topic, name, rows):
+def of_function(topic, name, rows):
+    """Return the `FunctionProof` of the rows that concern a function."""
     digits = {}
     for row in rows:
         check = row.name[0]

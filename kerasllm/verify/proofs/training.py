@@ -1,8 +1,10 @@
 """Check 4: a twin trained beside its Keras model, the same batches, the same optimizer.
 
-The model is an LSTM with a dense layer on top, small enough for 300 steps in a second. In float64
-both must hold the same weights at the end, to 9 digits. A float32 run drifts apart however right
-it is, so there only the first steps are compared.
+- Each optimizer trains an LSTM with a dense layer on top, small enough for 300 steps in a second.
+- Equations that belong to a kind of model are trained in one (`proofs/cases/models.py`), on
+  TensorFlow, whose float64 is float64 throughout.
+- In float64 both must hold the same weights at the end, to 9 digits. A float32 run drifts apart
+  however right it is, so there only the first steps are compared.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +15,10 @@ import keras
 import numpy as np
 
 from kerasllm import reference as ref
+from kerasllm.verify.comparison.backend import in_precision
 from kerasllm.verify.comparison.report import compare_arrays
+from kerasllm.verify.proofs.cases.models import MODELS
+from kerasllm.verify.twins.model import twin
 
 STEPS = {"float64": 300, "float32": 10}
 BARS = {"float64": 1e-9, "float32": 1e-4}
@@ -31,6 +36,42 @@ class Trajectory:
     settings: Mapping[str, float] = field(default_factory=dict)
     clip: Callable | None = None
     clip_setting: Mapping[str, float] = field(default_factory=dict)
+
+    def train(self, dtype):
+        """Return the trained Keras model, and the weights of its twin."""
+        rng = np.random.default_rng(11)
+        x = rng.standard_normal((BATCHES, 13, 5, 2)).astype(dtype)
+        y = rng.integers(CLASSES, size=(BATCHES, 13))
+        model = _keras_model(self, dtype, rng)
+        weights, state = model.get_weights(), None
+        for k in range(STEPS[dtype]):
+            # Not fit: it converts float64 arrays to float32 first.
+            model.train_on_batch(x[k % BATCHES], y[k % BATCHES])
+            grads = _gradients(weights, x[k % BATCHES], y[k % BATCHES])
+            grads = self.clip(grads) if self.clip else grads
+            weights, state = self.step(weights, grads, state)
+        return model, weights
+
+
+@dataclass(frozen=True)
+class ModelTrajectory:
+    """A whole model, trained with Adam: how it is built, compiled, and fed."""
+
+    name: str
+    covers: tuple[str, ...]
+    build: Callable
+    batches: tuple
+
+    def train(self, dtype):
+        """Return the trained Keras model, and the weights of its twin."""
+        with in_precision(dtype):
+            model = self.build()
+            by_hand = twin(model)
+            for k in range(STEPS[dtype]):
+                x, y = self.batches[k % len(self.batches)]
+                model.train_on_batch(x, y)
+                by_hand.train_on_batch(x, y)
+        return model, by_hand.get_weights()
 
 
 def _trajectory(name, keras_class, function, clip=None, keras_clip=None, **settings):
@@ -67,6 +108,7 @@ TRAJECTORIES = (
          learning_rate=0.3, limit=0.05),
     _adam("clipped by global norm", clip=ref.clip_by_global_norm, keras_clip="global_clipnorm",
           learning_rate=0.01, limit=0.1),
+    *(ModelTrajectory(*model) for model in MODELS if keras.backend.backend() == "tensorflow"),
 )  # fmt: skip
 
 
@@ -83,17 +125,7 @@ def check_training(trajectory, dtype=None):
     """
     on_tensorflow = keras.backend.backend() == "tensorflow"
     dtype = dtype or ("float64" if on_tensorflow else "float32")
-    rng = np.random.default_rng(11)
-    x = rng.standard_normal((BATCHES, 13, 5, 2)).astype(dtype)
-    y = rng.integers(CLASSES, size=(BATCHES, 13))
-    model = _keras_model(trajectory, dtype, rng)
-    weights, state = model.get_weights(), None
-    for k in range(STEPS[dtype]):
-        # Not fit: it converts float64 arrays to float32 first.
-        model.train_on_batch(x[k % BATCHES], y[k % BATCHES])
-        grads = _gradients(weights, x[k % BATCHES], y[k % BATCHES])
-        grads = trajectory.clip(grads) if trajectory.clip else grads
-        weights, state = trajectory.step(weights, grads, state)
+    model, weights = trajectory.train(dtype)
     return [
         compare_arrays(
             f"4 {trajectory.name}",

@@ -8,14 +8,13 @@ the input or the state before adds:
       = σ(1.2105) = 0.7704
 """
 
-import html
 from typing import NamedTuple
 
 import numpy as np
 
 from kerasllm import reference as ref
-
-__all__ = ["Equation", "Equations", "Factor", "equations_of"]
+from kerasllm.utils.pages import Markup, element
+from kerasllm.utils.tables import Shown
 
 BENDS = {
     "σ": lambda a: ref.sigmoid(np.asarray(a))[0].item(),
@@ -74,7 +73,7 @@ class Equation(NamedTuple):
         ]
 
 
-class Equations:
+class Equations(Shown):
     """The equations of one step and unit: plain text, LaTeX in a notebook, and exact values.
 
     Attributes:
@@ -107,14 +106,10 @@ class Equations:
             lines += [f"  {'':<{width}} = {line}" for line in rest]
         return "\n".join([*lines, *([f"  ({self.note})"] if self.note else [])])
 
-    __repr__ = __str__
-
-    __repr__ = __str__
-
     def _repr_html_(self):
-        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
-        title = html.escape(self.title).replace("$", "&#36;")
-        return f"<p><b>{title}</b></p>\n$$\n{self.latex}\n$$\n{note}"
+        note = element("p", self.note) if self.note else ""
+        title = Markup(element("b", self.title).replace("$", "&#36;"))
+        return f"{element('p', title)}\n$$\n{self.latex}\n$$\n{note}"
 
 
 def equations_of(trace, step, unit):

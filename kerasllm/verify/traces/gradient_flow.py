@@ -9,15 +9,25 @@ forget gate alone: what the gates keep is how far it reaches.
 
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
+from kerasllm import plots
 from kerasllm import reference as ref
-from kerasllm.reference.recurrent import recurrence
-from kerasllm.utils.errors import nearest
-
-__all__ = ["Flow", "GradientFlow", "gradient_flow"]
+from kerasllm.utils.errors import check_choice
+from kerasllm.utils.tables import Shown, Table, readable
+from kerasllm.verify.traces.inputs import read
+from kerasllm.verify.traces.layers import stream_of
+from kerasllm.verify.twins.model import Twin
+from kerasllm.verify.twins.values import gradient_or_zeros
 
 CELLS = {"simple": (ref.simple_rnn, 1), "lstm": (ref.lstm, 4), "gru": (ref.gru, 3)}
+# The way back through each layer, and the gate that keeps its state.
+_BACKWARD = {
+    ref.SimpleRNNTrace: (ref.simple_rnn_backward, None),
+    ref.LSTMTrace: (ref.lstm_backward, "f"),
+    ref.GRUTrace: (ref.gru_backward, "z"),
+}
 
 
 class Flow(NamedTuple):
@@ -52,7 +62,7 @@ class Flow(NamedTuple):
         return int(below[0]) if len(below) else len(sizes)
 
 
-class GradientFlow:
+class GradientFlow(Shown):
     """The flow through several layers; see `gradient_flow`.
 
     Attributes:
@@ -68,13 +78,11 @@ class GradientFlow:
 
     @property
     def table(self):
-        """Return a `TokenTable`: how much arrives at the first step, and the memories."""
-        from kerasllm.utils.tables import TokenTable
-
+        """Return a `Table`: how much arrives at the first step, and the memories."""
         columns = ("layer", "|dL/dh| last", "|dL/dh| first", "|dL/dc| first", "measured memory",
                    "memory of the gates")  # fmt: skip
-        rows = tuple(self._row(name, flow) for name, flow in self.flows.items())
-        return TokenTable(f"Gradient flow over {self.steps} steps", columns, rows)
+        rows = (self._row(name, flow) for name, flow in self.flows.items())
+        return Table(columns, rows, f"Gradient flow over {self.steps} steps")
 
     @property
     def steps(self):
@@ -92,19 +100,9 @@ class GradientFlow:
 
     def figure(self, title="Gradient flow"):
         """Draw |dL/dh_t| against t, and |dL/dc_t| dashed."""
-        from kerasllm import plots
-
         cells = {name: flow.d_c for name, flow in self.flows.items() if flow.d_c is not None}
         curves = {name: flow.d_h for name, flow in self.flows.items()}
         return plots.gradient_flow(curves, cells, tokens=self.tokens, title=title)
-
-    def __str__(self):
-        return str(self.table)
-
-    __repr__ = __str__
-
-    def _repr_html_(self):
-        return self.table._repr_html_()
 
 
 def gradient_flow(
@@ -143,66 +141,21 @@ def gradient_flow(
     return _of_model(what, text_or_length, tokenizer)
 
 
-def state_gradients(trace, d_output):
-    """Return what arrives at each state when `d_output` is sent back through a layer.
-
-    Args:
-        trace: of `lstm`, `gru` or `simple_rnn`.
-        d_output: like its output.
-
-    Returns:
-        {"h": (B, T, H)}, and "c" for an LSTM: the gradient of the loss with respect to the state,
-        along all later steps. That of c has the way through its own h in it.
-    """
-    is_lstm = isinstance(trace, ref.LSTMTrace)
-    h = trace.h.swapaxes(0, 1)  # (T, B, H)
-    d_shown = recurrence.output_backward(d_output, trace.walk, h.shape)
-    d_states, steps = tuple(np.zeros_like(first) for first in trace.initial_state), []
-    for t in reversed(range(len(h))):
-        arrived = (d_states[0] + d_shown[t], *d_states[1:])
-        d_new, d_old = recurrence.carry_backward(trace.walk, t, arrived)
-        through = _step_backward(trace, t, d_new)
-        if is_lstm:
-            bend = np.tanh(trace.c[:, t])
-            steps.append((arrived[0], arrived[1] + d_new[0] * trace.o[:, t] * (1 - bend**2)))
-        else:
-            steps.append(arrived)
-        d_states = tuple(a + b for a, b in zip(through, d_old, strict=True))
-    stacked = (np.stack(d[::-1], axis=1) for d in zip(*steps, strict=True))  # (B, T, H)
-    return dict(zip("hc", stacked, strict=False))
-
-
-def _step_backward(trace, t, d_new):
-    """Send the gradients of the new states through one step; return those of the states before."""
-    before = [getattr(trace, name)[:, t - 1] if t else first
-              for name, first in zip("hc", trace.initial_state, strict=False)]  # fmt: skip
-    U = trace.recurrent_kernel
-    if isinstance(trace, ref.LSTMTrace):
-        symbols = (getattr(trace, name)[:, t] for name in "ifgoch")
-        grads = ref.lstm_step_backward(d_new, ref.LSTMStepTrace(*symbols, before[1], before[0], U))
-        return grads.d_h_previous, grads.d_c_previous
-    if isinstance(trace, ref.GRUTrace):
-        symbols = (getattr(trace, name)[:, t] for name in ("z", "r", "inner", "candidate", "h"))
-        step = ref.GRUStepTrace(*symbols, before[0], U, trace.reset_after)
-        return (ref.gru_step_backward(d_new[0], step).d_h_previous,)
-    step = ref.SimpleRNNStepTrace(trace.h[:, t], before[0], U, trace.activation)
-    return (ref.simple_rnn_step_backward(d_new[0], step).d_h_previous,)
-
-
 def _flow(trace, d_output):
-    d = state_gradients(trace, d_output)
-    sizes = {name: np.sqrt((array**2).sum(axis=-1)).mean(axis=0) for name, array in d.items()}
-    gate = {ref.LSTMTrace: "f", ref.GRUTrace: "z"}.get(type(trace))
+    backward, gate = _BACKWARD[type(trace)]
+    grads = backward(d_output, trace)
     keep = getattr(trace, gate).mean(axis=0) if gate else None
-    return Flow(sizes["h"], sizes.get("c"), keep)
+    return Flow(_size(grads.d_h), _size(grads.d_c) if gate == "f" else None, keep)
+
+
+def _size(d):
+    """Return the length of a gradient (B, T, H) at each step, averaged over the batch."""
+    return np.sqrt((d**2).sum(axis=-1)).mean(axis=0)
 
 
 def _of_cells(names, length, units, features, forget_bias, seed):
     for name in names:
-        if name not in CELLS:
-            raise ValueError(
-                f"expected cells among {tuple(CELLS)}, received {name!r}." + nearest(name, CELLS)
-            )
+        check_choice("each cell", name, CELLS)
     if isinstance(length, bool) or not isinstance(length, int) or length < 2:
         raise ValueError(f"expected a length of at least 2 steps, received {length!r}.")
     flows = {}
@@ -228,7 +181,32 @@ def _weights(name, features, units, gates, forget_bias, rng):
 
 
 def _of_model(source, text, tokenizer):
-    from kerasllm.verify.traces.gradient_flow_model import recurrent_calls
+    seen = read(source, text, tokenizer)
+    twin = Twin(seen.model, dtype="float64")
+    tape, outputs, _ = twin._forward(seen.reading.inputs)
+    calls = [call for call in tape.calls if call.name and type(call.trace) in _BACKWARD]
+    if not calls:
+        raise ValueError(
+            "this model has no recurrent layer that reads forward: gradient_flow measures LSTM, "
+            "GRU and SimpleRNN layers (for both directions, take one with bidirectional=False)."
+        )
+    outputs[0].add_gradient(_d_output(outputs[0].array, seen.probabilities(twin)))
+    tape.backward()
+    flows = {call.name: _flow(call.trace, _d_shown(call)) for call in calls}
+    stream = stream_of(seen.reading.streams, calls[0].name)
+    return GradientFlow(flows, [readable(token) for token in stream.tokens])
 
-    calls, tokens = recurrent_calls(source, text, tokenizer)
-    return GradientFlow({name: _flow(trace, d) for name, trace, d in calls}, tokens)
+
+def _d_output(logits, p):
+    """Return the gradient of -ln p of the likeliest answer with respect to the logits."""
+    if p is None or logits.shape[-1] != p.shape[-1]:
+        return np.full(logits.shape, 1 / logits.size)
+    last = p if p.ndim == 1 else p[-1]
+    d = np.zeros(logits.shape)
+    d[(0, -1) if logits.ndim == 3 else 0] = last - np.eye(len(last))[last.argmax()]
+    return d
+
+
+def _d_shown(call):
+    """Return what reached the output of a call; zeros where nothing did."""
+    return gradient_or_zeros(keras.tree.flatten(call.output)[0])

@@ -1,94 +1,99 @@
 """From a text to what a model reads, and from what it answers to probabilities."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 from kerasllm import reference as ref
-from kerasllm.models import MaskedLM, TextClassifier
+from kerasllm.models import MaskedLM, Task, TextClassifier
+from kerasllm.models.reading import Reading, Stream
 from kerasllm.text import MASK
+from kerasllm.training import Run, load_run
 
-__all__ = ["Reading", "read"]
 
-
-class Reading(NamedTuple):
-    """One text as a model reads it.
+class Read(NamedTuple):
+    """A model, and one example as it reads it.
 
     Attributes:
         model: the Keras model.
-        tokenizer: its tokenizer, or None.
-        run: the run it is from, or None.
-        tokens: T texts.
-        ids: (T,), or None for features.
-        inputs: for the twin, B = 1.
-        note: for the reader.
+        reading: a `Reading` of the example.
+        tokenizer: of a model given without a preprocessor, or None.
     """
 
     model: Any
-    tokenizer: Any
-    run: Any
-    tokens: list
-    ids: Any
-    inputs: Any
-    note: str = ""
-
-    @property
-    def masked(self):
-        """Whether each token is predicted from all the others."""
-        return isinstance(self.model, MaskedLM)
-
-    def token(self, number):
-        """Return the text of a token id."""
-        return self.tokenizer.id_to_token(int(number)) if self.tokenizer else str(number)
+    reading: Reading
+    tokenizer: Any = None
 
     def label(self, number):
-        """Return the name of a class."""
-        labels = self.run.config.get("labels") if self.run else None
-        return labels[number] if labels else str(number)
+        """Return what an entry of the output stands for."""
+        reader = getattr(self.model, "preprocessor", None)
+        if reader is not None:
+            return reader.labels_of_number(int(number))
+        return self.tokenizer.id_to_token(int(number)) if self.tokenizer else str(number)
 
     def probabilities(self, twin):
-        """Return (T, V) of tokens, (C,) of classes, or None."""
-        if self.masked:
-            return _hidden_one_by_one(twin, self.ids)
-        output = twin.predict(self.inputs)
+        """Return the probabilities that the output stands for, without the batch; or None.
+
+        (T, V) of tokens, (C,) of classes, (T, C) of the tags of words, (2, T) of places.
+        """
+        if self.reading.predicts == "hidden":
+            return _hidden_one_by_one(twin, self.reading.ids)
+        output = twin.predict(self.reading.inputs)
         output = output["logits"] if isinstance(output, dict) and "logits" in output else output
-        if not isinstance(output, np.ndarray) or output.shape[-1] < 2:
+        if self.reading.predicts == "vector" or not isinstance(output, np.ndarray):
             return None
+        return _normalised(output[0]) if self.reading.predicts else self._guessed(output)
+
+    def _guessed(self, output):
+        """Return the probabilities of a model that does not say what it predicts."""
+        steps = len(self.reading.streams[0].tokens)
         vocabulary = self.tokenizer.vocabulary_size if self.tokenizer else output.shape[-1]
-        if output.ndim == 3 and output.shape[1:] == (len(self.tokens), vocabulary):
+        if output.shape[-1] < 2:
+            return None
+        if output.ndim == 3 and output.shape[1:] == (steps, vocabulary):
             return _normalised(output[0])
-        # Features of a text are no classes: only a head says that they are.
+        # Features of a text are no classes: only a head, or a softmax, says that they are.
         classes = isinstance(self.model, TextClassifier) or _is_distribution(output)
         return _normalised(output[0]) if output.ndim == 2 and classes else None
 
 
-def read(source, text_or_ids):
-    """Return the `Reading` of a text, of token ids (T,), or of features (T, D).
+def read(source, x, tokenizer=None):
+    """Return the `Read` of a raw example, of token ids (T,), or of features (T, D).
 
     Args:
-        source: (model, tokenizer or None, run or None).
-        text_or_ids: a text, token ids or features.
+        source: run folder, `Run`, or Keras model.
+        x: a raw example of the model's task, token ids, or features.
+        tokenizer: that of a model without a preprocessor; needed for a text.
+
+    Raises:
+        FileNotFoundError: no run folder, or one without a model.
+        TypeError: neither a run nor a model; a text without a tokenizer.
+        ValueError: an empty text, a model with inputs that cannot be guessed.
     """
-    model, tokenizer, run = source
-    if isinstance(text_or_ids, str):
-        ids, note = _encode(model, tokenizer, run, text_or_ids)
-    else:
-        ids, note = np.asarray(text_or_ids), ""
-    if ids.ndim not in (1, 2) or ids.size == 0 or ids.dtype.kind not in "iuf":
-        raise ValueError(
-            "expected a text, one row of token ids (T,) or features (T, D), with at least one "
-            f"token; received shape {ids.shape} of {ids.dtype}."
+    model = _model(source)
+    raw = isinstance(x, str) or (isinstance(x, tuple) and any(isinstance(p, str) for p in x))
+    if raw and isinstance(model, Task) and model.preprocessor is not None:
+        return Read(model, model.reading(x))
+    if raw:
+        x = _encoded(x, tokenizer)
+    return Read(model, _of_array(model, np.asarray(x), tokenizer), tokenizer)
+
+
+def _model(source):
+    if isinstance(source, keras.Model):
+        return source
+    if isinstance(source, str | Path):
+        source = load_run(source)
+    if not isinstance(source, Run):
+        raise TypeError(
+            f"expected a run folder, a Run or a Keras model, received {type(source).__name__}."
         )
-    if ids.ndim == 2:
-        steps = [str(t) for t in range(len(ids))]
-        return Reading(model, tokenizer, run, steps, None, ids[None], note)
-    if ids.dtype.kind == "f":
-        raise ValueError(f"expected token ids as whole numbers, received {ids.dtype}.")
-    tokens = [tokenizer.id_to_token(int(i)) if tokenizer else str(i) for i in ids]
-    return Reading(model, tokenizer, run, tokens, ids, _inputs(model, ids), note)
+    return source.model
 
 
-def _encode(model, tokenizer, run, text):
+def _encoded(text, tokenizer):
     if tokenizer is None:
         raise TypeError(
             "a text needs the tokenizer of the model: trace(model, text, tokenizer), or give the "
@@ -97,15 +102,24 @@ def _encode(model, tokenizer, run, text):
     ids = tokenizer.encode(text)
     if not ids:
         raise ValueError("the text is empty: give at least one token.")
-    if isinstance(model, TextClassifier):
-        ids = tokenizer.encode(text, eos=True)  # as in training
-    settings = getattr(getattr(model, "backbone", None), "settings", None)
-    limits = [getattr(settings, "max_length", None)]
-    if run is not None and isinstance(model, TextClassifier):
-        limits.append(run.settings.get("length"))
-    limit = min((n for n in limits if n), default=len(ids))
-    note = f"only the first {limit} of {len(ids)} tokens are read" if len(ids) > limit else ""
-    return np.asarray(ids[:limit]), note
+    return ids
+
+
+def _of_array(model, x, tokenizer):
+    """Return the `Reading` of token ids (T,) or features (T, D)."""
+    if x.ndim not in (1, 2) or x.size == 0 or x.dtype.kind not in "iuf":
+        raise ValueError(
+            "expected a text, one row of token ids (T,) or features (T, D), with at least one "
+            f"token; received shape {x.shape} of {x.dtype}."
+        )
+    if x.ndim == 2:
+        steps = [str(t) for t in range(len(x))]
+        return Reading(x[None], (Stream(steps),), None)
+    if x.dtype.kind == "f":
+        raise ValueError(f"expected token ids as whole numbers, received {x.dtype}.")
+    tokens = [tokenizer.id_to_token(int(i)) if tokenizer else str(i) for i in x]
+    predicts = "hidden" if isinstance(model, MaskedLM) else ""
+    return Reading(_inputs(model, x), (Stream(tokens),), x, predicts)
 
 
 def _inputs(model, ids):

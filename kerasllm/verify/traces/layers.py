@@ -7,8 +7,6 @@ import numpy as np
 from kerasllm import reference as ref
 from kerasllm.verify.twins.rules.recurrent import CellsTrace
 
-__all__ = ["GATES", "LayerSymbols", "layer_symbols"]
-
 GATES = ("i", "f", "o", "z", "r")  # between 0 and 1, in recurrent layers
 _RECURRENT = (ref.LSTMTrace, ref.GRUTrace, ref.SimpleRNNTrace)
 _BY_HEAD = ("q", "k", "v", "z", "scores", "weights")  # (1, N, T, K)
@@ -49,8 +47,23 @@ class LayerSymbols(NamedTuple):
         return next((name for name in wanted if name in self.arrays), list(self.arrays)[-1])
 
 
+def stream_of(streams, layer):
+    """Return the `Stream` of tokens that are the steps of a layer, by the layer's name."""
+    named = [s for s in streams if s.layers and layer.startswith(s.layers)]
+    return (named or [s for s in streams if not s.layers] or streams)[0]
+
+
+def steps_of(streams, layer):
+    """Return how many steps a layer has."""
+    return len(stream_of(streams, layer).tokens)
+
+
 def layer_symbols(traces, steps):
-    """Return {name: `LayerSymbols`} of the traces of one text with so many tokens.
+    """Return {name: `LayerSymbols`} of the traces of one text.
+
+    Args:
+        traces: {name of the layer: its trace}.
+        steps: (name of a layer) -> how many steps it has.
 
     A layer of both directions gives two, `name/forward` and `name/backward`; one with several
     cells gives `name/cell_0`, and so on.
@@ -58,7 +71,7 @@ def layer_symbols(traces, steps):
     layers = {}
     for name, trace in traces.items():
         for part, one, backwards in _parts(name, trace):
-            arrays = _arrays(one, steps, backwards)
+            arrays = _arrays(one, steps(name), backwards)
             if arrays:
                 layers[part] = LayerSymbols(one, arrays, backwards)
     return layers

@@ -10,31 +10,33 @@
 The numbers are those of the NumPy twin in float64.
 """
 
-from pathlib import Path
+from functools import partial
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
+from kerasllm import plots
 from kerasllm.utils.errors import nearest
-from kerasllm.utils.tables import TokenTable, readable
+from kerasllm.utils.tables import Shown, Table, readable
 from kerasllm.verify.traces.equations import Equations, equations_of
-from kerasllm.verify.traces.inputs import Reading, read
-from kerasllm.verify.traces.layers import GATES, LayerSymbols, layer_symbols
+from kerasllm.verify.traces.inputs import read
+from kerasllm.verify.traces.layers import GATES, layer_symbols, steps_of, stream_of
 from kerasllm.verify.twins.model import Twin
-
-__all__ = ["TextTrace", "read_text", "trace"]
 
 SHOWN = 8  # units that a table shows
 
 
-def trace(run_or_model, text_or_ids, tokenizer=None):
+def trace(run_or_model, x, tokenizer=None):
     """Run a model on one text, and keep every symbol of every layer.
+
+    A run reads the text as its task does: a tagger in words, an encoder-decoder with the target
+    that it writes itself.
 
     Args:
         run_or_model: a run folder, a `Run`, or a built Keras model of token ids (1, T) or of
             float features (1, T, D).
-        text_or_ids: a text, or one row of token ids (T,); for features, (T, D).
+        x: a text; (question, context) for a model that finds answers, (source, target) for an
+            encoder-decoder; or one row of token ids (T,); for features, (T, D).
         tokenizer: that of a model given without a run; needed for a text.
 
     Returns:
@@ -53,51 +55,44 @@ def trace(run_or_model, text_or_ids, tokenizer=None):
         >>> seen.array("lstm", "f").shape
         (3, 5)
     """
-    reading = read_text(run_or_model, text_or_ids, tokenizer)
-    twin = Twin(reading.model, dtype="float64")
-    calls = [call for call in twin.calls(reading.inputs) if call.trace is not None]
-    layers = layer_symbols({call.name: call.trace for call in calls}, len(reading.tokens))
-    return TextTrace(reading, layers, reading.probabilities(twin))
+    seen = read(run_or_model, x, tokenizer)
+    twin = Twin(seen.model, dtype="float64")
+    calls = [call for call in twin.calls(seen.reading.inputs) if call.trace is not None]
+    streams = seen.reading.streams
+    layers = layer_symbols({call.name: call.trace for call in calls}, partial(steps_of, streams))
+    return TextTrace(seen, layers, seen.probabilities(twin))
 
 
-def read_text(source, text_or_ids, tokenizer=None):
-    """Return the `Reading` of a text by a run or a model; see `trace`."""
-    from kerasllm.training.run import Run, load_run
-
-    if isinstance(source, keras.Model):
-        return read((source, tokenizer, None), text_or_ids)
-    if isinstance(source, (str, Path)):
-        source = load_run(source)
-    if not isinstance(source, Run):
-        raise TypeError(
-            f"expected a run folder, a Run or a Keras model, received {type(source).__name__}."
-        )
-    return read((source.model, tokenizer or source.tokenizer, source), text_or_ids)
-
-
-class TextTrace:
+class TextTrace(Shown):
     """What a model computed while it read a text; see `trace`.
 
     Attributes:
-        tokens: the tokens, as a person can read them.
+        tokens: the tokens, as a person can read them; of an encoder-decoder those of the target.
         ids: their ids, (T,).
         layers: {name: `LayerSymbols`}.
-        probabilities: (T, V) of the next token (of a hidden one for a masked language model), or
-            (C,) of the classes; None where the model is neither.
+        probabilities: (T, V) of the next token (of a hidden one for a masked language model),
+            (C,) of the classes, (M, C) of the tags of M words, (2, T) of where an answer begins
+            and ends; None where the model gives none.
         note: what to know about this reading, for instance that the text was cut.
     """
 
-    def __init__(self, reading: Reading, layers: dict[str, LayerSymbols], probabilities):
-        self.reading, self.layers, self.probabilities = reading, layers, probabilities
-        self.tokens = [readable(token) for token in reading.tokens]
-        self.ids, self.note = reading.ids, reading.note
+    def __init__(self, seen, layers, probabilities):
+        self.seen, self.layers, self.probabilities = seen, layers, probabilities
+        self.streams = seen.reading.streams
+        self.tokens = self.tokens_of(None)
+        self.ids, self.note = seen.reading.ids, seen.reading.note
+
+    def tokens_of(self, layer):
+        """Return the tokens that are the steps of a layer; the main ones for None."""
+        stream = self.streams[0] if layer is None else stream_of(self.streams, layer)
+        return [readable(token) for token in stream.tokens]
 
     def array(self, layer=None, symbol=None):
         """Return a symbol in the order of the tokens: (T,), (T, H), or (N, T, S) for N heads."""
         return self._find(layer, symbol).array
 
     def table(self, layer=None, symbol=None, units=None):
-        """Return a symbol as a `TokenTable`: a row for each token.
+        """Return a symbol as a `Table`: a row for each token.
 
         Args:
             layer: name, or its end ("lstm_0" for "stack/lstm_0"); the first recurrent or
@@ -113,8 +108,8 @@ class TextTrace:
             columns, body = self._most_attended(found.array)
         else:
             columns, body = _columns_of(found.array, units)
-        rows = [(str(t), token, *body[t]) for t, token in enumerate(self.tokens)]
-        return TokenTable(found.title, ("step", "token", *columns), tuple(rows))
+        rows = [(str(t), token, *body[t]) for t, token in enumerate(found.tokens)]
+        return Table(("step", "token", *columns), rows, found.title)
 
     def figure(self, layer=None, symbol=None, title=None):
         """Draw a symbol as a heat map: units against tokens, or one panel a head.
@@ -124,15 +119,14 @@ class TextTrace:
             symbol: name; "h" or "weights" if left out.
             title: what the figure says; the names of layer and symbol if left out.
         """
-        from kerasllm import plots
-
         found = self._find(layer, symbol)
         array, title = found.array, title or found.title
-        if found.symbol == "weights" and array.shape[-2:] == (len(self.tokens),) * 2:
-            return plots.attention_map(self.tokens, array, title=title)
+        looked = self._looked_at(array) if found.symbol == "weights" else None
+        if looked is not None:
+            return plots.attention_map(found.tokens, array, looked, title=title)
         flat = _flat(np.nan_to_num(array, neginf=0.0))  # masked scores
         signed = not (found.recurrent and found.symbol in GATES)
-        return plots.gate_heatmap(self.tokens, flat, title=title, signed=signed)
+        return plots.gate_heatmap(found.tokens, flat, title=title, signed=signed)
 
     def equations(self, layer=None, step=None, unit=0, digits=4):
         """Return the equations of a recurrent layer with the numbers in them.
@@ -154,18 +148,19 @@ class TextTrace:
             raise ValueError(
                 f"the layer {name!r} has no steps: choose a recurrent one, {recurrent}."
             )
-        symbols, count = self.layers[name], len(self.tokens)
+        symbols, tokens = self.layers[name], self.tokens_of(name)
+        count = len(tokens)
         step = count - 1 if step is None else _in_range("step", step, count, "tokens")
         _in_range("unit", unit, symbols.arrays["h"].shape[-1], "units")
         processed = count - 1 - step if symbols.backwards else step
         made, note = equations_of(symbols.trace, processed, unit)
         if symbols.backwards and not note:
             note = "reads backwards: h_previous is the state at the token to the right"
-        title = f"{name}, step {step} ({self.tokens[step]}), unit {unit}"
+        title = f"{name}, step {step} ({tokens[step]}), unit {unit}"
         return Equations(title, made, note, digits)
 
     def predictions(self, top=5):
-        """Return the likeliest tokens at each step, or the classes, as a `TokenTable`.
+        """Return the likeliest tokens at each step, or the classes, as a `Table`.
 
         Raises:
             ValueError: the model gives no probabilities.
@@ -173,33 +168,53 @@ class TextTrace:
         p = self.probabilities
         if p is None:
             raise ValueError("this model predicts neither tokens nor classes: see .table().")
-        if p.ndim == 1:
+        predicts = self.seen.reading.predicts or ("class" if p.ndim == 1 else "next")
+        if predicts == "class":
             order = np.argsort(-p, kind="stable")
-            rows = tuple((str(k), self.reading.label(k), f"{p[k]:.4f}") for k in order)
-            return TokenTable("Classes", ("class", "label", "probability"), rows)
-        ahead = 0 if self.reading.masked else 1
-        what = ("token hidden", "its p") if self.reading.masked else ("next token", "its p")
-        rows = tuple(self._prediction(t, p[t], ahead, top) for t in range(len(self.tokens)))
-        columns = ("step", "token", *(what if ahead else what[1:]))
+            rows = ((str(k), self.seen.label(k), f"{p[k]:.4f}") for k in order)
+            return Table(("class", "label", "probability"), rows, "Classes")
+        if predicts == "span":
+            rows = (
+                (str(t), token, f"{p[0, t]:.3f}", f"{p[1, t]:.3f}")
+                for t, token in enumerate(self.tokens)
+            )
+            return Table(("step", "token", "begins", "ends"), rows, "Where the answer stands")
         names = tuple(f"top {k + 1}" for k in range(min(top, p.shape[1])))
-        return TokenTable("Predictions", (*columns, *names), rows)
+        if predicts == "tag":
+            words = [readable(word) for word in self.streams[-1].tokens]
+            rows = ((str(t), word, *self._best(p[t], top)) for t, word in enumerate(words))
+            return Table(("step", "word", *names), rows, "Tags of each word by itself")
+        ahead = 0 if predicts == "hidden" else 1
+        columns = ("step", "token", *(("next token", "its p") if ahead else ("its p",)))
+        rows = (self._prediction(t, p[t], ahead, top) for t in range(len(self.tokens)))
+        return Table((*columns, *names), rows, "Predictions")
 
     def _prediction(self, t, p, ahead, top):
         known = t + ahead < len(self.tokens)
         came = [self.tokens[t + ahead] if known else "?"] * ahead
         own = f"{p[self.ids[t + ahead]]:.3f}" if known else ""
+        return (str(t), self.tokens[t], *came, own, *self._best(p, top))
+
+    def _best(self, p, top):
+        """Return the likeliest entries of p with their probabilities, as texts."""
         order = np.argsort(-p, kind="stable")[:top]
-        best = (f"{readable(self.reading.token(k))} {p[k]:.3f}" for k in order)
-        return (str(t), self.tokens[t], *came, own, *best)
+        return [f"{readable(self.seen.label(k))} {p[k]:.3f}" for k in order]
+
+    def _looked_at(self, weights):
+        """Return the tokens that are the last axis of weights, or None."""
+        for stream in self.streams:
+            if weights.shape[-1] == len(stream.tokens):
+                return [readable(token) for token in stream.tokens]
+        return None
 
     def _most_attended(self, weights):
-        heads = weights if weights.ndim == 3 else weights[None]
-        if heads.shape[-1] != len(self.tokens):
+        heads, looked = weights if weights.ndim == 3 else weights[None], self._looked_at(weights)
+        if looked is None:
             return _columns_of(weights, None)
         columns = [f"head {n + 1} looks at" for n in range(len(heads))]
 
         def cell(row):
-            return f"{self.tokens[row.argmax()]} {row.max():.2f}"
+            return f"{looked[row.argmax()]} {row.max():.2f}"
 
         return columns, [tuple(cell(head[t]) for head in heads) for t in range(heads.shape[1])]
 
@@ -226,21 +241,16 @@ class TextTrace:
                 + nearest(symbol, symbols.arrays)
             )
         array, recurrent = symbols.arrays[symbol], symbols.recurrent
-        return _Found(f"{name}: {symbol}", symbol, array, recurrent)
+        return _Found(f"{name}: {symbol}", symbol, array, recurrent, self.tokens_of(name))
 
     def __str__(self):
         names = (f"  {name}: {', '.join(symbols.arrays)}" for name, symbols in self.layers.items())
         note = [f"({self.note})"] if self.note else []
         return "\n".join([f"{len(self.tokens)} tokens: {' '.join(self.tokens)}", *note, *names])
 
-    __repr__ = __str__
-
-    __repr__ = __str__
-
     def _repr_html_(self):
-        rows = tuple((name, ", ".join(s.arrays)) for name, s in self.layers.items())
-        table = TokenTable(" ".join(self.tokens), ("layer", "symbols"), rows)
-        return table._repr_html_()
+        rows = ((name, ", ".join(s.arrays)) for name, s in self.layers.items())
+        return Table(("layer", "symbols"), rows, " ".join(self.tokens))._repr_html_()
 
 
 class _Found(NamedTuple):
@@ -248,6 +258,7 @@ class _Found(NamedTuple):
     symbol: str
     array: np.ndarray
     recurrent: bool
+    tokens: list
 
 
 def _ends(names):

@@ -7,29 +7,19 @@ Each node's layer is called on the tape with the values that its arguments stand
 import keras
 import numpy as np
 
+from kerasllm.models import LoRA
 from kerasllm.verify.twins.registry import UnsupportedLayerError, register
 from kerasllm.verify.twins.values import is_value
 
-__all__ = [
-    "as_given",
-    "float_dtype",
-    "functional",
-    "input_arrays",
-    "input_names",
-    "output_names",
-    "random_layers",
-    "rows",
-    "run",
-]
-
 
 def functional(model):
-    """Return the graph of a Sequential or functional model.
+    """Return the graph of a Sequential or functional model; of a `LoRA`, that of its task.
 
     Raises:
         UnsupportedLayerError: the model has none: it is a subclass with a `call` of its own.
         ValueError: a Sequential that has not seen an input yet.
     """
+    model = model.task if isinstance(model, LoRA) else model
     if isinstance(model, keras.Sequential) and model._functional is None:
         raise ValueError(
             f"the Sequential model {model.name!r} is not built: call it once on your data, or start"
@@ -77,6 +67,33 @@ def run(tape, model, inputs):
     if isinstance(struct, (list, tuple)) and len(outputs) == 1:
         return outputs[0]
     return keras.tree.pack_sequence_as(struct, outputs)
+
+
+def operations(model):
+    """Return the layers and operations of a graph, those of models inside of it included."""
+    found = {}
+    for operation in functional(model).operations:
+        is_graph = hasattr(getattr(operation, "_functional", operation), "_nodes_by_depth")
+        inner = operations(operation) if is_graph else [operation]
+        found |= {id(part): part for part in inner}
+    return list(found.values())
+
+
+def upstream(model, number):
+    """Return the ids of the operations that one output of a model depends on."""
+    graph, found = functional(model), set()
+    nodes = [node for depth in graph._nodes_by_depth.values() for node in depth]
+    makers = {id(symbol): node for node in nodes for symbol in node.outputs}
+    todo = [makers[id(graph._outputs[number])]]
+    while todo:
+        node = todo.pop()
+        if id(node) not in found:
+            found.add(id(node))
+            todo += [makers[id(symbol)] for symbol in node.arguments.keras_tensors]
+            is_graph = isinstance(node.operation, keras.Model)
+            parts = operations(node.operation) if is_graph else [node.operation]
+            found |= {id(part) for part in parts}
+    return found
 
 
 def input_names(model):

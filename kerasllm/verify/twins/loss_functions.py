@@ -13,8 +13,6 @@ import numpy as np
 
 from kerasllm import reference as ref
 
-__all__ = ["LOSSES"]
-
 
 def _mean_squared_error(prediction, y, _setting):
     _, trace = ref.mean_squared_error(prediction, y.astype(prediction.dtype))
@@ -29,12 +27,14 @@ def _mean_squared_error(prediction, y, _setting):
     return nats, None, backward
 
 
-def _sparse(prediction, y, setting, from_logits=False, ignore_class=None, axis=-1):
+def _sparse(
+    prediction, y, setting, from_logits=False, ignore_class=None, axis=-1, label_smoothing=0.0
+):  # label_smoothing from Keras 3.16 on
     _check_axis(axis, prediction)
     y = y.astype("int64")
     real = None if ignore_class is None else y != ignore_class
     y = y if real is None else np.where(real, y, 0)
-    return (*_cross_entropy(prediction, y, setting, from_logits, 0.0, real),)
+    return (*_cross_entropy(prediction, y, setting, from_logits, label_smoothing, real),)
 
 
 def _categorical(prediction, y, setting, from_logits=False, label_smoothing=0.0, axis=-1):

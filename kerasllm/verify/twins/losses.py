@@ -18,8 +18,6 @@ from kerasllm.verify.twins.graph import output_names
 from kerasllm.verify.twins.loss_functions import LOSSES
 from kerasllm.verify.twins.task_losses import has_own_loss, own_loss
 
-__all__ = ["LossTerm", "in_floatx", "loss_terms"]
-
 
 class LossTerm(NamedTuple):
     """The loss of one output: its value, and the gradient of the output."""

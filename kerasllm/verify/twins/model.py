@@ -3,15 +3,13 @@
 import keras
 import numpy as np
 
-# The handlers register themselves.
-from kerasllm.verify.twins import graph
+from kerasllm.verify.twins import graph, rules  # noqa: F401 - the rules register themselves
 from kerasllm.verify.twins.losses import loss_terms
 from kerasllm.verify.twins.optimizer import TwinOptimizer
+from kerasllm.verify.twins.registry import find
 from kerasllm.verify.twins.regularizers import activity_penalties, weight_penalties
 from kerasllm.verify.twins.tape import Tape
 from kerasllm.verify.twins.values import dense
-
-__all__ = ["Twin", "twin"]
 
 
 def twin(model, dtype=None):
@@ -232,7 +230,7 @@ class Twin:
     def _forward(self, x):
         tape = Tape(self._weights, self.dtype)
         inputs = [tape.value(array) for array in graph.input_arrays(self.model, x)]
-        outputs = keras.tree.flatten(graph.run(tape, self.model, inputs))
+        outputs = keras.tree.flatten(find(self.model).compose(tape, self.model, inputs))
         return tape, outputs, inputs
 
     def _send_back(self, tape, inputs, extra):

@@ -19,8 +19,6 @@ from kerasllm.models.decoding.compiled import compiled
 from kerasllm.verify.twins.regularizers import constrained, constraint_of
 from kerasllm.verify.twins.values import Rows, dense
 
-__all__ = ["TwinOptimizer"]
-
 
 class _Held(float):
     """A learning rate as a Keras variable holds it: not to be rounded again."""
@@ -48,10 +46,7 @@ class TwinOptimizer:
         self.step_function = _step_function(optimizer)
         self.constraints = [constraint_of(v) for v in variables]
         self._schedule = _schedule(optimizer._learning_rate)
-        decay = getattr(optimizer, "_use_weight_decay", lambda _: True)
-        # On TensorFlow the optimizer asks about the backend's own variable.
-        tensorflow = keras.backend.backend() == "tensorflow"
-        self.decayed = [bool(decay(v.value if tensorflow else v)) for v in variables]
+        self.decayed = _decayed(optimizer, variables)
         self.iterations = int(_array(optimizer.iterations)) if optimizer.built else 0
         self.states = _states(optimizer, variables, self.iterations)
 
@@ -99,6 +94,17 @@ class TwinOptimizer:
         return state._replace(v=(state.v[0] + (1 - kept) / kept * (squares - total**2),))
 
 
+def _decayed(optimizer, variables):
+    """Return for each variable whether the optimizer lets it decay."""
+    excluded = getattr(optimizer, "_is_excluded_from_weight_decay", None)
+    if excluded:  # Keras 3.16, where `_use_weight_decay` answers only when training has begun
+        return [not excluded(v) for v in variables]
+    decay = getattr(optimizer, "_use_weight_decay", lambda _: True)
+    # On TensorFlow the optimizer asks about the backend's own variable.
+    tensorflow = keras.backend.backend() == "tensorflow"
+    return [bool(decay(v.value if tensorflow else v)) for v in variables]
+
+
 def _schedule(rate):
     """Return a schedule as a function of the step, computed as Keras computes it; or None.
 
@@ -129,8 +135,10 @@ def _step_function(optimizer):
 
 def _check(optimizer, kind):
     known = "SGD (with momentum, Nesterov), RMSprop, Adam and AdamW"
-    # A subclass may only add factors, as kerasllm.training's LayerwiseAdamW does.
-    if kind is None or not (type(optimizer) is kind or hasattr(optimizer, "factors")):
+    # A subclass may only add factors, as kerasllm.training's LayerwiseAdamW does, or be the one
+    # that Keras puts in its place on torch.
+    same = type(optimizer) is kind or type(optimizer).__module__.startswith("keras.src.backend.")
+    if kind is None or not (same or hasattr(optimizer, "factors")):
         raise TypeError(f"the twin knows {known}, not {type(optimizer).__name__}.")
     decay = optimizer.weight_decay and not issubclass(kind, keras.optimizers.Adam)
     for setting, on in {

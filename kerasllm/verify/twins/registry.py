@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import keras
 
-__all__ = ["Handler", "UnsupportedLayerError", "find", "operation", "register"]
-
 
 class Handler(NamedTuple):
     """How the twin computes a layer: by a pair of functions, or by calls of other layers."""

@@ -13,8 +13,6 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-__all__ = ["Activity", "activity_penalties", "constrained", "constraint_of", "weight_penalties"]
-
 _L1L2 = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
 
 

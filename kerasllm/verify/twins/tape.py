@@ -17,9 +17,7 @@ import numpy as np
 
 from kerasllm.verify.twins.registry import find, unsupported
 from kerasllm.verify.twins.regularizers import Activity
-from kerasllm.verify.twins.values import Value, gradient_or_zeros, is_value, unwrap
-
-__all__ = ["Call", "Composition", "Tape"]
+from kerasllm.verify.twins.values import Value, dense, gradient_or_zeros, is_value, unwrap
 
 
 class Call(NamedTuple):
@@ -51,6 +49,7 @@ class Tape:
     def __init__(self, weights, dtype):
         self.weights, self.dtype = weights, np.dtype(dtype)
         self.calls, self.activities, self.d_weights = [], [], {}
+        self._computed = {}  # values of weights that are computed from others
         self._scope, self._names = [], set()
 
     def value(self, array, mask=None):
@@ -99,6 +98,21 @@ class Tape:
 
         return self._keep(Call(None, None, list(values), output, trace, send_back))
 
+    def compute_weight(self, variable, forward, backward, *parts):
+        """Put `output, trace = forward(*arrays of parts)` in the place of a weight from here on.
+
+        `backward(d_output, trace)` returns the gradient of each part, which are weights too.
+        """
+        output, trace = forward(*map(self._weight, parts))
+
+        def send_back(d_output):
+            del self._computed[id(variable)]  # all calls that read it have been walked through
+            for part, d in zip(parts, backward(d_output, trace), strict=True):
+                self._add_weight_gradient(part, d)
+
+        value = self._keep(Call(None, None, [], Value(output), trace, send_back))
+        self._computed[id(variable)] = value
+
     def add(self, a, b):
         """Return a + b, of one shape: a residual connection."""
         return self.apply(lambda x, y: (x + y, None), lambda d, _: (d, d), a, b)
@@ -131,7 +145,7 @@ class Tape:
 
     def _compute(self, forward, layer, args, kwargs):
         arrays = keras.tree.map_structure(unwrap, (list(args), kwargs))
-        weights = [self.weights[id(v)] for v in getattr(layer, "weights", ())]
+        weights = [self._weight(v) for v in getattr(layer, "weights", ())]
         output, trace = forward(layer, weights, *arrays[0], **arrays[1])
         return keras.tree.map_structure(Value, output), trace
 
@@ -147,7 +161,17 @@ class Tape:
         for value, d in zip(floats, d_inputs, strict=False):
             value.add_gradient(d)
         for variable, d in zip(getattr(layer, "weights", ()), d_weights, strict=True):
-            key = id(variable)
+            self._add_weight_gradient(variable, d)
+
+    def _weight(self, variable):
+        computed = self._computed.get(id(variable))
+        return self.weights[id(variable)] if computed is None else computed.array
+
+    def _add_weight_gradient(self, variable, d):
+        key = id(variable)
+        if key in self._computed:
+            self._computed[key].add_gradient(dense(d))
+        else:
             self.d_weights[key] = d if key not in self.d_weights else self.d_weights[key] + d
 
     def _keep(self, call):

@@ -4,14 +4,20 @@ import keras
 import numpy as np
 
 from kerasllm import reference as ref
-from kerasllm.models.tagging.token_tagger import TokenTagger
+from kerasllm.models import LoRA, Task, TokenTagger
 
-__all__ = ["has_own_loss", "own_loss"]
+# These compute what the model was compiled with.
+_OF_KERAS = (keras.Model.compute_loss, Task.compute_loss)
 
 
 def has_own_loss(model):
     """Return whether a model computes its loss by a method of its own."""
-    return type(model).compute_loss is not keras.Model.compute_loss
+    method = type(model).compute_loss
+    if method is LoRA.compute_loss:
+        return model.loss is None and has_own_loss(model.task)
+    if method is TokenTagger.compute_loss:
+        return model.loss is None
+    return method not in _OF_KERAS
 
 
 def own_loss(tape, model, y, outputs, sample_weight):
@@ -20,9 +26,10 @@ def own_loss(tape, model, y, outputs, sample_weight):
     Raises:
         TypeError: a class that the twin does not know.
     """
-    for kind in type(model).__mro__:
-        if kind in _LOSSES and type(model).compute_loss is kind.compute_loss:
-            return _LOSSES[kind](tape, model, np.asarray(y), outputs[0], sample_weight)
+    owner = model.task if isinstance(model, LoRA) else model
+    for kind in type(owner).__mro__:
+        if kind in _LOSSES and type(owner).compute_loss is kind.compute_loss:
+            return _LOSSES[kind](tape, owner, np.asarray(y), outputs[0], sample_weight)
     raise TypeError(
         f"the model {type(model).__name__} computes its loss by a `compute_loss` of its own, which "
         "the twin cannot read: compare its outputs and their gradients (leave y out), or compile a "

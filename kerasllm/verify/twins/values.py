@@ -4,8 +4,6 @@ import numpy as np
 
 from kerasllm import reference as ref
 
-__all__ = ["Rows", "Value", "dense", "gradient_or_zeros", "is_value", "unwrap"]
-
 
 class Value:
     """An array on the tape, its mask, and later the gradient of the loss with respect to it."""

@@ -299,7 +299,7 @@ def test_unknown_options_and_splits(write):
     path = write("a.csv", MAIL)
     with pytest.raises(TypeError, match=r"no option 'lable'.*Did you mean 'label'"):
         load(path, lable="x")
-    with pytest.raises(ValueError, match="split must be one of"):
+    with pytest.raises(ValueError, match="split to be one of"):
         load(path, "dev")
-    with pytest.raises(ValueError, match="documents must be"):
+    with pytest.raises(ValueError, match="documents to be one of"):
         load(write("a.txt", "a\nb"), documents="lines")

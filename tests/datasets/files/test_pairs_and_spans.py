@@ -88,7 +88,7 @@ def test_an_answer_that_is_not_in_its_context_is_named(write):
     assert (facts["answers_dropped"], "questions_dropped" in facts) == (1, False)
     with pytest.raises(ValueError, match="'' to question 'q7'"):
         load(write(squad(("", 0))))
-    with pytest.raises(ValueError, match="unfound must be one of"):
+    with pytest.raises(ValueError, match="unfound to be one of"):
         load(path, unfound="skip")
 
 

@@ -20,7 +20,7 @@ from kerasllm.datasets.public import download
 from kerasllm.datasets.public.download import fetch, fetch_members
 from kerasllm.datasets.public.loading import get_files, get_public, is_here, load_public
 from kerasllm.datasets.public.readers.texts import line_texts
-from kerasllm.datasets.public.registry import DatasetInfo, File, files_at
+from kerasllm.datasets.public.registry import DatasetInfo, File
 
 CONTENT = bytes(range(256)) * 1031  # longer than several chunks
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -273,12 +273,12 @@ def toy(server, tmp_path, monkeypatch):
     monkeypatch.setenv("KERASLLM_DATA", str(tmp_path / "data"))
     train, test = b"a\nb\n" * 20 + bytes(range(65, 91)).replace(b"Z", b"\n"), b"c\nd\n"
     server.files.update({"/train.txt": train, "/test.txt": test})
-    rows = [
-        (name, len(body), hashlib.sha256(body).hexdigest())
+    files = tuple(
+        File(name, len(body), hashlib.sha256(body).hexdigest(), f"{server.url}/{name}")
         for name, body in (("train.txt", train), ("test.txt", test))
-    ]
+    )
     return DatasetInfo(
-        "toy", "Toy", "language_model", "en", "none", "", files_at(server.url + "/", *rows),
+        "toy", "Toy", "language_model", "en", "none", "", files,
         {"train": ("train.txt",), "test": ("test.txt",)}, line_texts,
     )  # fmt: skip
 

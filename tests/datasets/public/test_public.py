@@ -6,7 +6,9 @@ from collections import Counter
 import pytest
 
 from kerasllm.datasets import HashMismatchError, duplicates, get, info, load, names
-from kerasllm.datasets.public.catalogue import ENTRIES
+from kerasllm.datasets.public.catalogue import entries
+
+ENTRIES = entries()
 
 # Neither CSL's training file nor a hash of it is known here.
 WITH_FILES = [entry for entry in ENTRIES if not entry.nltk and entry.name != "csl"]

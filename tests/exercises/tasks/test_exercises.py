@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from kerasllm import exercises, reference
-from kerasllm.exercises.exercise import LEVELS, find, signature
+from kerasllm.exercises.catalogue import find, signature
+from kerasllm.exercises.exercise import LEVELS
 from kerasllm.verify.mistakes.catalogue import mistakes_of
 
 MISTAKES = [(name, mistake) for name in exercises.names() for mistake in mistakes_of(name)]

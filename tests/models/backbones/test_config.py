@@ -1,4 +1,4 @@
-"""Settings of the backbones: presets and errors."""
+"""Settings of the backbones: sizes and errors."""
 
 import dataclasses
 
@@ -16,21 +16,21 @@ CONFIGS = (RecurrentConfig, TransformerConfig)
 
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("name", ["tiny", "small", "base"])
-def test_presets_grow_and_can_be_changed(config, name):
-    settings = config.preset(name, 31)
+def test_sizes_grow_and_can_be_changed(config, name):
+    settings = config.of_size(name, 31)
     assert settings.vocabulary_size == 31
-    assert config.preset(name, 31, dropout=0.25, num_layers=9) == dataclasses.replace(
+    assert config.of_size(name, 31, dropout=0.25, num_layers=9) == dataclasses.replace(
         settings, dropout=0.25, num_layers=9
     )
-    widths = [config.preset(preset, 31).hidden_dim for preset in ("tiny", "small", "base")]
+    widths = [config.of_size(size, 31).hidden_dim for size in ("tiny", "small", "base")]
     assert widths == sorted(set(widths))
 
 
 @pytest.mark.parametrize("backbone", [RecurrentBackbone, TransformerBackbone])
 @pytest.mark.parametrize("name", ["tiny", "small"])
-def test_presets_build(backbone, name):
-    model = backbone.from_preset(name, 31, dropout=0.1)
-    assert model.settings == backbone.config_class.preset(name, 31, dropout=0.1)
+def test_sizes_build(backbone, name):
+    model = backbone.from_size(name, 31, dropout=0.1)
+    assert model.settings == backbone.config_class.of_size(name, 31, dropout=0.1)
     assert model.output_shape == (None, None, model.settings.hidden_dim)
     assert model.hidden_dim == model.settings.hidden_dim
     assert model.causal
@@ -84,15 +84,15 @@ def test_an_unknown_name_is_answered_with_the_nearest(config, wrong, nearest):
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_an_unknown_preset_is_answered_with_the_nearest(config):
-    with pytest.raises(ValueError, match=r"expected a preset among .*Did you mean 'small'\?"):
-        config.preset("smal", 31)
+def test_an_unknown_size_is_answered_with_the_nearest(config):
+    with pytest.raises(ValueError, match=r"expected a size among .*Did you mean 'small'\?"):
+        config.of_size("smal", 31)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_an_unknown_setting_is_answered_with_the_nearest(config):
     with pytest.raises(ValueError, match=r"received 'num_layer'\. Did you mean 'num_layers'\?"):
-        config.preset("tiny", 31, num_layer=3)
+        config.of_size("tiny", 31, num_layer=3)
 
 
 def test_heads_share_the_features_evenly():

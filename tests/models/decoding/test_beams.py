@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from kerasllm import reference as ref
-from kerasllm.models import beam_search_ids, generate_ids
+from kerasllm.models import (
+    TransformerSeq2Seq,
+    TransformerSeq2SeqConfig,
+    beam_search_ids,
+    generate_ids,
+)
 from kerasllm.models.decoding import beams
-from kerasllm.models.seq2seq.config import TransformerSeq2SeqConfig
-from kerasllm.models.seq2seq.transformer import TransformerSeq2Seq
 from kerasllm.text import BOS, EOS
 
 pytestmark = pytest.mark.backends

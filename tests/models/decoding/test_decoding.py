@@ -5,11 +5,18 @@ import numpy as np
 import pytest
 
 from kerasllm import reference as ref
-from kerasllm.models import CausalLM, Sampling, decode_ids, generate_ids, stream_ids
+from kerasllm.models import (
+    CausalLM,
+    RecurrentSeq2Seq,
+    RecurrentSeq2SeqConfig,
+    Sampling,
+    TransformerSeq2Seq,
+    TransformerSeq2SeqConfig,
+    decode_ids,
+    generate_ids,
+    stream_ids,
+)
 from kerasllm.models.decoding.steps import TextSteps
-from kerasllm.models.seq2seq.config import RecurrentSeq2SeqConfig, TransformerSeq2SeqConfig
-from kerasllm.models.seq2seq.recurrent import RecurrentSeq2Seq
-from kerasllm.models.seq2seq.transformer import TransformerSeq2Seq
 from kerasllm.text import BOS, EOS, MASK, PAD
 
 pytestmark = pytest.mark.backends

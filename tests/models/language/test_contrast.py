@@ -37,7 +37,7 @@ def test_scale_of_the_features_changes_nothing(rng):
 
 @pytest.mark.parametrize("layer", [0, -1])
 def test_both_outputs_share_one_backbone(rng, layer):
-    backbone = RecurrentBackbone.from_preset("tiny", 31)
+    backbone = RecurrentBackbone.from_size("tiny", 31)
     model = ContrastiveLM(backbone, pooling="mean", layer=layer)
     ids = rng.integers(6, 31, (3, 5)).astype("int32")
     spans = rng.integers(6, 31, (4, 7)).astype("int32")
@@ -51,7 +51,7 @@ def test_both_outputs_share_one_backbone(rng, layer):
 
 
 def test_saved_and_loaded(tmp_path, rng):
-    model = ContrastiveLM(RecurrentBackbone.from_preset("tiny", 31))
+    model = ContrastiveLM(RecurrentBackbone.from_size("tiny", 31))
     x = {
         "ids": rng.integers(6, 31, (3, 5)).astype("int32"),
         "spans": rng.integers(6, 31, (4, 7)).astype("int32"),

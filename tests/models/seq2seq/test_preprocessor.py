@@ -6,15 +6,14 @@ import pytest
 from kerasllm.datasets.examples import Dataset, Labelled, Pair
 from kerasllm.models.seq2seq.preprocessor import (
     PairBatches,
+    Seq2SeqPreprocessor,
     check_pairs,
-    pair_ids,
-    read_pairs,
     shifted,
-    source_ids,
     train_tokenizers,
 )
 from kerasllm.text import BOS, EOS
-from kerasllm.training.settings.seq2seq import resolve_seq2seq
+from kerasllm.training.settings.base import resolve
+from kerasllm.training.settings.seq2seq import Seq2SeqSettings
 
 
 def pairs(rows, split="train"):
@@ -27,7 +26,11 @@ COLOURS = pairs(
 
 
 def settings(**overrides):
-    return resolve_seq2seq(tokenizer="word", min_frequency=1, **overrides)
+    return resolve(Seq2SeqSettings, tokenizer="word", min_frequency=1, **overrides)
+
+
+def reader_of(tokenizers, **options):
+    return Seq2SeqPreprocessor(*tokenizers, **options)
 
 
 def test_an_empty_side_is_named_with_its_row():
@@ -41,7 +44,7 @@ def test_an_empty_side_is_named_with_its_row():
 def test_other_data_is_refused():
     labelled = Dataset([Labelled("a", "b")], name="own", split="train", task="classification")
     with pytest.raises(ValueError, match="expected pairs of source and target"):
-        read_pairs((labelled, labelled))
+        Seq2SeqSettings.read((labelled, labelled))
 
 
 def test_one_vocabulary_or_two():
@@ -54,7 +57,7 @@ def test_one_vocabulary_or_two():
 
 def test_ids_end_with_eos_and_targets_begin_with_bos():
     tokenizers = train_tokenizers(COLOURS, settings(shared=False))
-    source, target = pair_ids(COLOURS, tokenizers, settings(shared=False))
+    source, target = reader_of(tokenizers).ids(COLOURS)
     assert tokenizers[0].decode(source[2]) == "rot rot blau rot"
     assert all(ids[-1] == EOS for ids in [*source, *target])
     assert all(ids[0] == BOS for ids in target)
@@ -66,17 +69,19 @@ def test_too_long_is_named_or_cut():
     with pytest.raises(
         ValueError, match=r"row 2 of own/train has a source of 5 tokens, .* reads 4"
     ):
-        pair_ids(COLOURS, tokenizers, settings(length=4))
-    source, target = pair_ids(COLOURS, tokenizers, settings(length=4, truncate=True))
+        reader_of(tokenizers, length=4).ids(COLOURS)
+    reader = reader_of(tokenizers, length=4, truncate=True)
+    source, target = reader.ids(COLOURS)
     assert len(source[2]) == 4 and source[2][-1] == EOS  # the end is marked still
     assert len(target[2]) == 5  # <bos> is given, four tokens are to be said
-    assert source_ids(["rot rot blau rot"], tokenizers[0], 4) == ([source[2]], 1)
+    assert reader.source_ids(["rot rot blau rot"]) == [source[2]]
+    assert reader.warning("rot rot blau rot") == "only the first 4 of 5 tokens were read"
 
 
 def test_sources_that_the_tokenizer_does_not_know_are_refused():
     tokenizers = train_tokenizers(COLOURS, settings())
     with pytest.raises(ValueError, match="every token of the sources of own is unknown"):
-        pair_ids(pairs([("zebra", "red")]), tokenizers, settings())
+        reader_of(tokenizers).ids(pairs([("zebra", "red")]))
 
 
 def test_the_decoder_is_given_the_target_one_token_late():
@@ -113,12 +118,12 @@ def test_batches_hold_each_pair_once_and_like_lengths_together(rng):
     [
         ({"architecture": "lstm"}, "expected architecture to be one of"),
         ({"metric": "blue"}, "Did you mean 'bleu'"),
-        ({"beam": 0}, "beam must be at least 1"),
-        ({"decode_every": 0}, "decode_every must be at least 1"),
+        ({"beam": 0}, "beam must be 1 or more"),
+        ({"decode_every": 0}, "decode_every must be 1 or more"),
         ({"label_smoothing": 1.0}, r"label_smoothing must lie in \[0, 1\)"),
         ({"copy": True, "shared": False}, "needs one vocabulary for both"),
     ],
 )
 def test_settings_that_make_no_sense(wrong, message):
     with pytest.raises(ValueError, match=message):
-        resolve_seq2seq(**wrong)
+        resolve(Seq2SeqSettings, **wrong).check(None)

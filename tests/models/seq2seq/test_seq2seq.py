@@ -156,14 +156,14 @@ def test_decoding_loops_take_both_kinds(name, uncompiled):
 
 
 @pytest.mark.parametrize("config", [RecurrentSeq2SeqConfig, TransformerSeq2SeqConfig])
-def test_presets_and_errors(config):
-    assert config.preset("small", 31, copy=True).vocabulary_size == 31
-    widths = [config.preset(preset, 31).hidden_dim for preset in ("tiny", "small", "base")]
+def test_sizes_and_errors(config):
+    assert config.of_size("small", 31, copy=True).vocabulary_size == 31
+    widths = [config.of_size(size, 31).hidden_dim for size in ("tiny", "small", "base")]
     assert widths == sorted(set(widths))
-    with pytest.raises(ValueError, match=r"expected a preset among .*Did you mean 'small'\?"):
-        config.preset("smal", 31)
+    with pytest.raises(ValueError, match=r"expected a size among .*Did you mean 'small'\?"):
+        config.of_size("smal", 31)
     with pytest.raises(ValueError, match=r"received 'num_layer'\. Did you mean 'num_layers'\?"):
-        config.preset("tiny", 31, num_layer=2)
+        config.of_size("tiny", 31, num_layer=2)
     with pytest.raises(ValueError, match="needs one vocabulary for both"):
         config(31, target_vocabulary_size=29, copy=True)
     with pytest.raises(ValueError, match="target_vocabulary_size must be a positive integer"):

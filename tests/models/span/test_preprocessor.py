@@ -1,28 +1,24 @@
 """Windows of long contexts, and the way from characters to tokens and back."""
 
-import dataclasses
 import json
 
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from kerasllm.datasets.examples import Dataset, Span
-from kerasllm.models import SpanExtractor, TransformerBackbone
-from kerasllm.models.span.preprocessor import SpanReader, window_batches, window_targets
+from kerasllm.models import SpanExtractor, SpanPreprocessor, TransformerBackbone
+from kerasllm.models.span.preprocessor import window_targets
+from kerasllm.models.span.scoring import answer_pairs
 from kerasllm.text import train_tokenizer
 from kerasllm.text.tokenizers.imported import import_tokenizer
-from kerasllm.training.settings.base import resolve
-from kerasllm.training.settings.span import SpanSettings
-from kerasllm.training.span_answers import answer_pairs
 
 BERT = {"pad": "[PAD]", "unk": "[UNK]", "bos": "[CLS]", "eos": "[SEP]", "sep": "[SEP]",
         "mask": "[MASK]"}  # fmt: skip
 CHINESE = "小明👩‍🚀在北京大学读书，2019年毕业了。"
 
 
-def reader_of(tokenizer, **settings):
-    settings = resolve(SpanSettings, **{"length": 32, "max_answer": 4, **settings})
-    return SpanReader(tokenizer, dataclasses.asdict(settings))
+def reader_of(tokenizer, **options):
+    return SpanPreprocessor(tokenizer, **{"length": 32, "max_answer": 4, **options})
 
 
 CONTEXTS = (
@@ -97,7 +93,7 @@ def test_targets_are_the_answer_or_position_0(kind):
         assert (start, end) == (0, 0) or whole
         assert not whole or window.ids[start : end + 1] == ids[first : last + 1]
     assert seen == set(range(len(ids))) and targets.any() and not targets.any(axis=1).all()
-    batches = window_batches(windows, targets, resolve(SpanSettings, empty_windows=0.0))
+    batches = reader.batches(data, empty_windows=0.0)
     assert len(batches.sequences) == targets.any(axis=1).sum()
     inputs, positions = batches.batch(0)
     for row, (a, b), (start, end) in zip(inputs["ids"], inputs["context"], positions, strict=True):
@@ -110,7 +106,7 @@ def test_windows_together_are_one_long_window(rng):
     words = [f"w{i}" for i in range(40)]
     tokenizer = train_tokenizer([" ".join(words)], kind="word", min_frequency=1)
     options = {"hidden_dim": 6, "num_heads": 2, "positions": None, "causal": False}
-    backbone = TransformerBackbone.from_preset("tiny", tokenizer.vocabulary_size, **options)
+    backbone = TransformerBackbone.from_size("tiny", tokenizer.vocabulary_size, **options)
     model = SpanExtractor(backbone)
     for weight in model.weights:
         scale = 0 if "attention" in weight.path else 1
@@ -120,8 +116,10 @@ def test_windows_together_are_one_long_window(rng):
              for _ in range(6)]  # fmt: skip
     long, short = reader_of(tokenizer, length=64), reader_of(tokenizer, length=17, stride=5)
     assert len(long.windows(0, *pairs[0])) == 1 and len(short.windows(0, *pairs[0])) > 5
-    expected = answer_pairs(model, long, pairs)
-    for one, other, (_, context) in zip(expected, answer_pairs(model, short, pairs), pairs,
+    model.preprocessor = long
+    expected = answer_pairs(model, pairs)
+    model.preprocessor = short
+    for one, other, (_, context) in zip(expected, answer_pairs(model, pairs), pairs,
                                         strict=True):  # fmt: skip
         assert other.score == pytest.approx(one.score, abs=1e-5)
         assert (other.start, other.end) == (one.start, one.end)

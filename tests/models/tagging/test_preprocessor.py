@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kerasllm.models.tagging.preprocessor import (
-    SentenceReader,
     TaggedBatches,
+    TaggingPreprocessor,
     collate,
     normal_form,
     typed_words,
@@ -13,18 +13,23 @@ from kerasllm.models.tagging.preprocessor import (
 )
 from kerasllm.text import UNK, train_tokenizer
 
-SETTINGS = {"length": 32, "word_length": 6, "lowercase": True, "digits": True}
+LOOKUP = {"lowercase": True, "digits": True}
+OPTIONS = {"length": 32, "word_length": 6, "digits": True}
 SENTENCES = [["Anna", "saw", "Rome", "in", "1984"], ["In", "2011", "anna", "ran"], ["<pad>"]]
+
+
+def reader_of(tokenizer, **options):
+    return TaggingPreprocessor(tokenizer, ["O"], **OPTIONS | options)
 
 
 @pytest.fixture
 def reader():
-    tokenizer, _ = word_tokenizer(SENTENCES, SETTINGS)
-    return SentenceReader(tokenizer, SETTINGS, characters="Aains-m")
+    tokenizer, _ = word_tokenizer(SENTENCES, **LOOKUP)
+    return reader_of(tokenizer, characters="Aains-m")
 
 
 def test_words_are_looked_up_by_their_normal_form():
-    tokenizer, counts = word_tokenizer(SENTENCES, SETTINGS)
+    tokenizer, counts = word_tokenizer(SENTENCES, **LOOKUP)
     assert tokenizer.vocabulary[6:] == ("0000", "anna", "in", "ran", "rome", "saw")
     assert counts.tolist() == [0] * 6 + [2, 2, 2, 1, 1, 1]
     assert normal_form("McX-7", False, True) == "McX-0"
@@ -46,7 +51,7 @@ def test_letters(reader):
 def test_positions_are_those_of_first_pieces(kind):
     words = ["unbelievable", "2,000", "don't", "我们", "Rome"]
     tokenizer = train_tokenizer([" ".join(words), "un be live able"] * 2, kind, 300)
-    reader = SentenceReader(tokenizer, SETTINGS | {"length": 64})
+    reader = reader_of(tokenizer, length=64)
     (row,) = reader.rows([words])
     ends = [*row.positions[1:], len(row.ids) - 1]  # before the id that ends the text
     texts = [tokenizer.decode(row.ids[a:b]) for a, b in zip(row.positions, ends, strict=True)]
@@ -57,7 +62,7 @@ def test_positions_are_those_of_first_pieces(kind):
 
 def test_a_word_without_pieces_is_unknown():
     tokenizer = train_tokenizer(["a few words"] * 2, "wordpiece", 60)
-    (row,) = SentenceReader(tokenizer, SETTINGS).rows([["few", "\x00", "words"]])
+    (row,) = reader_of(tokenizer).rows([["few", "\x00", "words"]])
     assert row.ids[row.positions[1]] == UNK and len(row.positions) == 3
 
 
@@ -71,16 +76,16 @@ def test_special_ids_in_front_move_the_positions(reader):
         def encode(self, text):
             return [ord(letter) for letter in text]
 
-    (row,) = SentenceReader(Framed(), SETTINGS).rows([["ab", "c"]])
+    (row,) = reader_of(Framed()).rows([["ab", "c"]])
     assert row.ids == [101, 97, 98, 99, 102] and row.positions == [1, 3]
-    rows = SentenceReader(Framed(), SETTINGS | {"length": 6}).rows([["ab", "cd", "abcdefg", "e"]])
+    rows = reader_of(Framed(), length=6).rows([["ab", "cd", "abcdefg", "e"]])
     assert [row.first for row in rows] == [0, 2, 3]
     assert all(len(row.ids) <= 6 for row in rows)
 
 
 def test_a_long_sentence_is_read_in_parts(reader):
     words = [f"w{i}" for i in range(70)]
-    rows = SentenceReader(reader.tokenizer, SETTINGS | {"length": 32}).rows([["a"], words])
+    rows = reader_of(reader.tokenizer, length=32).rows([["a"], words])
     assert [(row.sentence, row.first, len(row.positions)) for row in rows] == [
         (0, 0, 1), (1, 0, 31), (1, 31, 31), (1, 62, 8),
     ]  # fmt: skip

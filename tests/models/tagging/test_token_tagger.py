@@ -110,9 +110,9 @@ def test_without_spelling_and_bilstm_only_ids_and_positions_are_read(make_backbo
 
 
 def test_presets_of_the_embeddings():
-    assert EmbeddingBackbone.from_preset("tiny", 31).hidden_dim == 64
+    assert EmbeddingBackbone.from_size("tiny", 31).hidden_dim == 64
     assert (
-        EmbeddingBackbone.from_preset("tiny", 31, hidden_dim=5).layer_groups()[0][0].hidden_dim == 5
+        EmbeddingBackbone.from_size("tiny", 31, hidden_dim=5).layer_groups()[0][0].hidden_dim == 5
     )
 
 

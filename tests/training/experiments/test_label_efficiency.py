@@ -1,3 +1,5 @@
+"""The pay-off meter: the same drawn rows for every method, resumed without loss."""
+
 import json
 
 import numpy as np
@@ -47,18 +49,18 @@ def test_summary_is_mean_and_spread_over_the_seeds():
 def measured(pretrained, tmp_path_factory):
     """Return the result of a tiny meter, its folder, and the rows that each method was given."""
     folder, given = tmp_path_factory.mktemp("payoff"), {"network": [], "linear": []}
-    train_classifier = payoffs.train_classifier
+    trained_task = payoffs.trained_task
 
-    def network(pretrained, tokenizer, train, *rest):
-        given["network"].append((rest[1].method, sorted(train.texts)))
-        return train_classifier(pretrained, tokenizer, train, *rest)
+    def network(settings, examples, run):
+        given["network"].append((settings.method, sorted(examples.train.texts)))
+        return trained_task(settings, examples, run)
 
     def regression(train, test):
         given["linear"].append(sorted(train.texts))
         return linear(train, test)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(payoffs, "train_classifier", network)
+        patch.setattr(payoffs, "trained_task", network)
         patch.setattr(payoffs.baselines, "linear", regression)
         options = {"label_counts": (12, 30), "methods": ("scratch", "frozen"), "seeds": 1}
         result = payoff(pretrained, "topic_en", folder, quiet=True, epochs=1, **options)
@@ -115,16 +117,16 @@ class Cut(Exception):
 def cut(pretrained, tmp_path):
     """Return the folder of a meter that was cut off in its third network, and its options."""
     options = {"label_counts": (12, 30), "methods": ("scratch", "frozen"), "seeds": 1, "epochs": 1}
-    train_classifier, calls = payoffs.train_classifier, []
+    trained_task, calls = payoffs.trained_task, []
 
     def until_cut(*args):
         calls.append(args)
         if len(calls) == 3:
             raise Cut
-        return train_classifier(*args)
+        return trained_task(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(payoffs, "train_classifier", until_cut)
+        patch.setattr(payoffs, "trained_task", until_cut)
         with pytest.raises(Cut):
             payoff(pretrained, "topic_en", tmp_path, quiet=True, **options)
     return tmp_path, options
@@ -135,13 +137,13 @@ def test_a_meter_that_was_cut_off_loses_nothing(pretrained, cut, measured, monke
     kept = json.loads((folder / "payoff.json").read_text())["rows"]
     assert len(kept) == 8  # 5 cells of 12 labels, the three baselines of 30
 
-    networks, train_classifier = [], payoffs.train_classifier
+    networks, trained_task = [], payoffs.trained_task
 
     def count(*args):
         networks.append(args)
-        return train_classifier(*args)
+        return trained_task(*args)
 
-    monkeypatch.setattr(payoffs, "train_classifier", count)
+    monkeypatch.setattr(payoffs, "trained_task", count)
     result = payoff(pretrained, "topic_en", folder, resume=True, quiet=True, **options)
     assert len(networks) == 2  # scratch and frozen with 30 labels
     assert result == measured[0] == json.loads((folder / "payoff.json").read_text())

@@ -68,6 +68,7 @@ def test_a_classifier():
 
 
 @pytest.mark.backends
+@pytest.mark.filterwarnings("ignore:.*destroy the mask:UserWarning")  # Keras from 3.16 on
 def test_keras_layers_with_masks():
     ids = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(V, 4, mask_zero=True)(ids)

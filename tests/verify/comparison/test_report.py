@@ -104,3 +104,17 @@ def test_a_prompt_shows_a_short_report_whole_and_of_a_long_one_what_fails():
     assert "100 of 100 rows pass" in long and len(long.splitlines()) == 3
     failing = repr(Report([good] * 100 + [bad], "Many"))
     assert "bad" in failing and "FAIL" in failing and "good  " not in failing
+
+
+def test_warnings_stand_below_the_table_and_change_no_verdict():
+    good = compare_arrays("good", "output", [1.0], [1.0], bar=0)
+    report = Report([good], "One", warnings=["lstm <1> loses [bold] the mask"])
+    assert report.ok and not Report([good]).warnings
+    said = "Warning: lstm <1> loses [bold] the mask"
+    assert str(report).splitlines()[-1] == said
+    assert said in repr(Report([good] * 100, "Many", report.warnings))
+    assert "Warning: lstm &lt;1&gt; loses [bold] the mask</p>" in report._repr_html_()
+    assert json.loads(report.to_json())["warnings"] == list(report.warnings)
+    stream = io.StringIO()
+    report.print(Console(file=stream, width=200))
+    assert said in stream.getvalue()

@@ -1,4 +1,8 @@
-"""The mask laboratory finds what padding, order and the future do to a model."""
+"""The mask laboratory finds what padding, order and the future do to a model.
+
+- Keras' recurrent layers pass masks on here, whichever Keras is installed: those that lose them are
+  in test_next_keras.py.
+"""
 
 import keras
 import numpy as np
@@ -17,6 +21,13 @@ from kerasllm.models import (
 L = keras.layers
 
 
+@pytest.fixture(autouse=True)
+def masks_are_kept():
+    """Make Keras' recurrent layers as they were up to 3.15."""
+    with verify.recurrent_masks(kept=True):
+        yield
+
+
 def failed(report):
     return {row.quantity for row in report.failures}
 
@@ -29,7 +40,7 @@ def tokens(*stack, mask_zero=True, length=None):
 @pytest.mark.backends
 @pytest.mark.parametrize("backbone", [RecurrentBackbone, TransformerBackbone])
 def test_our_models_pass(backbone):
-    preset = backbone.from_preset("tiny", vocabulary_size=13)
+    preset = backbone.from_size("tiny", vocabulary_size=13)
     model = CausalLM(preset)
     report = verify.check_masks(model)
     assert report.ok and len(report.rows) == 6, str(report)
@@ -41,7 +52,7 @@ def test_our_models_pass(backbone):
 def test_left_padding_is_told():
     left = {}
     for name, backbone in (("rnn", RecurrentBackbone), ("gpt", TransformerBackbone)):
-        report = verify.check_masks(CausalLM(backbone.from_preset("tiny", vocabulary_size=13)))
+        report = verify.check_masks(CausalLM(backbone.from_size("tiny", vocabulary_size=13)))
         left[name] = next(row.note for row in report.rows if row.quantity == "left padding")
     assert left["rnn"] == "as right padding" and "pad on the right" in left["gpt"]
 
@@ -114,7 +125,7 @@ def test_several_inputs_may_be_given(rng):
 
 
 def test_positions_and_vectors_are_held():
-    preset = TransformerBackbone.from_preset("tiny", vocabulary_size=13, causal=False)
+    preset = TransformerBackbone.from_size("tiny", vocabulary_size=13, causal=False)
     report = verify.check_masks(MaskedLM(preset))
     assert report.ok and {row.name for row in report.rows} == {"ids → embedding"}, str(report)
     ids, vector = keras.Input((None,), dtype="int32", name="ids"), keras.Input((4,), name="vector")
@@ -125,7 +136,7 @@ def test_positions_and_vectors_are_held():
 
 
 def test_two_texts_of_different_numbers():
-    backbone = RecurrentBackbone.from_preset("tiny", vocabulary_size=13)
+    backbone = RecurrentBackbone.from_size("tiny", vocabulary_size=13)
     report = verify.check_masks(ContrastiveLM(backbone))
     assert report.ok, str(report)
     assert {row.name for row in report.rows} == {"ids → logits", "spans → pooled"}
@@ -144,6 +155,31 @@ def test_bad_input():
         verify.check_masks(tokens(L.LSTM(5)), np.ones((1, 3), int))
 
 
+def test_a_mask_that_is_lost_has_a_row_where_a_later_layer_asks_for_it():
+    ids = keras.Input((None,), dtype="int32")
+    x = L.Embedding(11, 3, mask_zero=True, name="words")(ids) + 1.0  # no layer: the mask is gone
+    report = verify.check_masks(keras.Model(ids, {"a": L.GRU(2, name="reader")(x), "b": x}))
+    notes = {row.name: row.note for row in report.failures if row.quantity.startswith("mask: add")}
+    assert notes == {
+        "a": "loses it; reader reads padding as text",
+        "b": "loses it; a loss of Keras counts padded steps",
+    }
+    (warning,) = report.warnings
+    assert "(operation Add) loses the mask that words gives: reader reads padding" in warning
+    assert f"Warning: {warning}" in str(report)
+
+
+@pytest.mark.filterwarnings("ignore:.*destroy the mask:UserWarning")
+def test_a_mask_that_is_ignored_is_told_where_padding_does_harm():
+    model = tokens(L.GlobalMaxPooling1D(name="largest"))
+    model.set_weights([np.repeat(np.arange(11.0, 0, -1)[:, None], 3, axis=1)])  # padding: 11
+    report = verify.check_masks(model)
+    assert failed(report) == {"padding"}
+    assert "largest (GlobalMaxPooling1D) ignores the mask" in report.warnings[0]
+    first = tokens(L.Lambda(lambda x: x[:, 0], output_shape=(3,)))  # a step that is always real
+    assert verify.check_masks(first).ok and not verify.check_masks(first).warnings
+
+
 def test_the_table_of_layers():
     table = verify.mask_table()
     rows = {row.layer: (row.uses, row.keeps) for row in table}
@@ -156,5 +192,10 @@ def test_the_table_of_layers():
     assert rows["Conv1D"] == (False, False)
     assert rows["kerasllm TransformerEncoder"] == (True, True)
     assert rows["kerasllm MaskedPooling"] == (True, False)
+    with verify.recurrent_masks(kept=False):
+        later = {row.layer: (row.uses, row.keeps) for row in verify.mask_table()}
+    assert later["LSTM, return_sequences"] == later["Bidirectional"] == (True, False)
+    assert later["TimeDistributed"] == (False, False)
+    assert later["kerasllm StackedRNN"] == later["kerasllm BiLSTM"] == (True, True)
     lost = next(row for row in table if row.layer == "Flatten")
     assert "lost" in lost.note and "Flatten" in str(table) and "<table>" in table._repr_html_()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from kerasllm import reference
-from kerasllm.verify.mistakes.catalogue import MISTAKES, find_mistake, mistakes_of, planted
+from kerasllm.verify.mistakes.catalogue import MISTAKES, find_mistake, mistakes_of
 from kerasllm.verify.mistakes.caught import first_red_row
-from kerasllm.verify.mistakes.mistake import mistake
+from kerasllm.verify.mistakes.mistake import mistake, planted
 from kerasllm.verify.proofs import training as trajectories
 
 TESTS = Path(__file__).parents[2] / "reference"

@@ -6,7 +6,7 @@ import pytest
 
 from kerasllm import reference as ref
 from kerasllm import verify
-from kerasllm.verify.traces.gradient_flow import Flow, state_gradients
+from kerasllm.verify.traces.gradient_flow import Flow
 
 B, T, D, H = 2, 5, 3, 7
 CELLS = {"simple_rnn": (ref.simple_rnn, 1), "lstm": (ref.lstm, 4), "gru": (ref.gru, 3)}
@@ -26,7 +26,7 @@ def test_state_gradients_are_slopes(cell, mask, every, rng):
     weights, mask = (kernel, recurrent, rng.standard_normal(bias)), MASKS[mask]
     output, trace = function(x, *weights, mask=mask, return_sequences=every)
     d_output = rng.standard_normal(output.shape)
-    found = state_gradients(trace, d_output)
+    found = getattr(ref, f"{cell}_backward")(d_output, trace)
     names = "hc" if cell == "lstm" else "h"
     for t in (0, 2):
         rest = {"mask": None if mask is None else mask[:, t + 1 :], "return_sequences": True}
@@ -47,7 +47,7 @@ def test_state_gradients_are_slopes(cell, mask, every, rng):
         step = 1e-6
         slope = (loss(state[0] + step * moved, *state[1:]) -
                  loss(state[0] - step * moved, *state[1:])) / (2 * step)  # fmt: skip
-        assert np.sum((found["h"][:, t] - direct) * moved) == pytest.approx(slope, abs=1e-7)
+        assert np.sum((found.d_h[:, t] - direct) * moved) == pytest.approx(slope, abs=1e-7)
 
 
 def _shown(mask):
@@ -59,7 +59,7 @@ def test_gradient_of_the_cell_contains_the_way_through_its_own_h(rng):
     x, kernel, recurrent = (rng.standard_normal(s) for s in ((B, T, D), (D, 4 * H), (H, 4 * H)))
     output, trace = ref.lstm(x, kernel, recurrent)
     d_output = rng.standard_normal(output.shape)
-    found, t, step, moved = state_gradients(trace, d_output)["c"], 1, 1e-6, rng.random((B, H))
+    found, t, step, moved = ref.lstm_backward(d_output, trace).d_c, 1, 1e-6, rng.random((B, H))
 
     def loss(c):
         state = (trace.o[:, t] * np.tanh(c), c)
@@ -75,10 +75,10 @@ def test_without_recurrent_weights_the_cell_forgets_as_its_gate_says():
     kernel, recurrent, bias = np.zeros((D, 4 * H)), np.zeros((H, 4 * H)), np.zeros(4 * H)
     bias[H : 2 * H] = np.log(0.9 / 0.1)  # σ(ln 9) = 0.9
     output, trace = ref.lstm(np.ones((1, 29, D)), kernel, recurrent, bias)
-    d = state_gradients(trace, np.ones_like(output))
-    sizes = np.linalg.norm(d["c"][0], axis=-1)
+    grads = ref.lstm_backward(np.ones_like(output), trace)
+    sizes = np.linalg.norm(grads.d_c[0], axis=-1)
     assert np.allclose(sizes[:-1] / sizes[1:], 0.9)
-    flow = Flow(np.linalg.norm(d["h"][0], axis=-1), sizes, trace.f[0])
+    flow = Flow(np.linalg.norm(grads.d_h[0], axis=-1), sizes, trace.f[0])
     assert np.allclose(flow.implied, -1 / np.log(0.9))  # 9.49 steps
     assert flow.measured == 10  # the first whole step below 1/e
 

@@ -16,6 +16,7 @@ from kerasllm.verify.traces.trace import readable
 pytestmark = [
     pytest.mark.backends,
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*destroy the mask:UserWarning"),  # Keras from 3.16 on
 ]
 LSTM, GRU, RNN = keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN
 IDS = [3, 8, 1, 9, 4]
@@ -170,7 +171,7 @@ def test_masked_model_predicts_each_token_from_the_others(make_run):
 
 def test_classes_have_their_names_and_a_long_text_is_cut(make_run):
     seen = verify.trace(make_run("classifier").path, "the cat sat on the mat")
-    assert len(seen.tokens) == 13 and "first 13 of 23" in seen.note
+    assert len(seen.tokens) == 13 and "first 13 of 22" in seen.note
     rows = seen.predictions().rows
     assert sum(float(row[2]) for row in rows) == pytest.approx(1, abs=1e-3)
     assert {row[1] for row in rows} == set(make_run("classifier").config["labels"])

@@ -7,7 +7,11 @@ import pytest
 from kerasllm import verify
 from kerasllm.verify.comparison.report import compare_arrays
 
-pytestmark = pytest.mark.usefixtures("float64")
+pytestmark = [
+    pytest.mark.usefixtures("float64"),
+    # From 3.16 on Keras warns that its recurrent layers lose the mask: the twin has to agree.
+    pytest.mark.filterwarnings("ignore:.*destroy the mask:UserWarning"),
+]
 L, reg, con = keras.layers, keras.regularizers, keras.constraints
 IDS = np.array([[3, 1, 4, 0, 0], [5, 9, 2, 6, 5], [2, 7, 0, 0, 0]])
 V, D, B = 11, 3, 3

@@ -1,4 +1,4 @@
-"""Cases of the equations without time: activations, dense, embedding, dropout, normalisation."""
+"""Cases of the equations without time: activations, dense, embedding, letters, normalisation."""
 
 import math
 from functools import partial
@@ -6,6 +6,7 @@ from functools import partial
 import keras
 import numpy as np
 
+from kerasllm import layers
 from kerasllm import reference as ref
 from kerasllm.verify.comparison.backend import call_layer
 from kerasllm.verify.proofs.checks import Case, random_arguments
@@ -14,6 +15,9 @@ EXEMPT = {}
 ops = keras.ops
 GELU = "in float64 from ops.erf and ops.tanh: TensorFlow's gelu has float32 constants in it"
 IDS = np.array([[1, 4, 1, 0, 6], [6, 1, 2, 2, 1]])  # repeated ids, and rows that nobody uses
+WORDS = np.array(
+    [[[3, 1, 4, 1], [2, 6, 0, 0], [0, 0, 0, 0]], [[5, 0, 0, 0], [6, 6, 6, 0], [1, 2, 3, 4]]]
+)
 KEEP = np.random.default_rng(5).random((2, 5, 3)) < 0.7
 
 
@@ -60,6 +64,25 @@ def _norm(name, label, build, weights, **options):
     )
 
 
+def _characters(kernel_size):
+    label = f"characters, kernel of {kernel_size}"
+    shapes = {"table": (7, 3), "kernel": (kernel_size, 3, 5), "bias": (5,)}
+
+    def keras_layer(table, **weights):
+        dtype = keras.backend.standardize_dtype(table.dtype)
+        layer = layers.CharacterCNN(7, 5, kernel_size, embedding_dim=3, dtype=dtype)
+        return call_layer(layer, [table, *weights.values()], ops.convert_to_tensor(WORDS))
+
+    return Case(
+        name=label,
+        covers=("character_cnn",),
+        arguments=random_arguments(label, **shapes),
+        forward=partial(ref.character_cnn, WORDS),
+        backward=ref.character_cnn_backward,
+        keras=keras_layer,
+    )
+
+
 LayerNormalization = keras.layers.LayerNormalization
 
 CASES = (
@@ -95,6 +118,15 @@ CASES = (
         forward=partial(ref.embedding, IDS),
         backward=ref.embedding_backward,
         keras=lambda table: ops.take(table, IDS, axis=0),
+    ),
+    *map(_characters, (1, 2, 3)),
+    Case(
+        name="low-rank adaptation",
+        covers=("lora",),
+        arguments=random_arguments("low-rank adaptation", w=(5, 7), a=(5, 3), b=(3, 7)),
+        forward=partial(ref.lora, alpha=11),
+        backward=ref.lora_backward,
+        keras=lambda w, a, b: w + 11 / 3 * ops.matmul(a, b),
     ),
     Case(
         name="dropout",

@@ -14,7 +14,7 @@ from kerasllm import layers, reference
 from kerasllm.layers.crf import CRF
 from kerasllm.verify.comparison.backend import call_layer
 from kerasllm.verify.proofs.cases.attention import dtype_of
-from kerasllm.verify.proofs.cases.sequence import MASKS, TAGS
+from kerasllm.verify.proofs.cases.sequence import MASKS, TAGS, crf_case
 from kerasllm.verify.proofs.checks import Case, random_arguments
 
 B, T, S, D, M, H, N, K = 2, 5, 7, 6, 3, 11, 2, 3
@@ -74,21 +74,8 @@ def _scored_layer(score, mask, query, memory, **weights):
 
 def _crf_cases():
     for name in ("no mask", "padding"):
-        title, mask = f"layer of the CRF, {name}", MASKS[name]
-        B, T, L = *TAGS.shape, TAGS.max() + 1
-        shapes = {"emissions": (B, T, L), "transitions": (L, L), "start": (L,), "end": (L,)}
-
-        def forward(emissions, transitions, start, end, mask=mask):
-            return reference.crf(emissions, TAGS, transitions, start, end, mask)
-
-        yield Case(
-            name=title,
-            covers=("crf",),
-            arguments=random_arguments(title, **shapes),
-            forward=forward,
-            backward=reference.crf_backward,
-            keras=partial(_crf_layer, mask),
-        )
+        mask = MASKS[name]
+        yield crf_case(f"layer of the CRF, {name}", mask, partial(_crf_layer, mask))
 
 
 def _crf_layer(mask, emissions, transitions, start, end):

@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasllm import reference as ref
 from kerasllm.verify.comparison.backend import call_layer
+from kerasllm.verify.proofs.cases.attention import dtype_of
 from kerasllm.verify.proofs.checks import Case, random_arguments
 
 EXEMPT = {}
@@ -39,10 +40,6 @@ def _weight_shapes(name, inputs, bias=True, reset_after=True):
     return shapes
 
 
-def _dtype(tensor):
-    return keras.backend.standardize_dtype(tensor.dtype)
-
-
 def _layer(name, mask_name="no mask", *, bias=True, state=False, label="", **options):
     """Make a case of one layer, with its final states and the gradients of its initial ones."""
     mask, names = MASKS[mask_name], STATES[name]
@@ -68,7 +65,7 @@ def _layer(name, mask_name="no mask", *, bias=True, state=False, label="", **opt
         return {**grads._asdict(), **named}
 
     def in_keras(x, **values):
-        layer = LAYERS[name](H, use_bias=bias, return_state=True, dtype=_dtype(x), **options)
+        layer = LAYERS[name](H, use_bias=bias, return_state=True, dtype=dtype_of(x), **options)
         first = [values[f"{s}0"] for s in names] if state else None
         weights = [values[w] for w in weight_names]
         return call_layer(layer, weights, x, mask=_tensor(mask), initial_state=first)
@@ -124,15 +121,65 @@ def _keras_step(name, projected, recurrent_kernel, recurrent_bias=None, **values
     options = {k: values.pop(k) for k in ("reset_after", "activation") if k in values}
     cell_class = getattr(keras.layers, LAYERS[name].__name__ + "Cell")
     has_bias = recurrent_bias is not None
-    cell = cell_class(H, use_bias=has_bias, dtype=_dtype(projected), **options)
+    cell = cell_class(H, use_bias=has_bias, dtype=dtype_of(projected), **options)
     cell.build(projected.shape)
     width = projected.shape[-1]
-    weights = [keras.ops.eye(width, dtype=_dtype(projected)), recurrent_kernel]
+    weights = [keras.ops.eye(width, dtype=dtype_of(projected)), recurrent_kernel]
     if has_bias:
         weights.append(keras.ops.stack([keras.ops.zeros_like(recurrent_bias), recurrent_bias]))
     states = [values[f"{s}_previous"] for s in STATES[name]]
     new = call_layer(cell, weights, projected, states)[1]
     return tuple(new) if len(new) > 1 else new[0]
+
+
+def _moved(name, mask_name, **options):
+    """Make a case of a layer taken apart: what is added at each step has that step's gradient.
+
+    It is 0, so that the layer as a whole, which gives the trace, gives the same numbers.
+    """
+    mask, shapes = MASKS[mask_name], _weight_shapes(name, D)
+    title = ", ".join([f"{name}, each step moved", mask_name, *options])
+    added = {"projected": GATES[name] * H, **dict.fromkeys(STATES[name], H)}
+    arguments = random_arguments(title, x=(B, T, D), **shapes, scale=0.7)
+    arguments |= {key: np.zeros((B, T, width)) for key, width in added.items()}
+    places = range(T)[::-1] if "go_backwards" in options else range(T)
+    real = np.ones((B, T), bool) if mask is None else mask[:, list(places)]
+    shown = np.logical_or.accumulate(real, axis=1)[..., None]
+
+    def forward(x, **values):
+        weights = [values[w] for w in shapes]
+        _, trace = getattr(ref, name)(x, *weights, mask=mask, return_sequences=True, **options)
+        h = _walk(np, partial(_numpy_step, name), real, places, x, **values)
+        return np.where(shown, h, 0), trace
+
+    def in_keras(x, **values):
+        h = _walk(keras.ops, partial(_keras_step, name), real, places, x, **values)
+        return keras.ops.where(shown, h, 0 * h)
+
+    return Case(title, (name,), arguments, forward, getattr(ref, f"{name}_backward"), in_keras)
+
+
+def _numpy_step(name, projected, **values):
+    return getattr(ref, f"{name}_step")(projected, **values)[0]
+
+
+def _walk(xp, step, real, places, x, kernel, recurrent_kernel, bias, projected, h, c=None):
+    """Walk through x, in NumPy or Keras, moving gates, h and c; return every h, (B, T, H)."""
+    bias, *second = bias if len(bias.shape) == 2 else (bias,)
+    names, arrays = ("recurrent_kernel", "recurrent_bias"), (recurrent_kernel, *second)
+    weights = dict(zip(names, arrays, strict=False))
+    states, seen = [0 * h[:, 0], *([] if c is None else [0 * c[:, 0]])], []
+    for t, place in enumerate(places):
+        rows = xp.matmul(x[:, place], kernel) + bias + projected[:, t]
+        before = dict(zip(("h_previous", "c_previous"), states, strict=False))
+        new = keras.tree.flatten(step(rows, **weights, **before))
+        if c is not None:  # h sees the moved cell
+            o = 1 / (1 + xp.exp(-(rows + xp.matmul(states[0], recurrent_kernel))[:, 3 * H :]))
+            states[1] = xp.where(real[:, t, None], new[1], states[1]) + c[:, t]
+            new[0] = o * xp.tanh(states[1])
+        states[0] = xp.where(real[:, t, None], new[0], states[0]) + h[:, t]
+        seen.append(states[0])
+    return xp.stack(seen, axis=1)
 
 
 def _composed(title, covers, weight_shapes, ours, theirs, ours_backward):
@@ -180,9 +227,9 @@ def _both_directions(name, mask_name, merge_mode, return_sequences):
 
     def theirs(x, groups):
         inner = LAYERS[name](
-            H, return_sequences=return_sequences, return_state=True, dtype=_dtype(x)
+            H, return_sequences=return_sequences, return_state=True, dtype=dtype_of(x)
         )
-        layer = keras.layers.Bidirectional(inner, merge_mode=merge_mode, dtype=_dtype(x))
+        layer = keras.layers.Bidirectional(inner, merge_mode=merge_mode, dtype=dtype_of(x))
         return call_layer(layer, groups[0] + groups[1], x, mask=_tensor(mask))
 
     return _composed(
@@ -213,9 +260,9 @@ def _stacked(name, mask_name, both_directions=False):
 
     def theirs(x, groups):
         for k, weights in enumerate(per_layer(groups)):
-            layer = LAYERS[name](H, return_sequences=k == 0, dtype=_dtype(x))
+            layer = LAYERS[name](H, return_sequences=k == 0, dtype=dtype_of(x))
             if both_directions:
-                layer = keras.layers.Bidirectional(layer, dtype=_dtype(x))
+                layer = keras.layers.Bidirectional(layer, dtype=dtype_of(x))
             x = call_layer(layer, weights, x, mask=_tensor(mask))
         return x
 
@@ -242,6 +289,8 @@ CASES = (
     _layer("gru", "holes", reset_after=False, return_sequences=True),
     _layer("gru", "no mask", state=True, reset_after=False, go_backwards=True),
     _layer("gru", bias=False, label="no bias", reset_after=False),
+    *(_moved(name, "no mask") for name in GATES),
+    *(_moved(name, "holes", go_backwards=True) for name in GATES),
     *(_layer("simple_rnn", "holes", activation=a) for a in ("relu", "sigmoid", "linear")),
     *(
         _both_directions("lstm", "holes", merge_mode, return_sequences=True)

@@ -1,4 +1,4 @@
-"""Cases of the linear-chain CRF, and the reasons why the other sequence functions need none."""
+"""Cases of the CRF and of copying, and the reasons why the other sequence functions need none."""
 
 from functools import partial
 from itertools import pairwise
@@ -6,7 +6,9 @@ from itertools import pairwise
 import numpy as np
 from keras import ops
 
-from kerasllm import reference
+from kerasllm import layers, reference
+from kerasllm.verify.comparison.backend import call_layer
+from kerasllm.verify.proofs.cases.attention import dtype_of
 from kerasllm.verify.proofs.checks import Case, random_arguments
 
 B, T, L = 3, 7, 5
@@ -48,22 +50,56 @@ def _keras_crf(emissions, transitions, start, end, mask):
     return ops.stack(likelihoods)
 
 
-def _crf_cases():
-    for name, mask in MASKS.items():
-        title = f"CRF, {name}"
-        shapes = {"emissions": (B, T, L), "transitions": (L, L), "start": (L,), "end": (L,)}
+def crf_case(title, mask, theirs):
+    """Make a case of the CRF with the tags `TAGS`; `theirs` is the other side."""
+    L = TAGS.max() + 1
+    shapes = {"emissions": (*TAGS.shape, L), "transitions": (L, L), "start": (L,), "end": (L,)}
 
-        def forward(emissions, transitions, start, end, mask=mask):
-            return reference.crf(emissions, TAGS, transitions, start, end, mask)
+    def forward(emissions, transitions, start, end):
+        return reference.crf(emissions, TAGS, transitions, start, end, mask)
+
+    arguments = random_arguments(title, **shapes)
+    return Case(title, ("crf",), arguments, forward, reference.crf_backward, theirs)
+
+
+SOURCE = np.array([[7, 3, 7, 9, 7], [4, 6, 0, 0, 0], [8, 8, 2, 1, 0]])  # (B, S), words twice
+SIZES = {"x": (B, T, 2), "logits": (B, T, 11), "alpha": (B, T, 5), "w": (2, 1), "b": (1,)}
+
+
+def _copy_cases():
+    """Make cases of copying: alpha is exactly 0 where the source is padded."""
+    for name, real in (("no mask", np.ones(SOURCE.shape, bool)), ("padding", SOURCE > 0)):
+        title = f"pointer-generator, {name}"
+        arguments = random_arguments(title, **SIZES)
+
+        def forward(x, logits, alpha, w, b, real=real[:, None]):
+            return reference.pointer_generator(x, logits, alpha * real, SOURCE, w, b)
+
+        def backward(d_output, trace, real=real[:, None]):
+            grads = reference.pointer_generator_backward(d_output, trace)
+            return grads._replace(d_alpha=grads.d_alpha * real)
 
         yield Case(
             name=title,
-            covers=("crf",),
-            arguments=random_arguments(title, **shapes),
+            covers=("pointer_generator",),
+            arguments=arguments | {"alpha": np.abs(arguments["alpha"])},
             forward=forward,
-            backward=reference.crf_backward,
-            keras=partial(_keras_crf, mask=mask),
+            backward=backward,
+            keras=partial(_copying_layer, real[:, None]),
         )
 
 
-CASES = tuple(_crf_cases())
+def _copying_layer(real, x, logits, alpha, w, b):
+    layer = layers.PointerGenerator(dtype=dtype_of(x))
+    layer.build(x.shape)
+    alpha, source = alpha * ops.cast(real, alpha.dtype), ops.convert_to_tensor(SOURCE)
+    return call_layer(layer, [w, b], x, logits, alpha, source)
+
+
+CASES = (
+    *(
+        crf_case(f"CRF, {name}", mask, partial(_keras_crf, mask=mask))
+        for name, mask in MASKS.items()
+    ),
+    *_copy_cases(),
+)

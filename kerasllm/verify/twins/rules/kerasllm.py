@@ -7,6 +7,7 @@ import numpy as np
 from kerasllm import layers
 from kerasllm import reference as ref
 from kerasllm.layers.embedding import NEVER
+from kerasllm.reference.attention.multi_head_attention import join, split
 from kerasllm.verify.twins.registry import register, unsupported
 from kerasllm.verify.twins.rules.core import keras_gelu, keras_gelu_backward
 from kerasllm.verify.twins.values import Rows
@@ -112,7 +113,7 @@ def multi_head_attention(layer, weights, x, source=None, mask=None, source_mask=
     values = _with_weights(v) if options.get("return_weights") else v
     both, attend = ref.scaled_dot_product_attention(q, k, values, seen, fully_masked="uniform")
     z = both[..., : v.shape[-1]]
-    output, out = ref.dense(_join(z), output_kernel, output_bias)
+    output, out = ref.dense(join(z), output_kernel, output_bias)
     trace = HeadsTrace(
         x, y, q, k, v, attend.scores, attend.weights, z, output, rotations, (*parts, attend, out)
     )
@@ -137,7 +138,7 @@ def _project(layer, x, y, kernel, bias):
         columns = slice(number * width, (number + 1) * width)
         cut = None if bias is None else bias[columns]
         product, part = ref.dense(source, kernel[:, columns], cut)
-        heads.append(_split(product, layer.num_heads))
+        heads.append(split(product, layer.num_heads))
         parts.append(part)
     return heads, parts
 
@@ -151,28 +152,17 @@ def _seen(layer, q, k, key_mask):
     return keys if seen is None else seen & keys
 
 
-def _split(y, heads):
-    """Give each head its share of the features: (B, T, N·K) -> (B, N, T, K)."""
-    return y.reshape(*y.shape[:2], heads, -1).swapaxes(1, 2)
-
-
-def _join(heads):
-    """Put the heads side by side: (B, N, T, K) -> (B, T, N·K)."""
-    B, N, T, K = heads.shape
-    return heads.swapaxes(1, 2).reshape(B, T, N * K)
-
-
 def multi_head_attention_backward(layer, d_output, trace):
     """Go back through the output projection, the attention, the rotations and the projections."""
     *products, attend, out = trace.parts
     d_output, *d_shares = d_output if isinstance(d_output, tuple) else (d_output,)
     d_z, d_output_kernel, d_output_bias = ref.dense_backward(d_output, out)
-    d_both = np.concatenate([_split(d_z, layer.num_heads), *d_shares], axis=-1)
+    d_both = np.concatenate([split(d_z, layer.num_heads), *d_shares], axis=-1)
     d_heads = list(ref.scaled_dot_product_attention_backward(d_both, attend))
     d_heads[2] = d_heads[2][..., : trace.v.shape[-1]]
     for number, turn in enumerate(trace.rotations or ()):
         d_heads[number] = ref.rotary_backward(d_heads[number], turn).d_x
-    grads = [ref.dense_backward(_join(d), part) for d, part in zip(d_heads, products, strict=True)]
+    grads = [ref.dense_backward(join(d), part) for d, part in zip(d_heads, products, strict=True)]
     d_kernel = np.concatenate([g.d_kernel for g in grads], axis=1)
     d_weights = [d_kernel, d_output_kernel]
     if layer.use_bias:

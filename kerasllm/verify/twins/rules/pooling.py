@@ -1,10 +1,13 @@
-"""The project's layers that pick steps of a text: pooling, and the places of hidden tokens."""
+"""The project's layers that pick steps of a text: pooling, hidden tokens, and spans."""
 
+import keras
 import numpy as np
 
 from kerasllm import layers
 from kerasllm import reference as ref
+from kerasllm.layers.masking import lowest
 from kerasllm.models.language.masked_lm import GatherPositions
+from kerasllm.models.span.span_extractor import MaskSpans
 from kerasllm.verify.twins.registry import register
 from kerasllm.verify.twins.rules.merging import PoolTrace, largest_share, pooling_backward
 
@@ -55,9 +58,12 @@ _SHARES = {"mean": _mean, "max": _max, "last": _last, "first": _first}
 
 
 def gather(_layer, _weights, inputs):
-    """Compute GatherPositions: rows (B, M, D) of x (B, T, D) at positions (B, M)."""
+    """Compute GatherPositions and GatherWords: rows (B, M, D) of x (B, T, D) at positions (B, M).
+
+    A position of -1, of no word, takes the first row, which nobody reads.
+    """
     x, positions = inputs
-    places = (np.arange(len(x))[:, None], positions)
+    places = (np.arange(len(x))[:, None], np.maximum(positions, 0))
     return x[places], (x.shape, places)
 
 
@@ -69,6 +75,21 @@ def gather_backward(_layer, d_output, trace):
     return d_x, []
 
 
+def mask_spans(_layer, _weights, inputs):
+    """Compute MaskSpans: scores (B, 2, T) of x (B, T, 2), -∞ outside of context (B, 2)."""
+    x, context = inputs
+    t = np.arange(x.shape[1])
+    allowed = (t == 0) | (t >= context[:, :1]) & (t < context[:, 1:])  # (B, T)
+    # Keras rounds the number that stands for -∞ to float32 on its way.
+    outside = keras.ops.convert_to_numpy(keras.ops.cast(lowest(x.dtype), x.dtype.name))
+    return np.where(allowed[:, None], x.swapaxes(1, 2), outside), allowed[:, None]
+
+
+def mask_spans_backward(_layer, d_output, allowed):
+    """Send the gradient to the scores that count."""
+    return (d_output * allowed).swapaxes(1, 2), []
+
+
 def nothing(*_):
     """Return None: no mask."""
     return None
@@ -76,3 +97,4 @@ def nothing(*_):
 
 register(layers.MaskedPooling, masked_pooling, masked_pooling_backward, mask=nothing)
 register(GatherPositions, gather, gather_backward, mask=nothing)
+register(MaskSpans, mask_spans, mask_spans_backward, mask=nothing)

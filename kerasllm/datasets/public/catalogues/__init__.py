@@ -1,1 +1,0 @@
-"""What public sets there are."""

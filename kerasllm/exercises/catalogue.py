@@ -1,0 +1,127 @@
+"""The list of all exercises, and what a learner asks of one.
+
+A topic is a module of `tasks/` with a tuple `EXERCISES`. The solution is the function of
+`kerasllm.reference` with the exercise's name; the mistakes are those of the catalogue.
+"""
+
+import inspect
+from functools import cache
+
+import numpy as np
+
+from kerasllm import reference
+from kerasllm.exercises.exercise import LEVELS
+from kerasllm.exercises.tasks import attention, elementary, recurrent, sequence, time, training
+from kerasllm.utils.errors import nearest
+from kerasllm.utils.tables import Table
+
+_TOPICS = (elementary, recurrent, time, attention, training, sequence)
+_ALL = [exercise for topic in _TOPICS for exercise in topic.EXERCISES]
+# By name, easy ones first.
+EXERCISES = {e.name: e for e in sorted(_ALL, key=lambda e: LEVELS.index(e.level))}
+
+
+class Text(str):
+    """A text that a notebook and a Python prompt show as it is, without quotes."""
+
+    def __repr__(self):
+        return str(self)
+
+
+def find(name):
+    """Return the exercise of that name.
+
+    Raises:
+        ValueError: there is none; the message suggests the nearest.
+    """
+    if name in EXERCISES:
+        return EXERCISES[name]
+    raise ValueError(
+        f"expected the name of an exercise, received {name!r}.{nearest(name, EXERCISES)} "
+        "kerasllm.exercises.table() shows all of them."
+    )
+
+
+def names():
+    """Return the names of all exercises, from one line to a whole backward pass.
+
+    Example:
+        >>> names()[0], len(names()) >= 20
+        ('sigmoid', True)
+    """
+    return tuple(EXERCISES)
+
+
+def table():
+    """Return a table of all exercises: name, level, task.
+
+    Example:
+        >>> table().rows[0][:2]
+        ('sigmoid', 'one line')
+    """
+    rows = ((e.name, e.level, e.task) for e in EXERCISES.values())
+    return Table(("name", "level", "task"), rows)
+
+
+def signature(exercise):
+    """Return the call that the checker makes, such as `softmax(x, axis)`."""
+    parameters = inspect.signature(getattr(reference, exercise.name)).parameters
+    kinds = {name for trial in _trials(exercise.name) for name in trial.kwargs}
+    positional = max(len(trial.args) for trial in _trials(exercise.name))
+    shown = []
+    for name, parameter in list(parameters.items())[:positional]:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            shown.append(f"*{name}")
+            break
+        shown.append(name)
+    return ", ".join([*shown, *(name for name in parameters if name in kinds)])
+
+
+@cache
+def _trials(name):
+    return tuple(find(name).trials(np.random.default_rng(0)))
+
+
+def show(name):
+    """Return the statement of an exercise: what to write, with equation and shapes.
+
+    Raises:
+        ValueError: there is no such exercise.
+
+    Example:
+        >>> print(show("relu_backward").splitlines()[0])
+        relu_backward (one line): send a gradient back through relu.
+    """
+    exercise = find(name)
+    return Text(
+        f"{exercise.name} ({exercise.level}): {exercise.task}\n\n"
+        f"    def {exercise.name}({signature(exercise)}): ...\n\n"
+        f"{inspect.cleandoc(exercise.statement)}\n\n"
+        f'Then: kerasllm.exercises.check("{exercise.name}", {exercise.name})'
+    )
+
+
+def hint(name):
+    """Return a hint.
+
+    Raises:
+        ValueError: there is no such exercise.
+
+    Example:
+        >>> hint("softmax_backward").split(":")[0]
+        'Every probability depends on every score'
+    """
+    return Text(inspect.cleandoc(find(name).hint))
+
+
+def solution(name):
+    """Return the solution: the source of the library's own function.
+
+    Raises:
+        ValueError: there is no such exercise.
+
+    Example:
+        >>> print(solution("relu_backward").splitlines()[-1].strip())
+        return ActivationGrads(d_output * (trace.x > 0))
+    """
+    return Text(inspect.getsource(getattr(reference, find(name).name)))

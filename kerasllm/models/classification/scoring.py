@@ -1,0 +1,104 @@
+"""What a `TextClassifier` answers, and how good that is."""
+
+import numpy as np
+
+from kerasllm import plots
+from kerasllm.baselines import BASELINES
+from kerasllm.metrics.classification import (
+    classification_intervals,
+    classification_metrics,
+    confusion_matrix,
+)
+from kerasllm.metrics.multilabel import binary_nats, multilabel_intervals, multilabel_metrics
+from kerasllm.text import pool_windows
+from kerasllm.text.batching import pad_bucketed
+
+AT_ONCE = 256  # rows in a batch of prediction
+
+
+def text_logits(task, texts):
+    """Return logits (B, C) of texts, in their order; those of a text's windows are averaged."""
+    ids, owners = task.preprocessor.rows(texts)
+    order = np.argsort([len(row) for row in ids], kind="stable")
+    logits = np.zeros((len(ids), task.task_config["num_classes"]))
+    for start in range(0, len(order), AT_ONCE):
+        rows = order[start : start + AT_ONCE]
+        padded = pad_bucketed([ids[row] for row in rows], limit=task.preprocessor.length)
+        logits[rows] = task.predict_on_batch(padded)
+    return pool_windows(logits, owners) if len(ids) else logits
+
+
+def answers(task, texts):
+    """Return, for each text, its label (or labels) and the probability of every label.
+
+    Of several labels, all with p ≥ 1/2 are given.
+    """
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    if not texts:
+        return []
+    reader = task.preprocessor
+    labels = reader.labels or list(map(str, range(task.task_config["num_classes"])))
+    logits = text_logits(task, texts)
+    p = 1 / (1 + np.exp(-logits)) if reader.multilabel else np.exp(log_softmax(logits))
+    rows = []
+    for text, row in zip(texts, p, strict=True):
+        if reader.multilabel:
+            found = {"labels": [name for name, x in zip(labels, row, strict=True) if x >= 0.5]}
+        else:
+            found = {"label": labels[int(row.argmax())]}
+        probabilities = {name: float(x) for name, x in zip(labels, row, strict=True)}
+        rows.append(
+            {
+                "text": text,
+                **found,
+                "probabilities": probabilities,
+                "warning": reader.warning(text),
+            }
+        )
+    return rows
+
+
+def scores(task, dataset):
+    """Return the loss in nats and the accuracy; of several labels, all must be right."""
+    y, logits = task.preprocessor.targets(dataset), text_logits(task, dataset.texts)
+    if task.preprocessor.multilabel:
+        nats, right = binary_nats(logits, y), ((logits > 0) == y).all(axis=1)
+    else:
+        nats, right = -log_softmax(logits)[np.arange(len(y)), y], logits.argmax(axis=1) == y
+    return {"loss": float(nats.mean()), "accuracy": float(right.mean())}
+
+
+def evaluation(task, test, train=None):
+    """Return scores, intervals and baselines on the same rows, and the confusion matrix drawn."""
+    if task.preprocessor.multilabel:
+        return _multilabel(task, test, train)
+    labels = task.preprocessor.labels
+    y_true = task.preprocessor.targets(test)
+    y_pred = text_logits(task, test.texts).argmax(axis=1)
+    matrix = confusion_matrix(y_true, y_pred, labels)
+    return {
+        "model": classification_metrics(y_true, y_pred, labels),
+        "interval": classification_intervals(y_true, y_pred, labels),
+        "baselines": task.baseline_scores(test, train),
+        "figures": {"confusion_matrix": lambda: plots.confusion_matrix(matrix, labels)},
+    }
+
+
+def _multilabel(task, test, train):
+    reader = task.preprocessor
+    y_true, said = reader.targets(test), text_logits(task, test.texts) > 0
+    found = {} if train is None else BASELINES["multilabel"]
+    return {
+        "model": multilabel_metrics(y_true, said),
+        "interval": multilabel_intervals(y_true, said),
+        "unseen_labels": sum(name not in reader.labels for own in test.label_sets for name in own),
+        "baselines": {
+            name: baseline(train, test, reader.labels).metrics for name, baseline in found.items()
+        },
+    }
+
+
+def log_softmax(logits):
+    """Return ln softmax of logits (R, C) over the classes."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

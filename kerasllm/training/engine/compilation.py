@@ -1,0 +1,72 @@
+"""Before a training begins: seeds, precision, the compiled model, TensorBoard."""
+
+import importlib.util
+
+import keras
+
+from kerasllm.models.optimizers import make_optimizer
+from kerasllm.text.batching import StreamBatches
+
+_OF_THE_OPTIMIZER = ("learning_rate", "warmup", "final_rate", "weight_decay", "clip", "beta_2")
+
+
+def check_tensorboard(settings):
+    """Raise if the settings ask for TensorBoard, which is not installed."""
+    if settings.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ImportError(
+            "tensorboard=True needs the package of that name, which is not installed: "
+            "pip install 'kerasllm[tensorboard]', or leave --tensorboard out."
+        )
+
+
+def prepare(settings):
+    """Seed every generator and set the precision, before anything is built."""
+    keras.utils.set_random_seed(settings.seed)
+    keras.mixed_precision.set_global_policy(
+        "mixed_bfloat16" if settings.mixed_precision else keras.config.floatx()
+    )
+
+
+def optimizer_of(settings, steps, factors=None):
+    """Return the optimizer that `OptimizerSettings` describe, for a number of steps."""
+    options = {name: getattr(settings, name) for name in _OF_THE_OPTIMIZER}
+    return make_optimizer(steps, factors, **options)
+
+
+def compile_model(
+    model, loss, settings, steps, batches, factors=None, metrics=None, loss_weights=None
+):
+    """Compile with a fresh optimizer: Keras reads `trainable` when it compiles, not later.
+
+    XLA compiles anew for each shape, which takes seconds: it pays where all batches have one.
+    """
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    xla = isinstance(batches, StreamBatches) if settings.xla is None else settings.xla
+    model.compile(
+        optimizer_of(settings, steps, factors),
+        loss,
+        metrics=metrics,
+        loss_weights=loss_weights,
+        jit_compile=xla if on_tensorflow else "auto",
+    )
+
+
+class _ContinuedTensorBoard(keras.callbacks.TensorBoard):
+    """Count the steps of the whole stage: Keras begins at 0 in each `fit`, and the loop has many.
+
+    Attributes:
+        first: steps done before the next `fit`; the loop sets it.
+    """
+
+    first = 0
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self._global_train_batch = self.first
+
+
+def tensorboard(settings, folder):
+    """Return the TensorBoard callback where it is asked for."""
+    if folder is None or not settings.tensorboard:
+        return None
+    return _ContinuedTensorBoard(folder.path / "tensorboard", update_freq="batch")

@@ -1,0 +1,130 @@
+"""A task trained by one of the methods, in stages."""
+
+import contextlib
+
+from kerasllm.models import LoRA
+from kerasllm.training.engine.adapters import save_adapter
+from kerasllm.training.engine.checkpoints import load_checkpoint
+from kerasllm.training.engine.compilation import compile_model, tensorboard
+from kerasllm.training.engine.freezing import freeze_below, stages, targets_of
+from kerasllm.training.engine.loop import Stage, run_stage, write_history
+from kerasllm.training.engine.weight_changes import moved, weights_by_layer
+
+
+def train_in_stages(
+    task, examples, batches, settings, pretrained=None, folder=None, resume=False, report=None
+):
+    """Train a task as its settings say, and return (history rows, how far each group moved).
+
+    Args:
+        task: a `Task`, with the weights to begin from.
+        examples: `Examples`.
+        batches: `Batches` of the training examples.
+        settings: resolved settings of the task's shape.
+        pretrained: the `Run` that the backbone comes from, or None.
+        folder: run folder to write into; None writes nothing.
+        resume: go on from its checkpoint.
+        report: a `Progress`; quiet when None.
+    """
+    before, adapted = weights_by_layer(task), _adapted(task, settings)
+    planned = stages(len(task.used_groups()), settings.method, *settings.durations(batches))
+    if not task.head_weights():  # there is no stage of a head without weights
+        planned = [(top, steps) for top, steps in planned if top]
+    rows = []
+    for number, (top, steps) in enumerate(planned):
+        factors = {**freeze_below(task, 0 if adapted else top, settings.discriminative),
+                   **settings.factors(task, pretrained)}  # fmt: skip
+        name = f"stage {number}: {_what(task, adapted, top, settings)}"
+        stage = _stage(
+            name, task, adapted, examples, batches, top, steps, factors, settings, folder
+        )
+        if _was_finished(number, folder, resume):
+            continue
+        rows = run_stage(stage, folder, resume, history=rows, report=report)
+        _note_moved(rows, moved(before, task), adapted, folder, report)
+    if adapted:
+        if folder:
+            save_adapter(folder.path / "adapter.npz", adapted)
+        adapted.merge()
+    task.backbone.trainable = True  # for whoever begins from this run
+    return rows, moved(before, task)
+
+
+def _adapted(task, settings):
+    """Return the task with low-rank corrections, where the method asks for them."""
+    if settings.method != "lora":
+        return None
+    return LoRA(task, settings.lora_rank, targets=targets_of(settings), seed=settings.seed)
+
+
+def _what(task, adapted, top, settings):
+    """Say what a stage trains."""
+    if not top:
+        return "head"
+    if adapted:
+        return f"head and corrections of rank {adapted.rank}"
+    if settings.method in ("scratch", "full"):
+        return "all weights"
+    return f"head and {top} of {len(task.used_groups())} groups"
+
+
+def _stage(name, task, adapted, examples, batches, top, steps, factors, settings, folder):
+    """Compile what a stage trains, and describe the stage."""
+    model, validated = task, settings.validation(task, examples, batches, steps)
+    if adapted and top:
+        model = adapted
+    elif not top:
+        model, batches = task.head_alone(batches)
+
+    def validate():
+        with adapted.merged() if adapted else contextlib.nullcontext():
+            found = validated(int(model.optimizer.iterations))
+        return {f"val_{score}": value for score, value in found.items()}
+
+    compile_model(
+        model,
+        settings.make_loss(task),
+        settings,
+        steps,
+        batches,
+        {path: factor for path, factor in factors.items() if factor != 1},
+        task.default_metrics(),
+        settings.loss_weights(),
+    )
+    watched = folder or settings.patience or settings.keep_best
+    return Stage(
+        name,
+        model,
+        batches,
+        steps,
+        validate=validate,
+        eval_every=settings.eval_steps(batches, steps) if watched else steps,
+        patience=settings.patience,
+        monitor=settings.monitor(task),
+        loss_name=task.loss_name,
+        keep_best=settings.keep_best,
+        tensorboard=tensorboard(settings, folder),
+    )
+
+
+def _was_finished(number, folder, resume):
+    """Return whether the run that is resumed was cut off in a later stage than this one."""
+    last = folder.path / "checkpoint" / "last.npz" if folder else None
+    if not (resume and last.exists()):
+        return False
+    return int(load_checkpoint(last)["stage"].split()[1].rstrip(":")) > number
+
+
+def _note_moved(rows, distances, adapted, folder, report):
+    """Say after a stage how far each group is from where it began; the next stage keeps it."""
+    if adapted:  # the corrections learn; nothing moves before they are merged
+        return
+    rows[-1] |= {f"moved_{name.replace(' ', '_')}": far for name, far in distances.items()}
+    if folder:
+        write_history(folder.path / "history.csv", rows)
+    if report:
+        parts = (
+            f"{name} {f'{100 * far:.2g} %' if far else 'not at all'}"
+            for name, far in distances.items()
+        )
+        report.say(f"    weights moved so far: {', '.join(parts)}")

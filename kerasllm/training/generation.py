@@ -1,0 +1,81 @@
+"""Text that a language model goes on with."""
+
+import itertools
+
+from kerasllm.models import CausalLM, Sampling, decode_ids
+from kerasllm.models.decoding.long_texts import generate_long, stream_long
+from kerasllm.models.language.continuations import continuation, cut, pieces, stop_ids
+
+
+def generate_with(
+    run,
+    prompt="",
+    *,
+    max_new_tokens=100,
+    temperature=0.8,
+    top_k=None,
+    top_p=None,
+    repetition_penalty=1.0,
+    beam=1,
+    prefix="",
+    stop=(),
+    seed=0,
+    stream=False,
+):
+    """Continue a prompt with a causal language model.
+
+    Args:
+        run: a `RunFolder` of `pretrain` with objective "causal".
+        prompt: text, or list of texts; an empty one begins a new text.
+        max_new_tokens: at most so many tokens are added. Where they do not fit into the model's
+            context, its second half is read again each time it is full (not with a beam search).
+        temperature: 0 takes the likeliest token each time.
+        top_k: draw among the k likeliest tokens only.
+        top_p: draw among the likeliest tokens that together reach this probability.
+        repetition_penalty: above 1 avoids what the text holds already; 1.2 is usual.
+        beam: more than 1: the best continuation that a beam search finds, which draws nothing.
+        prefix: text that every continuation begins with.
+        stop: text, or list of texts: a continuation ends before the first of them.
+        seed: of the draws.
+        stream: return a generator of the text's pieces, the prompt first, as they are made.
+
+    Returns:
+        The prompt with its continuation, or a list of them, or with `stream` the generator.
+
+    Raises:
+        ValueError: the run is no causal language model, a prompt fills its context (a beam search
+            needs room for the new tokens too), or several prompts or beams are to be streamed.
+    """
+    if not isinstance(run.model, CausalLM):
+        raise ValueError(
+            f"{run.path} holds a {type(run.model).__name__}, which cannot continue a text: "
+            'pretrain with objective="causal".'
+        )
+    if stream and (beam > 1 or not isinstance(prompt, str)):
+        raise ValueError(
+            "a stream is of one prompt, token by token: give one text and beam=1, or set "
+            "stream=False."
+        )
+    tokenizer = run.tokenizer
+    stops = [text for text in ([stop] if isinstance(stop, str) else stop) if text]
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    ids = [tokenizer.encode(text) or [tokenizer.eos_id] for text in prompts]
+    options = {
+        "max_new_tokens": max_new_tokens,
+        "stop": stop_ids(tokenizer, stops),
+        "never": tuple(sorted(tokenizer.special_ids - {tokenizer.eos_id})),
+        "prefix": tokenizer.encode(prefix),
+    }
+    sampling = Sampling(temperature, top_k, top_p, repetition_penalty)
+    if stream:
+        tokens = stream_long(run.model, ids[0], sampling=sampling, seed=seed, **options)
+        return itertools.chain([prompt], pieces(tokenizer, ids[0], tokens, stops))
+    if beam > 1:
+        new = decode_ids(run.model, ids, beam=beam, **options)
+    else:
+        new = generate_long(run.model, ids, sampling=sampling, seed=seed, **options)
+    texts = [
+        text + cut(continuation(tokenizer, *rows), stops)
+        for text, *rows in zip(prompts, ids, new, strict=True)
+    ]
+    return texts[0] if isinstance(prompt, str) else texts

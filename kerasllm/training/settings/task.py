@@ -1,0 +1,368 @@
+"""What the settings of every shape of task have, and what the engine asks of them."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from kerasllm.training.settings.base import OptimizerSettings, flag, share
+
+METHODS = ("scratch", "frozen", "full", "gradual", "lora")
+SIZES = ("tiny", "small", "base")
+
+
+class Examples(NamedTuple):
+    """What is learned from, and what a training is chosen by.
+
+    Attributes:
+        train: a `Dataset`, or a `Source` of texts.
+        validation: likewise.
+        name: what to call the data.
+        language: "en", "zh" and so on.
+        fingerprint: hash of the training data.
+    """
+
+    train: Any
+    validation: Any
+    name: str
+    language: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class MethodSettings(OptimizerSettings):
+    """Which weights are trained, and when."""
+
+    method: str | None = flag(
+        None,
+        "scratch (new weights), frozen (the head learns alone), full, gradual or lora; None: full "
+        "from a pretrained run, else scratch",
+        choices=METHODS,
+    )
+    lora_rank: int = flag(8, "lora: rank of the corrections")
+    lora_targets: str = flag("*kernel", "lora: names of the weights corrected, by commas")
+    discriminative: float = flag(
+        1.0, "divide the rate by this for each group of layers below", above=0
+    )
+    patience: int = flag(0, "stop after so many validations without progress; 0: never")
+    keep_best: bool = flag(True, "keep the weights of the best validation")
+
+
+@dataclass(frozen=True)
+class BackboneSettings:
+    """The tokenizer and the backbone of a training from scratch."""
+
+    backbone: str | None = flag(
+        "recurrent", "from scratch: recurrent or transformer", choices=("recurrent", "transformer")
+    )
+    size: str | None = flag("small", "from scratch: tiny, small or base", choices=SIZES)
+    cell: str | None = flag(None, "recurrent cell: lstm, gru or simple")
+    hidden_dim: int | None = flag(None, "width of embedding and features")
+    units: int | None = flag(None, "recurrent units")
+    residual: bool | None = flag(None, "recurrent: add each layer's input to its output")
+    num_layers: int | None = flag(None, "layers")
+    num_heads: int | None = flag(None, "attention heads")
+    positions: str | None = flag(None, "Transformer positions: learned, sinusoidal or rotary")
+    tokenizer: str | None = flag("bpe", "from scratch: bpe, wordpiece, word or character")
+    word_splitter: str | None = flag("treebank", "word tokenizer: treebank, tweet, space or jieba")
+    vocabulary_size: int | None = flag(8000, "tokens in the vocabulary at most", above=0)
+    min_frequency: int | None = flag(
+        None,
+        "a token comes so often in the training text at least; None: twice, characters once",
+        above=0,
+    )
+    lowercase: bool | None = flag(False, "lower-case the text")
+
+    def make_tokenizer(self, texts):
+        """Train the tokenizer that the settings describe."""
+        from kerasllm.text import train_tokenizer
+
+        usual = 1 if self.tokenizer == "character" else 2
+        return train_tokenizer(
+            texts,
+            kind=self.tokenizer,
+            vocabulary_size=self.vocabulary_size,
+            lowercase=self.lowercase,
+            word_splitter=self.word_splitter,
+            min_frequency=self.min_frequency or usual,
+        )
+
+    def make_backbone(self, vocabulary_size, causal, dropout=None):
+        """Return the untrained backbone that the settings describe."""
+        from kerasllm.models.presets import make_backbone
+
+        if self.backbone == "recurrent":
+            names = ("cell", "units", "residual", "hidden_dim", "num_layers")
+            own = {}
+        else:
+            names = ("num_heads", "positions", "hidden_dim", "num_layers")
+            own = {"max_length": max(getattr(self, "length", None) or 512, 16)}
+        given = {name: getattr(self, name) for name in names}
+        return make_backbone(
+            self.backbone, self.size, vocabulary_size, causal, dropout=dropout, **given, **own
+        )
+
+
+@dataclass(frozen=True)
+class ShapeSettings(MethodSettings):
+    """Settings of one shape of task, and how it is trained.
+
+    A subclass says which data it is for (`task`), and answers what the engine asks:
+    `make_preprocessor`, `make_task`, `durations`, and where the usual is not enough
+    `check_examples`, `suited`, `make_batches`, `factors`, `validation`, `facts`. A field that is
+    None is inherited from the field of that name of a pretrained run.
+    """
+
+    task: ClassVar[str] = ""  # the `task` of the data sets
+    wanted: ClassVar[tuple] = ("other data", "look at its task")  # what it is called, how to get it
+    curves: ClassVar[tuple] = ("loss", "val_loss")  # what is drawn over the validations
+
+    # === Data ===
+
+    @classmethod
+    def read(cls, data):
+        """Return the `Examples` of a name, a path, a `Dataset`, or (train, validation).
+
+        Raises:
+            ValueError: data of another task, or that cannot be trained on.
+        """
+        from kerasllm import datasets
+
+        if isinstance(data, str | Path):
+            train, validation = (datasets.load(data, split=s) for s in ("train", "validation"))
+        elif isinstance(data, datasets.Dataset):
+            train, validation = datasets.split(data, (0.9, 0.1))
+        else:
+            train, validation = data
+        for part in (train, validation):
+            cls.check_task(part)
+            cls.check_examples(part)
+        cls.check_training(train, validation)
+        return cls.examples(train, validation)
+
+    @staticmethod
+    def examples(train, validation):
+        """Return data sets as `Examples`."""
+        return Examples(train, validation, train.name, train.language, train.fingerprint)
+
+    @classmethod
+    def check_task(cls, dataset):
+        """Raise unless a data set is for this shape of task."""
+        if dataset.task != cls.task:
+            what, cure = cls.wanted
+            raise ValueError(
+                f"expected {what}, received {dataset!r}, a set for {dataset.task}: {cure}."
+            )
+
+    @classmethod
+    def check_examples(cls, dataset):
+        """Raise unless a data set can be trained on and scored."""
+
+    @classmethod
+    def check_training(cls, train, validation):
+        """Raise unless the training part fits its validation."""
+
+    @classmethod
+    def held_out_rows(cls, config, data, split):
+        """Return (what is scored, what baselines learn from or None, its split).
+
+        Args:
+            config: of the run that is scored.
+            data: name, path or `Dataset`.
+            split: "test" or "validation".
+        """
+        from kerasllm import datasets
+
+        test = data if isinstance(data, datasets.Dataset) else datasets.load(data, split=split)
+        cls.check_task(test)
+        cls.check_examples(test)
+        source = data if isinstance(data, str | Path) else config["data"]["source"]
+        train = None if source is None else datasets.load(source, split="train")
+        return test, train, split
+
+    def prepared(self, examples, report):  # noqa: ARG002 - some shapes tell what they did
+        """Return the examples as the settings want them."""
+        return examples
+
+    # === Settings that depend on the data and the run ===
+
+    def check(self, pretrained):
+        """Raise for settings that make no sense together."""
+        if self.method == "lora" and self.lora_rank < 1:
+            raise ValueError(f"lora_rank must be 1 or more, received {self.lora_rank}.")
+        if pretrained is None and self.method not in (None, "scratch"):
+            raise ValueError(
+                f"method={self.method!r} needs weights to begin from: give a pretrained run, or "
+                "leave method out to train from scratch."
+            )
+        if pretrained is not None:
+            _check_backbone_settings(self)
+
+    def suited(self, examples, pretrained, report):
+        """Return the settings with what is None filled: inherited from a run, or the usual.
+
+        Args:
+            examples: `Examples`.
+            pretrained: a `Run`, or None.
+            report: a `Progress`, which is told.
+        """
+        method = self.method or ("scratch" if pretrained is None else "full")
+        settings = dataclasses.replace(self, method=method)
+        if pretrained is None:
+            return settings._usual(examples)
+        return settings._without_backbone()._inherited(pretrained, report)._usual(examples)
+
+    def _usual(self, examples):  # noqa: ARG002 - some shapes look at them
+        """Return the settings with what is still None filled by what is usual."""
+        return self
+
+    def _inherited(self, pretrained, report):
+        """Fill settings that are None from the pretraining run, and say which."""
+        inherited = {
+            f.name: pretrained.settings[f.name]
+            for f in dataclasses.fields(self)
+            if getattr(self, f.name) is None
+            and f.name not in BACKBONE_FIELDS
+            and pretrained.settings.get(f.name) is not None
+        }
+        given = {
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if f.name not in (*inherited, *BACKBONE_FIELDS) and getattr(self, f.name) != f.default
+        }
+        check_length(getattr(self, "length", None), pretrained)
+        report.say(f"  inherited from {pretrained.path}: {inherited}; overridden here: {given}")
+        return dataclasses.replace(self, **inherited)
+
+    def _without_backbone(self):
+        """Return the settings without those of a backbone, which comes with the run."""
+        own = {f.name for f in dataclasses.fields(self)} & BACKBONE_FIELDS
+        own = own if isinstance(self, BackboneSettings) else set()
+        return dataclasses.replace(self, **dict.fromkeys(own))
+
+    # === What is built ===
+
+    def make_preprocessor(self, examples, pretrained):
+        """Return the `Preprocessor`; its tokenizer is the run's, or trained on the examples."""
+        raise NotImplementedError  # pragma: no cover - every subclass defines it
+
+    def make_task(self, preprocessor, pretrained):
+        """Return the `Task` to train, with its preprocessor."""
+        raise NotImplementedError  # pragma: no cover - every subclass defines it
+
+    def start(self, pretrained, make):
+        """Return the backbone to begin with: the run's, its weights or new ones, or `make()`."""
+        from kerasllm.models.presets import copy_of
+
+        if pretrained is None:
+            return make()
+        return copy_of(pretrained.backbone, weights=self.method != "scratch")
+
+    def make_batches(self, task, examples, quiet=True):  # noqa: ARG002 - some show what they do
+        """Return the `Batches` of the training examples."""
+        return task.preprocessor.batches(examples.train, self.batch_size, self.seed)
+
+    def facts(self, task, examples, batches):  # noqa: ARG002 - some shapes look at them
+        """Return what config.json says beside the settings."""
+        return {}
+
+    def told(self, task, examples, batches):  # noqa: ARG002 - some shapes look at them
+        """Return what a person should know before the training begins, a line each."""
+        tokenizer = task.preprocessor.tokenizer
+        size = f"{tokenizer.vocabulary_size:,} tokens in the vocabulary"
+        return [f"{size}, {task.count_params():,} weights"]
+
+    # === How it is trained ===
+
+    def durations(self, batches):
+        """Return (steps with the backbone frozen, steps of the method), not rounded."""
+        raise NotImplementedError  # pragma: no cover - every subclass defines it
+
+    def eval_steps(self, batches, steps):
+        """Return the steps from one validation to the next in a stage of `steps`."""
+        return min(steps, batches.steps_per_epoch)
+
+    def make_loss(self, task):
+        """Return the loss."""
+        return task.default_loss()
+
+    def loss_weights(self):
+        """Return the weight of each loss where there are several."""
+        return None
+
+    def factors(self, task, pretrained):  # noqa: ARG002 - some shapes look at them
+        """Return {variable path: factor on the learning rate} beside the discriminative ones."""
+        return {}
+
+    def monitor(self, task):
+        """Return the score that the weights are chosen by."""
+        return f"val_{task.monitor}"
+
+    def validation(self, task, examples, batches, steps):  # noqa: ARG002 - some shapes use them
+        """Return (step) -> {name: number} on the validation examples, "loss" among them."""
+        return lambda step: task.scores(examples.validation)  # noqa: ARG005
+
+    def figures(self, task, examples):  # noqa: ARG002 - some shapes look at them
+        """Return {name: () -> figure} to draw beside the learning curves."""
+        return {}
+
+
+@dataclass(frozen=True)
+class TaskSettings(ShapeSettings):
+    """Settings of the shapes that pass over their examples in epochs."""
+
+    epochs: float = flag(3.0, "passes over the training examples", above=0)
+    head_epochs: float = flag(0.0, "epochs with the backbone frozen, before the method begins")
+    held_out: float = share(
+        0.0, "share of the training examples that validates in place of the validation split"
+    )
+
+    def prepared(self, examples, report):  # noqa: ARG002
+        """Return the examples, some of them held out for the validation where asked for."""
+        if not self.held_out:
+            return examples
+        from kerasllm import datasets
+
+        parts = (1 - self.held_out, self.held_out)
+        return self.examples(*datasets.split(examples.train, parts, seed=self.seed))
+
+    def durations(self, batches):
+        """Return (steps with the backbone frozen, steps of the method), not rounded."""
+        each = batches.steps_per_epoch
+        return self.head_epochs * each, self.epochs * each
+
+
+BACKBONE_FIELDS = {f.name for f in dataclasses.fields(BackboneSettings)}
+_OF_THE_RUN = {*BACKBONE_FIELDS, "backbone_dropout"}
+
+
+def _check_backbone_settings(settings):
+    """Raise for settings of a backbone beside a run that brings its own."""
+    if not isinstance(settings, BackboneSettings):
+        return
+    given = [
+        f.name
+        for f in dataclasses.fields(type(settings))
+        if f.name in _OF_THE_RUN and getattr(settings, f.name) not in (None, f.default)
+    ]
+    if given:
+        raise ValueError(
+            f"{', '.join(given)}: tokenizer and backbone come with the pretrained run. Leave them "
+            "out, or train without a pretrained run."
+        )
+
+
+def longest(pretrained, otherwise):
+    """Return how many tokens a run's backbone can read, `otherwise` at most."""
+    limit = pretrained and getattr(pretrained.backbone.settings, "max_length", None)
+    return min(limit or otherwise, otherwise)
+
+
+def check_length(length, pretrained):
+    """Raise for a length that the pretrained backbone cannot read."""
+    limit = getattr(pretrained.backbone.settings, "max_length", None)
+    if limit and length and length > limit:
+        raise ValueError(
+            f"length={length} is longer than the {limit} tokens that the pretrained model can read:"
+            " lower it, or pretrain with a larger length."
+        )

@@ -1,0 +1,249 @@
+"""Training: one engine for every shape of task, from data to a run folder.
+
+The engine knows no shape. What is read, built, validated and drawn, the settings of the shape say
+(`kerasllm.training.settings`), and what is scored and answered, its task (`kerasllm.models`).
+"""
+
+import dataclasses
+import math
+from pathlib import Path
+
+from kerasllm import datasets
+from kerasllm.datasets.sources import found_again
+from kerasllm.training.engine.compilation import check_tensorboard, prepare
+from kerasllm.training.engine.freezing import check_method
+from kerasllm.training.engine.progress import Progress
+from kerasllm.training.engine.stages import train_in_stages
+from kerasllm.training.folder import check_place, weights_hash
+from kerasllm.training.run import Run, as_run, load_run
+from kerasllm.training.settings import settings_for
+from kerasllm.training.settings.base import resolve
+from kerasllm.training.settings.pretraining import PretrainSettings
+
+
+def train(
+    data,
+    output="runs/trained",
+    *,
+    pretrained=None,
+    settings=None,
+    resume=False,
+    quiet=False,
+    **overrides,
+):
+    """Train on data of any task, and write a run folder; the task follows from the data.
+
+    Labelled texts give a `TextClassifier`, tagged sentences a `TokenTagger`, questions on contexts
+    a `SpanExtractor`, pairs a `Seq2Seq`, bare texts a language model.
+
+    Args:
+        data: name of a data set, path of a file, a `Dataset`, or (train, validation).
+        output: the run folder.
+        pretrained: run folder, or `Run`, whose backbone to begin from; None begins from scratch.
+        settings: settings of the task; the defaults when None.
+        resume: go on where an earlier call with the same settings was cut off.
+        quiet: print nothing.
+        **overrides: single settings, such as `method="gradual"`.
+
+    Returns:
+        The `Run`.
+
+    Raises:
+        ValueError: a setting or the data cannot be used.
+        TypeError: an unknown setting, or one of a wrong type.
+        OSError: the folder cannot be written.
+        TrainingDivergedError: the loss became NaN or infinite.
+    """
+    shape = settings_for(task_of(data))
+    return _train(shape, data, output, pretrained, settings, resume, quiet, overrides)
+
+
+def finetune(
+    run, data, output="runs/finetuned", *, settings=None, resume=False, quiet=False, **overrides
+):
+    """Fine-tune a pretrained run on data of any task: `train(data, output, pretrained=run, …)`.
+
+    Settings left out are inherited from the pretraining run; the log says which. On bare texts a
+    language model goes on learning.
+
+    Args:
+        run: run folder, or `Run`.
+        data: as in `train`, and so are the others.
+        output: the run folder.
+        settings: settings of the task.
+        resume: go on where an earlier call was cut off.
+        quiet: print nothing.
+        **overrides: single settings.
+    """
+    shape = settings_for(task_of(data))
+    return _train(shape, data, output, run, settings, resume, quiet, overrides)
+
+
+def pretrain(
+    data, output="runs/pretrained", *, settings=None, resume=False, quiet=False, **overrides
+):
+    """Train a language model on text, and write a run folder.
+
+    Args:
+        data: name of a data set, path of a file, `Dataset`, or list of texts; of sets for other
+            tasks the texts are read.
+        output: the run folder.
+        settings: `PretrainSettings`; the defaults when None.
+        resume: go on where an earlier call with the same settings was cut off.
+        quiet: print nothing.
+        **overrides: single settings, such as `steps=2000`.
+
+    Returns:
+        The `Run`.
+
+    Raises:
+        ValueError: a setting or the text cannot be used.
+        TypeError: an unknown setting, or one text where a list is wanted.
+        OSError: the folder cannot be written.
+        TrainingDivergedError: the loss became NaN or infinite.
+    """
+    return _train(PretrainSettings, data, output, None, settings, resume, quiet, overrides)
+
+
+def task_of(data):
+    """Return the task that data is for, of `datasets.TASKS`.
+
+    Args:
+        data: name of a data set, path of a file, a `Dataset`, (train, validation), or texts.
+    """
+    if isinstance(data, str | Path):
+        return datasets.task_of(data)
+    part = data if isinstance(data, datasets.Dataset) else next(iter(data), None)
+    if not isinstance(part, datasets.Dataset | str | None):
+        raise TypeError(
+            "expected the name of a data set, a path, a Dataset, (train, validation), or texts, "
+            f"received a list of {type(part).__name__}: put examples into a kerasllm.datasets."
+            "Dataset."
+        )
+    return part.task if isinstance(part, datasets.Dataset) else "language_model"
+
+
+def trained_task(settings, examples, pretrained=None, report=None):
+    """Return a task trained as the settings say; nothing is written.
+
+    Args:
+        settings: resolved settings of the task's shape, with nothing left to inherit.
+        examples: `Examples`.
+        pretrained: a `Run`, or None.
+        report: a `Progress`; quiet when None.
+    """
+    prepare(settings)
+    task = settings.make_task(settings.make_preprocessor(examples, pretrained), pretrained)
+    check_method(task, settings)
+    batches = settings.make_batches(task, examples)
+    train_in_stages(task, examples, batches, settings, pretrained, report=report)
+    return task
+
+
+def _train(shape, data, output, pretrained, settings, resume, quiet, overrides):
+    settings, report = resolve(shape, settings, **overrides), Progress(quiet)
+    pretrained = None if pretrained is None else as_run(pretrained)
+    settings.check(pretrained)
+    check_tensorboard(settings)
+    _check_output(output, pretrained)
+    examples = settings.prepared(shape.read(data), report)
+    settings = settings.suited(examples, pretrained, report)
+    config = _config(settings, examples, pretrained, found_again(data))
+    if resume:
+        _check_resumable(output, config)
+    prepare(settings)
+    task = settings.make_task(settings.make_preprocessor(examples, pretrained), pretrained)
+    check_method(task, settings)
+    batches = settings.make_batches(task, examples, quiet)
+    config |= {
+        "tokenizer": task.preprocessor.tokenizer.fingerprint,
+        **settings.facts(task, examples, batches),
+    }
+    folder = Run.create(output)
+    folder.begin(config, task.preprocessor.tokenizer, resume)
+    report.say(f"Training ({settings.method}) on {examples.name} into {folder.path}", style="bold")
+    for line in settings.told(task, examples, batches):
+        report.say(f"  {line}")
+    rows, distances = train_in_stages(
+        task, examples, batches, settings, pretrained, folder, resume, report
+    )
+    folder.save(task, task.preprocessor.tokenizer)
+    folder.write_json("moved.json", distances)
+    _write_scores(folder, rows, settings.monitor(task), settings.keep_best)
+    _draw(folder, rows, settings, task, examples)
+    report.say(f"  saved in {folder.path}")
+    return folder
+
+
+def _config(settings, examples, pretrained, source):
+    return {
+        "task": settings.task,
+        "settings": dataclasses.asdict(settings),
+        "seed": settings.seed,
+        "pretrained": None if pretrained is None else str(pretrained.path),
+        "pretrained_weights": None if pretrained is None else weights_hash(pretrained.model),
+        "language": examples.language,
+        "data": {
+            "name": examples.name,
+            "source": source,
+            "language": examples.language,
+            "hash": examples.fingerprint,
+        },
+    }
+
+
+def _check_output(output, pretrained):
+    """Raise where a training would overwrite what it starts from, or could not be written."""
+    if pretrained is not None and Path(output).resolve() == pretrained.path.resolve():
+        raise ValueError(
+            f"the output {output} is the pretrained run itself, which would be lost: choose "
+            "another --output."
+        )
+    check_place(output)
+
+
+def _check_resumable(output, config):
+    """Raise unless the folder holds a run of the same settings; an empty place is fine."""
+    if not (Path(output) / "config.json").exists():
+        return
+    before = load_run(output).config
+    changed = {
+        name: (before["settings"].get(name), value)
+        for name, value in config["settings"].items()
+        if before["settings"].get(name) != value
+    }
+    if before["task"] != config["task"] or changed:
+        raise ValueError(
+            f"cannot resume {output}: its settings differ from those given (setting: there, here): "
+            f"{changed or before['task']}. Give the same settings, or another --output."
+        )
+    if before["data"]["hash"] != config["data"]["hash"]:
+        raise ValueError(f"cannot resume {output}: the data changed since. Use another --output.")
+    if before.get("pretrained_weights") != config.get("pretrained_weights"):
+        raise ValueError(
+            f"cannot resume {output}: it began from other weights than those in "
+            f"{config['pretrained']}. Give the pretrained run that it began from, unchanged, or "
+            "another --output."
+        )
+
+
+def _write_scores(folder, rows, monitor, keep_best):
+    """Write the validation scores of the weights that were kept."""
+    kept, stage = rows[-1], [row for row in rows if row["stage"] == rows[-1]["stage"]]
+    stage = [row for row in stage if not math.isnan(row.get(monitor, math.nan))]
+    if keep_best and stage:
+        choose = min if monitor.endswith("loss") else max
+        kept = choose(stage, key=lambda row: row[monitor])
+    folder.write_json("metrics.json", {k: v for k, v in kept.items() if k.startswith("val_")})
+
+
+def _draw(folder, rows, settings, task, examples):
+    from kerasllm import plots
+
+    names = [name for name in settings.curves if name in rows[-1]]
+    if len({row["stage"] for row in rows}) == 1:
+        names.insert(0, "step")
+    curves = {name: [row.get(name, float("nan")) for row in rows] for name in names}
+    folder.write_figure("learning_curves", plots.learning_curves(curves))
+    for name, draw in settings.figures(task, examples).items():
+        folder.write_figure(name, draw())
