@@ -33,6 +33,7 @@ from kerasllm.training.folder import RunFolder
 RUNS = Path(__file__).parents[1] / "training" / "runs_of_before"
 CLASSES = {
     "finetune": TextClassifier,
+    "finetune_lora": TextClassifier,
     "finetune_several": TextClassifier,
     "imported": TextEncoder,
     "pretrain_masked": MaskedLM,
@@ -263,12 +264,9 @@ def test_sizes_give_untrained_tasks(make_small):
         assert type(task.backbone) is backbone
         assert task.backbone.settings.vocabulary_size == 13
         assert task.backbone.causal == (kind is CausalLM)
-        for name, value in options.items():
-            if name not in ("backbone", "preprocessor"):
-                own = name in task.task_config
-                assert (
-                    task.task_config[name] if own else getattr(task.backbone.settings, name)
-                ) == value
+        for name in options.keys() - {"backbone", "preprocessor"}:
+            own = task.task_config.get(name, getattr(task.backbone.settings, name, None))
+            assert own == options[name]
     for kind in (CausalLM, TransformerSeq2Seq):
         with pytest.raises(ValueError, match="expected vocabulary_size, or a preprocessor"):
             kind.from_size("tiny")

@@ -6,9 +6,11 @@ import keras
 import numpy as np
 import pytest
 
+import kerasllm
+from kerasllm.datasets import Dataset, Labelled
 from kerasllm.models import ClassificationPreprocessor, TextClassifier
 from kerasllm.models.optimizers import LayerwiseAdamW
-from kerasllm.training.engine.compilation import optimizer_of
+from kerasllm.training.engine.compilation import optimizer_of, prepare
 from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.pretraining import PretrainSettings
 from kerasllm.training.settings.seq2seq import Seq2SeqSettings
@@ -148,7 +150,7 @@ def test_callbacks_of_keras(small, tmp_path, same_weights):
     ]
     options = {"epochs": 5, "verbose": 0, "validation_data": (small.x, small.y)}
     small.eagerly().fit(small.x, small.y, callbacks=callbacks, **options)
-    assert len(epochs) == 2 and epochs[0]["val_loss"] > epochs[1]["val_loss"]
+    assert 1 < len(epochs) < 5 and epochs[-1]["val_loss"] < epochs[-2]["val_loss"]
     same_weights(keras.saving.load_model(best), small.task)
 
 
@@ -251,6 +253,31 @@ def test_the_rate_rises_and_falls_over_all_steps(how, make_small):
     assert len(rates) == total
     fall = [(1 + math.cos(math.pi * (s - warm) / (total - warm))) / 2 for s in range(1, total + 1)]
     assert rates == pytest.approx([1e-3 * (0.1 + 0.9 * share) for share in fall], rel=1e-4)
+
+
+def test_fit_gives_what_the_training_command_gives(tmp_path, rng, monkeypatch, same_weights):
+    words = {"ham": "see you soon my friend", "spam": "win a free prize now"}
+    rows = [
+        Labelled(" ".join(rng.choice(words[label].split(), 5)), label)
+        for label in ("ham", "spam") * 23
+    ]
+    train, held = (
+        Dataset(part, name="own", split="train", task="classification")
+        for part in (rows[:37], rows[37:])
+    )
+    options = {"size": "tiny", "units": 7, "hidden_dim": 5, "tokenizer": "word", "dropout": 0.0}
+    options |= {"length": 7, "learning_rate": 1e-3, "batch_size": 8, "keep_best": False}
+    run = kerasllm.train((train, held), tmp_path / "run", epochs=3, quiet=True, **options)
+    settings = run.shape(**run.settings)
+    prepare(settings)
+    task = settings.make_task(run.model.preprocessor, None)
+    monkeypatch.setattr(np.random, "randint", lambda _high: settings.seed)  # the order of the rows
+    task.fit(train.texts, train.labels_of, 8, 3, verbose=0)
+    same_weights(task, run.model, 1e-5)
+    texts, labels = held.texts, held.labels_of
+    loss = task.evaluate(texts, labels, verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(run.metrics["val_loss"], rel=1e-4)
+    assert task.predict(texts[:3])[0]["label"] == run.predict(texts[:3])[0]["label"]
 
 
 # === Freezing, and a task inside another model ===

@@ -153,5 +153,6 @@ def test_a_run_without_a_backbone_cannot_be_begun_from(tmp_path):
     run = Run(tmp_path)
     run.write_json("config.json", {"task": "seq2seq"})
     run._model = keras.Sequential()
+    run._model.preprocessor = "of pairs"
     with pytest.raises(ValueError, match=r"holds a Sequential, which has no backbone .* import"):
         run.backbone  # noqa: B018

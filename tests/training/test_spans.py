@@ -13,6 +13,7 @@ from kerasllm.models import (
     SpanPreprocessor,
     TransformerBackbone,
 )
+from kerasllm.models.runs_of_before import preprocessor_of
 from kerasllm.models.span.scoring import answer_pairs, answer_texts
 from kerasllm.text import train_tokenizer
 from kerasllm.training import Run, SpanSettings, evaluate, load_run, predict, train
@@ -165,9 +166,9 @@ def test_the_threshold_follows_from_the_training_questions(trained, data):
 
 def test_the_threshold_of_a_run_of_before_follows_from_its_config(trained):
     def threshold(given, always):
-        config = {"settings": {**trained.settings, "null_threshold": given}}
+        config = {"task": "span", "settings": {**trained.settings, "null_threshold": given}}
         config |= {"always_answered": always}
-        return SpanSettings.preprocessor_of(config, trained.tokenizer, trained.path).threshold
+        return preprocessor_of(config, trained.tokenizer, trained.path).threshold
 
     assert threshold(None, always=True) is None
     assert threshold(None, always=False) == 0.0
