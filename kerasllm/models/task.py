@@ -209,7 +209,7 @@ class Task(keras.Model):
         rank, weights = len(getattr(y, "shape", ())), sample_weight
         if weights is not None and len(weights.shape) < rank < len(y_pred.shape):
             weights = keras.ops.reshape(weights, (-1, *[1] * (rank - 1)))
-            weights = keras.ops.broadcast_to(weights, keras.ops.shape(y))
+            weights = weights * keras.ops.ones_like(y, dtype=weights.dtype)
         return super().compute_loss(x, y, y_pred, weights, training)
 
     def default_loss(self):

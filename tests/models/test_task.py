@@ -73,7 +73,7 @@ def test_each_epoch_has_another_order_and_a_seed_the_same(make_small):
 
 def test_answers_to_raw_examples_and_outputs_of_arrays(small):
     asked, labels = small.x[:2], getattr(small.task.preprocessor, "labels", None)
-    answers = small.task.predict(asked)
+    answers = small.eagerly().predict(asked)
     assert len(answers) == 2
     assert all(isinstance(answer, dict) and "warning" in answer for answer in answers)
     output = small.task.predict(small.arrays[0], verbose=0)
