@@ -48,6 +48,7 @@ def trace(run_or_model, x, tokenizer=None):
         ValueError: an empty text, a model with inputs that cannot be guessed.
 
     Example:
+        >>> import keras
         >>> model = keras.Sequential([keras.Input((None,), dtype="int32"),
         ...                           keras.layers.Embedding(11, 3),
         ...                           keras.layers.LSTM(5, name="lstm")])
