@@ -301,7 +301,7 @@ class Task(keras.Model):
         self.prepare_for(data)
         if validation_split and validation_data is None:
             data, sample_weight, validation_data = _divided(data, sample_weight, validation_split)
-        seed = int(np.random.randint(2**31 - 1)) if shuffle else None  # noqa: NPY002 - Keras' seed
+        seed = _drawn_seed() if shuffle else None
         batches = self._batches(data, batch_size or 32, seed, sample_weight, class_weight)
         steps = steps_per_epoch or batches.steps_per_epoch
         nothing = ("y", "batch_size", "sample_weight", "class_weight")  # is left to say
@@ -320,7 +320,7 @@ class Task(keras.Model):
         if not stream.raw:  # of which Keras can shuffle those of a PyDataset alone
             shuffle = shuffle and isinstance(x, keras.utils.PyDataset)
             return {"x": stream.source, "shuffle": shuffle}
-        x = stream.arrays(partial(self._read, class_weight=class_weight))
+        x = stream.arrays(partial(self._read, class_weight=class_weight, draw=True))
         return {"x": x, "class_weight": None, "shuffle": False}
 
     def prepare_for(self, dataset):
@@ -431,10 +431,10 @@ class Task(keras.Model):
         batches = self._batches(dataset, batch_size, None, weights)
         return feed(batches, count=batches.steps_per_epoch)
 
-    def _read(self, x, y=None, weights=None, class_weight=None):
-        """Return a raw batch as arrays."""
-        dataset = self.preprocessor.dataset(x, y)
-        return self._batches(dataset, None, None, weights, class_weight).batch(0)
+    def _read(self, x, y=None, weights=None, class_weight=None, draw=False):
+        """Return a raw batch as arrays; what is drawn at random is the same unless `draw`."""
+        dataset, seed = self.preprocessor.dataset(x, y), _drawn_seed() if draw else None
+        return self._batches(dataset, None, seed, weights, class_weight).batch(0)
 
     def _batches(self, data, batch_size, seed, weights=None, class_weight=None):
         batches = self.preprocessor.batches(data, batch_size, seed, weights)
@@ -450,6 +450,11 @@ class Task(keras.Model):
         """Give the default optimizer its schedule, once it is known how many steps there are."""
         self._scheduled = True
         self._compile(make_optimizer(steps, learning_rate=self.learning_rate))
+
+
+def _drawn_seed():
+    """Return a seed drawn from NumPy's generator, which `keras.utils.set_random_seed` sets."""
+    return int(np.random.randint(2**31 - 1))  # noqa: NPY002
 
 
 def _steps(x, batch_size, validation_split, **_):

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kerasllm.layers import CRF, BiLSTM, CharacterCNN
+from kerasllm.models.backbones.embedding import EmbeddingBackbone
 from kerasllm.models.tagging import scoring
 from kerasllm.models.tagging.preprocessor import TaggingPreprocessor
 from kerasllm.models.task import Task
@@ -168,6 +169,11 @@ class TokenTagger(Task):
         # Sentences come in many lengths, and XLA on TensorFlow compiles anew for each.
         decoder.compile(jit_compile=keras.backend.backend() != "tensorflow" and "auto")
         return decoder
+
+    @property
+    def learning_rate(self):
+        """The highest, in a training without settings; lower where weights may be pretrained."""
+        return 2e-3 if isinstance(self.backbone, EmbeddingBackbone) else 1e-4
 
     @property
     def monitor(self):
