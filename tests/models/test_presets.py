@@ -50,7 +50,7 @@ IDS = np.array([[7, 8, 9, 3], [6, 3, 0, 0]], "int32")
 
 
 def answers(task, name):
-    return task.predict(ASKED.get(name, ["the cat saw a dog", "ada"]))
+    return task.predict(ASKED.get(name, ["the cat"]))
 
 
 def assert_same(one, other):

@@ -238,16 +238,15 @@ def test_the_default_optimizer_is_the_engines(kind, make_small):
     assert small.task.optimizer.get_config() == config
 
 
-EPOCHS = 5
-
-
-@pytest.mark.parametrize("how", ["examples", "arrays", "split", "stream"])
-def test_the_rate_rises_and_falls_over_all_steps(how, make_small):
+@pytest.mark.parametrize(
+    ("how", "epochs"), [("examples", 5), ("arrays", 2), ("split", 2), ("stream", 2)]
+)
+def test_the_rate_rises_and_falls_over_all_steps(how, epochs, make_small):
     small, rates = make_small("classifier"), []
     rate = keras.callbacks.LambdaCallback(
         on_train_batch_begin=lambda batch, logs: rates.append(float(task.optimizer.learning_rate))
     )
-    task, options = small.task, {"epochs": EPOCHS, "verbose": 0, "callbacks": [rate]}
+    task, options = small.task, {"epochs": epochs, "verbose": 0, "callbacks": [rate]}
     task.compile(run_eagerly=True)
     if how == "examples":
         task.fit(small.x, small.y, batch_size=2, **options)
@@ -256,11 +255,11 @@ def test_the_rate_rises_and_falls_over_all_steps(how, make_small):
     elif how == "arrays":
         task.fit(*small.arrays, batch_size=2, **options)
     else:
-        stream = (
-            (small.x[n : n + 2], small.y[n : n + 2]) for _ in range(EPOCHS) for n in (0, 2, 4, 6)
-        )
+        starts = [0, 2, 4, 6] * epochs
+        stream = ((small.x[n : n + 2], small.y[n : n + 2]) for n in starts)
         task.fit(stream, steps_per_epoch=4, **options)
-    total, warm = 20, 1  # EPOCHS of 4 steps; 5 % of them
+    total = 4 * epochs
+    warm = int(0.05 * total)
     assert len(rates) == total
     fall = [(1 + math.cos(math.pi * (s - warm) / (total - warm))) / 2 for s in range(1, total + 1)]
     assert rates == pytest.approx([1e-3 * (0.1 + 0.9 * share) for share in fall], rel=1e-4)
