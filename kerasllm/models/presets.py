@@ -2,18 +2,17 @@
 
 import importlib
 import inspect
-import json
 import pkgutil
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import keras
 
 from kerasllm.models.backbones.recurrent import RecurrentBackbone
 from kerasllm.models.backbones.transformer import TransformerBackbone
 from kerasllm.models.hub import load_checkpoint
 from kerasllm.models.runs_of_before import in_words_of_today, preprocessor_of
+from kerasllm.models.saved import read_model
 from kerasllm.text import load_tokenizer
+from kerasllm.utils.archives import DamagedError, read_settings
 from kerasllm.utils.errors import check_choice
 
 BACKBONES = {"recurrent": RecurrentBackbone, "transformer": TransformerBackbone}
@@ -39,7 +38,7 @@ def load(source, revision=None):
     """Return the `Preset` in a run folder, in the folder of a checkpoint, or on the hub."""
     folder = Path(source)
     if (folder / "model.keras").is_file():
-        config = in_words_of_today(json.loads((folder / "config.json").read_text("utf-8")))
+        config = read_config(folder)
         task = load_model(folder / "model.keras")
         tokenizer = load_tokenizer(folder / "tokenizer.json")
         check_tokenizer(tokenizer, task, config.get("tokenizer"))
@@ -51,31 +50,33 @@ def load(source, revision=None):
     return Preset(backbone, tokenizer, {"length": backbone.settings.max_length})
 
 
-def load_model(path):
-    """Return the model in a .keras file, refusing files that hold code."""
+def read_config(folder):
+    """Return config.json of a run, in the words of today.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is damaged, or no run's.
+    """
+    path = Path(folder) / "config.json"
     try:
-        model = keras.saving.load_model(path, safe_mode=True, compile=False)
-    except Exception as error:
-        if "safe_mode" in str(error) or "unsafe" in str(error) or "lambda" in str(error).lower():
-            raise ValueError(
-                f"{path} holds code (a Lambda layer or the like) that would run on loading: it is "
-                "refused. Load it yourself with keras.saving.load_model(..., safe_mode=False) only "
-                "if you trust its author."
-            ) from error
-        if "Could not locate class" in str(error):
-            raise ValueError(
-                f"{path} names a class that no folder of kerasllm.models defines: import it in "
-                f"the folder's __init__.py ({str(error).splitlines()[0][:120]})."
-            ) from error
+        config = in_words_of_today(read_settings(path))
+        if not isinstance(config.get("task"), str) or not isinstance(config.get("settings"), dict):
+            raise DamagedError("it names no task and its settings")
+    except DamagedError as error:
         raise ValueError(
-            f"{path} cannot be read as a Keras model ({type(error).__name__}: "
-            f"{str(error).splitlines()[0][:200]}): the file is damaged or of another version. "
-            "Train again, or restore it from a copy."
+            f"{path} does not describe a run: {error}. Train again, or restore the file from a "
+            "copy."
         ) from error
+    return config
+
+
+def load_model(path):
+    """Return the task in a .keras file of this project (see `kerasllm.models.saved`)."""
+    model = read_model(path)
     if not hasattr(model, "backbone"):
         raise ValueError(
-            f"expected a model with a backbone in {path}, received a {type(model).__name__} that "
-            "kerasllm did not write: use the model.keras of a run folder."
+            f"expected a model with a backbone in {path}, received a {type(model).__name__}: use "
+            "the model.keras of a run folder."
         )
     return model
 

@@ -11,6 +11,7 @@ from kerasllm.models import presets
 from kerasllm.models.feeding import feed
 from kerasllm.models.optimizers import make_optimizer
 from kerasllm.models.raw import BatchStream, is_raw, is_stream, plain
+from kerasllm.models.saved import rebuild
 from kerasllm.text.batching import WeightedBatches
 
 AUTO = "auto"
@@ -51,6 +52,10 @@ class Task(keras.Model):
     loss_name = "loss"
     learning_rate = 1e-3
     causal = None
+
+    def __init__(self, inputs, outputs, name=None, trainable=None):
+        # Keras drops what it does not know: a mistyped option must not be lost.
+        super().__init__(inputs, outputs, name=name, trainable=trainable)
 
     def _finish(self, backbone, preprocessor, **config):
         """Keep what the constructor was given."""
@@ -395,7 +400,7 @@ class Task(keras.Model):
         """Rebuild a task, its backbone and its preprocessor."""
         config = dict(config)
         backbone, preprocessor = (
-            part and keras.saving.deserialize_keras_object(part, custom_objects=custom_objects)
+            part and rebuild(part, custom_objects)
             for part in (config.pop("backbone"), config.pop("preprocessor", None))
         )
         return cls(backbone, preprocessor=preprocessor, **config)

@@ -21,10 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from kerasllm import __version__
-from kerasllm.models.presets import check_tokenizer, load_model
-from kerasllm.models.runs_of_before import in_words_of_today, preprocessor_of
+from kerasllm.models.presets import check_tokenizer, load_model, read_config
+from kerasllm.models.runs_of_before import preprocessor_of
 from kerasllm.text import load_tokenizer
 from kerasllm.training.settings import settings_for
+from kerasllm.utils.archives import DamagedError, read_settings
 from kerasllm.utils.files import whole_file
 
 RESULTS = ("model.keras", "metrics.json", "history.csv", "moved.json")
@@ -89,7 +90,8 @@ class RunFolder:
     @property
     def config(self):
         """Return what config.json says, in the words of today."""
-        return in_words_of_today(self.read_json("config.json"))
+        self._require("config.json")
+        return read_config(self.path)
 
     @property
     def shape(self):
@@ -173,11 +175,10 @@ class RunFolder:
         """Return what a JSON file of the folder says."""
         path = self._require(name)
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+            return read_settings(path)
+        except DamagedError as error:
             raise ValueError(
-                f"{path} is not valid JSON ({error}): the folder is damaged. Train again, or "
-                "restore the file from a copy."
+                f"{path} is damaged: {error}. Train again, or restore the file from a copy."
             ) from error
 
     def __repr__(self):

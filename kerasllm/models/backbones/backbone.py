@@ -13,6 +13,10 @@ import keras
 class Backbone(keras.Model):
     """What all backbones share: settings, sizes, features by layer."""
 
+    def __init__(self, inputs, outputs, name=None, trainable=None):
+        # Keras drops what it does not know: a mistyped option must not be lost.
+        super().__init__(inputs, outputs, name=name, trainable=trainable)
+
     def get_config(self):
         """Return the settings that rebuild this backbone."""
         config = dataclasses.asdict(self.settings)

@@ -31,6 +31,9 @@ _CHOICES = {
 }
 
 
+_DEEPEST = 1000  # layers, each of which takes time to build, whatever its size
+
+
 def _check_choice(what, value, choices):
     if value not in choices:
         raise ValueError(
@@ -42,6 +45,8 @@ def _check_choice(what, value, choices):
 def _check_size(name, value):
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name} must be a positive integer, received {value!r}.")
+    if name == "num_layers" and value > _DEEPEST:
+        raise ValueError(f"num_layers must be {_DEEPEST} at most, received {value}.")
 
 
 class BackboneConfig:

@@ -7,11 +7,10 @@
 """
 
 import contextlib
-import json
 import os
 from pathlib import Path
 
-from kerasllm.models.hub.tensors import MANY, ONE
+from kerasllm.models.hub.tensors import MANY, ONE, parts_of
 
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
@@ -101,8 +100,7 @@ def _fetch_parts(name, options):
             f"the model {name} has no {ONE}: pickles (pytorch_model.bin) can run any code when "
             "they are opened, so they are refused. Look for a revision or a copy with safetensors."
         )
-    index = json.loads(Path(_file(name, MANY, options)).read_text("utf-8"))
-    for file in sorted(set(index["weight_map"].values())):
+    for file in parts_of(Path(_file(name, MANY, options))):
         _file(name, file, options)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kerasllm.text import SPECIAL_TOKENS, load_tokenizer
 from kerasllm.text.tokenizers.imported import FRAMES, ROLES, import_tokenizer
+from kerasllm.utils.archives import DamagedError, read_settings
 from kerasllm.utils.files import whole_file
 
 # role: names that tokenizer_config.json has for it, the first one given counts
@@ -44,7 +45,7 @@ def read_tokenizer(folder):
     try:
         return _read(folder)
     except (ValueError, OSError) as error:
-        if not isinstance(error, UnicodeDecodeError | json.JSONDecodeError):
+        if not isinstance(error, UnicodeDecodeError | DamagedError):
             raise
         reason = error
     except Exception as error:  # the library raises bare Exception for a damaged model
@@ -99,14 +100,15 @@ def _content(token):
 def _json(path):
     if not path.is_file():
         return {}
-    content = json.loads(path.read_text("utf-8"))
+    content = read_settings(path)
     return {name: value for name, value in content.items() if value is not None}
 
 
 def _library(folder, config):
     """Return the json of the `tokenizers` library, made of the older files where need be."""
     if (folder / "tokenizer.json").is_file():
-        return _json(folder / "tokenizer.json") | {"added_tokens": _added(folder)}
+        content = _json(folder / "tokenizer.json")
+        return content | {"added_tokens": content.get("added_tokens") or []}
     if (folder / "vocab.txt").is_file():
         tokens = (folder / "vocab.txt").read_text("utf-8").split("\n")
         tokens = tokens[:-1] if tokens[-1] == "" else tokens
@@ -116,10 +118,6 @@ def _library(folder, config):
         merges = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#ver")]
         return _bytes(_json(folder / "vocab.json"), merges, config)
     return None
-
-
-def _added(folder):
-    return json.loads((folder / "tokenizer.json").read_text("utf-8")).get("added_tokens") or []
 
 
 def _word_piece(vocabulary, config):

@@ -10,7 +10,9 @@ from kerasllm.models.hub.download import find
 from kerasllm.models.hub.files import read_tokenizer
 from kerasllm.models.hub.settings import architecture_of, pad_rows, read_config, to_ours
 from kerasllm.models.hub.tensors import FLOATS, Tensors
+from kerasllm.models.saved import at_most
 from kerasllm.text.tokenizers.imported import original_ids
+from kerasllm.utils.archives import DamagedError
 
 # Constants that some checkpoints carry: positions 0, 1, 2 … and the causal mask.
 _BUFFERS = ("position_ids", "token_type_ids", ".attn.bias", ".attn.masked_bias")
@@ -59,14 +61,14 @@ def load_checkpoint(source, revision=None, **overrides):
     folder, source = find(source, revision)
     config, tensors = read_config(folder), Tensors(folder)
     architecture, tokenizer = architecture_of(config), read_tokenizer(folder)
-    numbering = _numbering(config, tokenizer)
+    numbering = _numbering(config, tokenizer, tensors)
     separator = getattr(tokenizer, "sep_id", None)
     known = {
         "vocabulary_size": len(numbering),
         "score_pad": bool(numbering[0] >= 0),
         "separator": NONE if separator is None else separator,
     }
-    backbone = TransformerBackbone(to_ours(config, **known, **overrides))
+    backbone = _build(folder, to_ours(config, **known, **overrides), tensors)
     names, left_out = _names(tensors, architecture)
     weights = {weight.path: weight for weight in backbone.weights}
     table = architecture.table(backbone.settings)
@@ -79,10 +81,27 @@ def load_checkpoint(source, revision=None, **overrides):
     return backbone, tokenizer, CheckpointInfo(source, architecture.model_type, left_out)
 
 
-def _numbering(config, tokenizer):
+def _build(folder, settings, tensors):
+    """Return an untrained backbone; which tensors it lacks is said later, by name."""
+    try:
+        with at_most(2 * tensors.numbers):
+            return TransformerBackbone(settings)
+    except DamagedError:
+        raise ValueError(
+            f"config.json in {folder} describes a model far larger than its {tensors.numbers:,} "
+            "numbers: fetch config.json and model.safetensors of the same model."
+        ) from None
+
+
+def _numbering(config, tokenizer, tensors):
     """Return the foreign id of each id (V,), after checking that the vocabularies agree."""
-    size = config.get("vocab_size", 0)
+    size = config["vocab_size"]
     if tokenizer is None:
+        if size > tensors.numbers:
+            raise ValueError(
+                f"vocab_size in config.json is {size:,}, the tensors have {tensors.numbers:,} "
+                "numbers in all: fetch both from the same model."
+            )
         pad = config["pad_token_id"]
         return original_ids(size, None if pad == config.get("eos_token_id") else pad)
     numbering = getattr(tokenizer, "original_ids", np.arange(tokenizer.vocabulary_size))

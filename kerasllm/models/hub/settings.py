@@ -1,10 +1,10 @@
 """config.json of another project to `TransformerConfig`, and back."""
 
-import json
 from pathlib import Path
 
 from kerasllm.models.backbones.config import TransformerConfig
 from kerasllm.models.hub.architectures import ARCHITECTURES
+from kerasllm.utils.archives import DamagedError, read_settings
 from kerasllm.utils.errors import nearest
 
 # theirs: ours
@@ -27,16 +27,17 @@ def read_config(folder):
             "that `save_pretrained` wrote, or the name of a model on the hub."
         )
     try:
-        config = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}): fetch it again.") from None
-    if not isinstance(config, dict):
-        raise ValueError(f"expected settings in {path}, received {config!s:.60}.")
+        config = read_settings(path)
+    except DamagedError as error:
+        raise ValueError(f"{path} is damaged: {error}. Fetch it again.") from None
     architecture = architecture_of(config)
     config = architecture.defaults | config
     names = {"vocab_size", *architecture.settings.values()}
     if lost := sorted(names - set(config) - {architecture.settings["inner_dim"]}):
         raise ValueError(f"expected {', '.join(lost)} in {path}, which lacks them: fetch it again.")
+    for name in ("vocab_size", architecture.settings["max_length"], "pad_token_id"):
+        if type(config[name]) is not int and (name != "pad_token_id" or config[name] is not None):
+            raise ValueError(f"expected a number for {name} in {path}, received {config[name]!r}.")
     pad, size = config["pad_token_id"], config["vocab_size"]
     if pad is not None and not 0 <= pad < size:
         raise ValueError(

@@ -1,11 +1,13 @@
 """Tensors of a checkpoint: safetensors files in, one safetensors file out."""
 
 import json
+import math
 import struct
 from pathlib import Path
 
 import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16, which many checkpoints are kept in
 
+from kerasllm.utils.archives import DamagedError, plain_name, read_settings
 from kerasllm.utils.files import whole_file
 
 ONE, MANY = "model.safetensors", "model.safetensors.index.json"
@@ -36,6 +38,11 @@ class Tensors:
 
     def __iter__(self):
         return iter(self._files)
+
+    @property
+    def numbers(self):
+        """Return how many numbers there are in all."""
+        return sum(math.prod(self.shape(name)) for name in self)
 
     def shape(self, name):
         """Return the shape of a tensor, without reading it."""
@@ -101,8 +108,7 @@ def _files(folder):
     if (folder / ONE).is_file():
         return [folder / ONE]
     if (folder / MANY).is_file():
-        index = json.loads((folder / MANY).read_text("utf-8"))
-        parts = sorted(set(index["weight_map"].values()))
+        parts = parts_of(folder / MANY)
         if lost := [name for name in parts if not (folder / name).is_file()]:
             raise FileNotFoundError(f"expected {lost} in {folder}, as {MANY} says: fetch them too.")
         return [folder / name for name in parts]
@@ -116,6 +122,22 @@ def _files(folder):
             "`transformers`: AutoModel.from_pretrained(folder).save_pretrained(new_folder)."
         )
     raise FileNotFoundError(f"expected {ONE} in {folder}, found {', '.join(there) or 'nothing'}.")
+
+
+def parts_of(index):
+    """Return the names of the files that an index of tensors names, all beside it.
+
+    Raises:
+        ValueError: it is damaged, or names a file elsewhere.
+    """
+    try:
+        names = read_settings(index)["weight_map"].values()
+        return sorted({plain_name(name) for name in names})
+    except (DamagedError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{index} is no index of tensors ({error}): fetch it again, from an author whom you "
+            "trust."
+        ) from error
 
 
 def _library():

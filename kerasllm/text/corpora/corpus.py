@@ -6,7 +6,6 @@
 - Memory stays constant: the text is read in pieces, the tokens are appended to a file.
 """
 
-import json
 import os
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from kerasllm.text.corpora.writer import (
     write_corpus,
 )
 from kerasllm.text.tokenizers.special import check_texts
+from kerasllm.utils.archives import read_settings
 
 
 class TokenCorpus:
@@ -138,7 +138,9 @@ def _read_info(path):
             f"TokenCorpus.build"
         )
     try:
-        info = json.loads((path / "info.json").read_text("utf-8"))
+        info = read_settings(path / "info.json")
+        if info["dtype"] not in ("uint16", "uint32"):
+            raise TypeError(f"tokens are no {info['dtype']}")
         sizes = info["tokens"] * np.dtype(info["dtype"]).itemsize, info["documents"] * 8
         found = tuple((path / name).stat().st_size for name in ("tokens.bin", "starts.bin"))
     except (ValueError, KeyError, TypeError, OSError) as error:

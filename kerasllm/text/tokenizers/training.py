@@ -11,7 +11,6 @@ For Chinese: `bpe` or `character`; `wordpiece` takes single Chinese characters; 
 dictionary (`word_splitter="jieba"`, extra `zh`).
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from kerasllm.text.tokenizers.special import SPECIAL_TOKENS, check_text, check_t
 from kerasllm.text.tokenizers.splitters import SPLITTERS
 from kerasllm.text.tokenizers.subword import BytePairTokenizer, WordPieceTokenizer
 from kerasllm.text.tokenizers.word import WordTokenizer
+from kerasllm.utils.archives import read_settings
 from kerasllm.utils.errors import check_choice
 
 _CLASSES = {
@@ -124,8 +124,7 @@ def load_tokenizer(path):
             f"folder written by kerasllm"
         )
     try:
-        state = json.loads(path.read_text("utf-8"))
-        return restore_tokenizer(state)
+        return restore_tokenizer(read_settings(path))
     except _Foreign as error:
         raise ValueError(f"'{path}' {error}") from None
     except Exception as error:  # the library raises bare Exception for a damaged model

@@ -1,7 +1,6 @@
 """Adapters on disk: what low-rank fine-tuning learned, without the weights that it started from."""
 
 import json
-import zipfile
 
 import keras
 import numpy as np
@@ -9,6 +8,8 @@ import numpy as np
 from kerasllm.models import LoRA
 from kerasllm.models.lora import fingerprint
 from kerasllm.models.presets import copy_of
+from kerasllm.models.saved import at_most, rebuild
+from kerasllm.utils.archives import DamagedError, read_arrays
 from kerasllm.utils.files import whole_file
 
 
@@ -46,8 +47,7 @@ def load_adapter(path, backbone):
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or the backbone is another one.
     """
-    meta, arrays = _read(path)
-    task = keras.saving.deserialize_keras_object(meta["task"])
+    task, meta, arrays = _read(path, backbone)
     if (base := fingerprint(_in_training(backbone, task.backbone))) != meta["base"]:
         raise ValueError(
             f"the adapter {path} belongs to the backbone {meta['base'][:12]}, received "
@@ -60,6 +60,8 @@ def load_adapter(path, backbone):
     names = [f"{x}_{n}" for n in range(len(adapted.corrections)) for x in "ab"]
     head = {f"head_{n}": weight for n, weight in enumerate(task.head_weights())}
     for name, weight in (*zip(names, pairs, strict=True), *head.items()):
+        if arrays[name].shape != tuple(weight.shape):
+            raise _damaged(path, f"{name} has the shape {arrays[name].shape}")
         weight.assign(arrays[name])
     return adapted.merge()
 
@@ -70,15 +72,20 @@ def _in_training(backbone, trained):
     return backbone if dropout is None else copy_of(backbone, dropout=dropout)
 
 
-def _read(path):
+def _read(path, backbone):
+    """Return the untrained task of an adapter, its description, and its arrays."""
     try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return json.loads(str(arrays.pop("meta"))), arrays
-    except FileNotFoundError:
-        raise
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"the adapter {path} cannot be read ({error}): it is damaged. Fine-tune again, or "
-            "restore it from a copy."
-        ) from error
+        arrays, meta = read_arrays(path)
+        numbers = sum(array.size for array in arrays.values()) + backbone.count_params()
+        with at_most(numbers):
+            task = rebuild(meta["task"])
+        return task, {n: meta[n] for n in ("rank", "alpha", "targets", "base")}, arrays
+    except (DamagedError, TypeError, ValueError, KeyError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path, why):
+    return ValueError(
+        f"the adapter {path} cannot be read ({why}): it is damaged. Fine-tune again, or restore it "
+        "from a copy."
+    )

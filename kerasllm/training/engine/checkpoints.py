@@ -2,11 +2,11 @@
 
 import json
 import re
-import zipfile
 
 import keras
 import numpy as np
 
+from kerasllm.utils.archives import DamagedError, read_arrays
 from kerasllm.utils.files import whole_file
 
 
@@ -38,10 +38,8 @@ def load_checkpoint(path, model=None):
         ValueError: when the file is damaged or belongs to another model.
     """
     try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        meta = json.loads(str(arrays.pop("meta")))
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        arrays, meta = read_arrays(path)
+    except (OSError, DamagedError) as error:
         raise ValueError(
             f"the checkpoint {path} cannot be read ({error}): it is damaged. Delete it and train "
             "again from the start."

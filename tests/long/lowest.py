@@ -1,0 +1,48 @@
+"""The suite in an environment of the lowest versions that setup.cfg allows.
+
+    python -m tests.long lowest [pytest options]
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+# What torch asks for and its build for the CPU does not.
+LEFT_OUT = re.compile(r"(cuda|nvidia|triton)")
+
+
+def environment(folder):
+    """Make the environment, and return its Python and {package: version}."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python, lowest = str(folder / "bin" / "python"), folder / "lowest.txt"
+    subprocess.run([python, "-m", "pip", "install", "-q", "uv"], check=True)
+    resolve = ["setup.cfg", "--extra", "test", "--resolution", "lowest-direct", "--no-annotate"]
+    compiled = subprocess.run(
+        [python, "-m", "uv", "pip", "compile", "-q", "--no-header", *resolve],
+        cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE,
+    ).stdout  # fmt: skip
+    rows = [row for row in compiled.splitlines() if not LEFT_OUT.match(row)]
+    lowest.write_text("\n".join(rows))
+    install = ["install", "-q", "-c", str(lowest), "-e", ".[test]"]
+    subprocess.run([python, "-m", "pip", *install], check=True, cwd=ROOT)
+    return python, dict(row.split("==") for row in rows if "==" in row)
+
+
+def main(arguments):
+    """Make the environment, run the suite in it, and return what it said."""
+    with tempfile.TemporaryDirectory() as folder:
+        python, versions = environment(Path(folder))
+        command = [python, "-m", "pytest", "-q", *arguments]
+        run = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    print(run.stdout[-5000:])
+    summary = run.stdout.strip().splitlines()[-1]
+    if run.returncode:
+        raise SystemExit(f"the suite fails with the lowest versions: {summary}")
+    counts = re.findall(r"(\d+) (passed|failed|skipped)", summary)
+    named = ("tensorflow", "keras", "numpy", "jax", "torch", "scikit-learn", "tokenizers")
+    return {f"tests_{word}": int(n) for n, word in counts} | {
+        "lowest_versions": ", ".join(f"{name} {versions[name]}" for name in named)
+    }
