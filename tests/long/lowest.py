@@ -1,6 +1,6 @@
 """The suite in an environment of the lowest versions that setup.cfg allows.
 
-    python -m tests.long lowest [pytest options]
+python -m tests.long lowest [pytest options]
 """
 
 import re
