@@ -5,7 +5,12 @@ Agrees token for token with the `tokenizers` library's byte-level BPE, the token
 - Text is cut into words first, and no token crosses a cut. A space belongs to the word behind it.
 - A vocabulary starts with the special tokens, then the 256 bytes, the printable ones first. Between
   pairs of equal frequency the one with the lower ids is joined.
-- Special tokens are given ids, but text is never read as a special token.
+- Special tokens are given ids. In a text they are read as special only where `bpe_encode` is told
+  so, as the library does with those that it was trained with; else `<eos>` is five letters of text
+  like any others.
+- A special token of ASCII marks that is one of the bytes too, or that pairs can make, is in the
+  vocabulary once. (The library writes each byte as a letter, such as é: there a special token é is
+  that byte as well. Here it is not.)
 """
 
 import heapq
@@ -97,21 +102,31 @@ def bpe_train(texts, vocabulary_size, min_frequency=2, special_tokens=()):
     """
     if isinstance(texts, str):
         raise TypeError("expected a list of texts, received one string; write [text]")
-    vocabulary = [*(t.encode() for t in special_tokens), *(bytes([b]) for b in _BYTES)]
+    special = list(dict.fromkeys(t.encode() for t in special_tokens))
+    once = set(filter(_spelled_alike, special))
+    vocabulary = special + [bytes([b]) for b in _BYTES if bytes([b]) not in once]
     if vocabulary_size < len(vocabulary):
         raise ValueError(
             f"expected a vocabulary_size of at least {len(vocabulary)} (special tokens and the 256 "
             f"bytes), received {vocabulary_size}"
         )
-    ids = {token: i for i, token in enumerate(vocabulary)}
+    ids = {t: i for i, t in enumerate(vocabulary) if i >= len(special) or t in once}
     frequency = Counter(word for text in texts for word in bpe_words(text))
     words = [[ids[bytes([b])] for b in word.encode()] for word in frequency]
-    return _join_pairs(words, list(frequency.values()), vocabulary, vocabulary_size, min_frequency)
+    merges = _join_pairs(
+        words, list(frequency.values()), vocabulary, ids, vocabulary_size, min_frequency
+    )
+    return BPE(tuple(vocabulary), merges)
 
 
-def _join_pairs(words, frequency, vocabulary, vocabulary_size, min_frequency):
-    """Join pairs until the vocabulary is full or all pairs are rare."""
-    ids, merges = {token: i for i, token in enumerate(vocabulary)}, {}
+def _spelled_alike(token):
+    """Whether the library spells a special token and the same bytes of a text alike."""
+    return all(32 < byte < 127 for byte in token)
+
+
+def _join_pairs(words, frequency, vocabulary, ids, vocabulary_size, min_frequency):
+    """Join pairs until the vocabulary is full or all pairs are rare; return the merges."""
+    merges = {}
     counts, places = _count_pairs(words, frequency)
     queue = [(-count, pair) for pair, count in counts.items()]
     heapq.heapify(queue)
@@ -130,7 +145,7 @@ def _join_pairs(words, frequency, vocabulary, vocabulary_size, min_frequency):
             if change:
                 counts[neighbours] += change
                 heapq.heappush(queue, (-counts[neighbours], neighbours))
-    return BPE(tuple(vocabulary), merges)
+    return merges
 
 
 def _count_pairs(words, frequency):
@@ -168,12 +183,14 @@ def _joined(word, pair, joined):
     return result
 
 
-def bpe_encode(text, model):
+def bpe_encode(text, model, special_tokens=()):
     """Split each word into bytes and join them again, earliest learned pair first.
 
     Args:
         text: a string.
         model: `BPE`.
+        special_tokens: those of the model's that are read as one token wherever they stand, the
+            longest first; none if left out, and text is text.
 
     Returns:
         List of token ids.
@@ -182,18 +199,50 @@ def bpe_encode(text, model):
         >>> model = bpe_train(["low lower lowest"], 258)
         >>> [model.vocabulary[i] for i in bpe_encode("slow", model)]
         [b's', b'low']
+        >>> model = bpe_train(["low lower lowest"], 259, special_tokens=["<eos>"])
+        >>> bpe_encode("low<eos>", model, special_tokens=["<eos>"])
+        [258, 0]
+
+    Raises:
+        ValueError: a special token that the model does not have.
 
     Source:
         Sennrich et al. 2016, section 3.2.
     """
+    special = {token: _special_id(token, model) for token in special_tokens}
     byte_ids = _byte_ids(model)
     known = {}  # a text has far fewer different words than words
     encoded = []
-    for word in bpe_words(text):
+    for word in _words_and_special(text, special):
+        if word in special:
+            encoded.append(special[word])
+            continue
         if word not in known:
             known[word] = _encode_word([byte_ids[b] for b in word.encode()], model.merges)
         encoded += known[word]
     return encoded
+
+
+def _special_id(token, model):
+    if token.encode() not in model.vocabulary:
+        raise ValueError(
+            f"expected special tokens of the model's vocabulary, received {token!r}; train with "
+            f"bpe_train(…, special_tokens=[{token!r}])"
+        )
+    return model.vocabulary.index(token.encode())
+
+
+def _words_and_special(text, special):
+    """Yield the words of a text; what stands between two special tokens is cut for itself."""
+    if not special:
+        yield from bpe_words(text)
+        return
+    longest_first = sorted(special, key=len, reverse=True)
+    for part in re.split(f"({'|'.join(map(re.escape, longest_first))})", text):
+        if part in special:
+            yield part
+        else:
+            yield from bpe_words(part)
 
 
 def _byte_ids(model):

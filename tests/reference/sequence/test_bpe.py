@@ -1,5 +1,8 @@
 """Byte-pair encoding against the tokenizers library: same vocabulary, same merges, same tokens."""
 
+import json
+from functools import cache
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,13 +20,13 @@ TEXTS = [
 ]
 
 
-def library(texts, size, min_frequency=1):
+def library(texts, size, min_frequency=1, special=SPECIAL):
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(
         vocab_size=size,
         min_frequency=min_frequency,
-        special_tokens=SPECIAL,
+        special_tokens=special,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -98,6 +101,40 @@ def test_a_special_token_that_pairs_can_make_is_there_once():
     assert ours.merges[r.bpe_encode("a", ours)[0], r.bpe_encode("b", ours)[0]] == (0, 0)
 
 
+WITH_SPECIAL = "a <pad> b <eos><eos>  <pad> pad <pa <pad>> d>  <unk>\n\n<mask> eos"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.sampled_from(SPECIAL), st.text(common, max_size=5)), max_size=9))
+def test_agrees_where_special_tokens_stand_in_the_text(parts):
+    theirs, ours = _trained_on_special_tokens()
+    for text in ("".join(parts), WITH_SPECIAL):
+        assert r.bpe_encode(text, ours, SPECIAL) == theirs.encode(text).ids
+        assert r.bpe_decode(r.bpe_encode(text, ours, SPECIAL), ours) == text
+
+
+def test_a_special_token_in_a_text_is_text_unless_told():
+    theirs, ours = _trained_on_special_tokens()
+    library_without = json.loads(theirs.to_str()) | {"added_tokens": []}
+    theirs = Tokenizer.from_str(json.dumps(library_without))
+    assert r.bpe_encode(WITH_SPECIAL, ours) == theirs.encode(WITH_SPECIAL).ids
+    assert not set(r.bpe_encode(WITH_SPECIAL, ours)) & set(range(len(SPECIAL)))
+
+
+@cache
+def _trained_on_special_tokens():
+    texts = [*TEXTS, WITH_SPECIAL, "pad <pad> eos <eos>"]
+    return library(texts, 320), r.bpe_train(texts, 320, 1, SPECIAL)
+
+
+@pytest.mark.parametrize("special", [["a"], ["ab", "abc"], ["填充"], ["a", "a"], [" "], ["b c"]])
+def test_agrees_on_special_tokens_that_are_words_or_bytes_too(special):
+    text = "ab abc xabcx 填充 a填 b c"
+    theirs, ours = library([text], 275, special=special), r.bpe_train([text], 275, 1, special)
+    assert len(ours.vocabulary) == theirs.get_vocab_size()
+    assert r.bpe_encode(text, ours, special) == theirs.encode(text).ids
+
+
 def test_half_a_character_is_decoded_to_a_mark():
     model = r.bpe_train(["x"], 256)
     assert r.bpe_decode(r.bpe_encode("字", model)[:2], model) == "\ufffd"
@@ -106,6 +143,8 @@ def test_half_a_character_is_decoded_to_a_mark():
 def test_bad_input_is_explained():
     with pytest.raises(TypeError, match=r"write \[text\]"):
         r.bpe_train("one string", 300)
+    with pytest.raises(ValueError, match=r"vocabulary, received '<x>'; train with"):
+        r.bpe_encode("a", r.bpe_train(TEXTS, 300), ["<x>"])
     with pytest.raises(ValueError, match=r"at least 262 .*received 261"):
         r.bpe_train(TEXTS, 261, special_tokens=SPECIAL)
 
