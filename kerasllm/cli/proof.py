@@ -16,6 +16,9 @@ def verify(
     model: Annotated[Path | None, typer.Option(help="run folder: prove this model")] = None,
     backend: Annotated[str | None, typer.Option(help="tensorflow, jax or torch")] = None,
     preset: Annotated[str | None, typer.Option(help="tiny, small, base or all: 300 steps")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="one case of each equation: seconds, not minutes")
+    ] = False,
     rows: Annotated[bool, typer.Option("--rows", help="print every comparison")] = False,
     json: Annotated[Path | None, typer.Option(help="file for every comparison")] = None,
     html: Annotated[Path | None, typer.Option(help="file for a page")] = None,
@@ -25,7 +28,7 @@ def verify(
 
     Example: kerasllm verify --model runs/finetuned
     """
-    from kerasllm.verify.proofs.command import on_backend, verify_command
+    from kerasllm.verify.proofs.command import announce, on_backend, verify_command
 
     if backend is not None and backend != os.environ.get("KERAS_BACKEND"):
         files = {
@@ -36,11 +39,15 @@ def verify(
             "--table": table,
         }
         given = [part for name, path in files.items() if path for part in (name, str(path))]
-        parts = [*given, *(["--rows"] if rows else []), "--backend", backend]
+        switches = [*(["--quick"] if quick else []), *(["--rows"] if rows else [])]
+        parts = [*given, *switches, "--backend", backend]
         raise typer.Exit(on_backend(backend, ["verify", *parts]))
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # its remarks would stand between the lines
+    announce(model, preset, quick)
     flags.load_keras()
-    agreed = verify_command(model, preset=preset, rows=rows, json=json, html=html, table=table)
+    agreed = verify_command(
+        model, preset=preset, quick=quick, rows=rows, json=json, html=html, table=table
+    )
     raise typer.Exit(0 if agreed else 1)
 
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from kerasllm.utils.errors import check_choice
+from kerasllm.verify.proofs.plan import Progress, announcement
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # Each equation is compiled once and run once: time spent on fast code never comes back.
@@ -35,14 +36,32 @@ def on_backend(backend, arguments):
     return subprocess.run([sys.executable, "-c", code, *arguments], env=environment).returncode
 
 
+def announce(model=None, preset=None, quick=False, console=None):
+    """Say what `verify_command` is about to prove and how long it takes; Keras need not be here."""
+    from rich.console import Console
+
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    text = announcement(model, preset, quick, backend)
+    (console or Console()).print(text, markup=False, highlight=False)
+
+
 def verify_command(
-    model=None, *, preset=None, rows=False, json=None, html=None, table=None, console=None
+    model=None,
+    *,
+    preset=None,
+    quick=False,
+    rows=False,
+    json=None,
+    html=None,
+    table=None,
+    console=None,
 ):
     """Prove the equations, a run or a preset; print, write, and return whether all agree.
 
     Args:
         model: a run folder; without it and `preset`, the equations of the package are proven.
         preset: train the backbones of this preset ("all": of every one) beside their twins.
+        quick: prove one case of each equation, in seconds.
         rows: print every comparison instead of the summary.
         json: file for every comparison.
         html: file for a page.
@@ -62,7 +81,9 @@ def verify_command(
         raise ValueError(
             "--table is the table of the equations: leave --model and --preset out, or use --html."
         )
-    report, page, markdown = _prove(model, preset, rows, console)
+    if quick and ((model or preset) is not None or table is not None):
+        raise ValueError("--quick proves equations only: leave --model, --preset and --table out.")
+    report, page, markdown = _prove(model, preset, quick, rows, console)
     written = {json: lambda: report.to_json(indent=1) + "\n", html: page, table: markdown}
     for path, text in written.items():
         if path is not None:
@@ -71,7 +92,7 @@ def verify_command(
     return report.ok
 
 
-def _prove(model, preset, rows, console):
+def _prove(model, preset, quick, rows, console):
     """Return (report, function that makes the page, function that makes the table)."""
     if model is not None and preset is not None:
         raise ValueError("expected --model or --preset, received both: run the command twice.")
@@ -79,7 +100,7 @@ def _prove(model, preset, rows, console):
         return _prove_run(model, rows, console)
     if preset is not None:
         return _prove_preset(preset, rows, console)
-    return _prove_equations(rows, console)
+    return _prove_equations(quick, rows, console)
 
 
 def _prove_preset(preset, rows, console):
@@ -87,7 +108,8 @@ def _prove_preset(preset, rows, console):
     from kerasllm.verify.proofs.rendering import whole_page
 
     check_choice("preset", preset, (*PRESETS, "all"))
-    report = prove_presets(PRESETS if preset == "all" else (preset,), console=console)
+    with Progress(console).alive():
+        report = prove_presets(PRESETS if preset == "all" else (preset,), console=console)
     if rows:
         report.print(console)
     else:
@@ -95,10 +117,10 @@ def _prove_preset(preset, rows, console):
     return report, lambda: whole_page(report.title, report.summary(), report), None
 
 
-def _prove_equations(rows, console):
+def _prove_equations(quick, rows, console):
     from kerasllm.verify.proofs.proof import prove_equations
 
-    proof = prove_equations(console=console)
+    proof = prove_equations(quick=quick, console=console)
     if rows:
         proof.report.print(console)
     else:
@@ -112,7 +134,8 @@ def _prove_run(model, rows, console):
     from kerasllm.verify.proofs.runs import prove_run
 
     began = time.perf_counter()
-    report = prove_run(model)
+    with Progress(console).alive():
+        report = prove_run(model)
     if rows:
         report.print(console)
     else:

@@ -13,6 +13,7 @@ import keras
 from kerasllm import reference
 from kerasllm.verify.comparison.report import Report
 from kerasllm.verify.proofs.checks import check_backward, check_forward, check_forward_and_gradients
+from kerasllm.verify.proofs.plan import Progress
 from kerasllm.verify.proofs.training import TRAJECTORIES, check_training
 
 TOPICS = (
@@ -35,11 +36,11 @@ def precisions():
     return ("float64", "float32") if on_tensorflow else ("float32",)
 
 
-def prove(case):
+def prove(case, dtypes=None):
     """Return the rows of checks 1 to 3 for one case, on the running backend."""
     rows = check_backward(case) if case.backward else []
     if case.keras and keras.backend.backend() not in case.skip:
-        for dtype in precisions():
+        for dtype in dtypes or precisions():
             pair = (
                 check_forward_and_gradients(case, dtype)
                 if case.backward
@@ -67,14 +68,15 @@ def uncovered():
     return tuple(name for name in public_functions() if name not in covered)
 
 
-def verify_equations(backend=None, *, trajectories=True, progress=None):
+def verify_equations(backend=None, *, trajectories=True, quick=False, progress=None):
     """Prove every equation of the package and return a report.
 
     Args:
         backend: "tensorflow", "jax" or "torch": the backend that you expect to run. Keras chooses
             its backend when it is imported and cannot change it afterwards.
         trajectories: whether to run the 300 training steps of check 4 too.
-        progress: called with a topic before its rows are computed, and with its rows after.
+        quick: prove one case of each function in one precision, without training: seconds.
+        progress: a `kerasllm.verify.proofs.plan.Progress`.
 
     Returns:
         A `Report` with rows for every check of every case.
@@ -88,17 +90,36 @@ def verify_equations(backend=None, *, trajectories=True, progress=None):
             f"expected Keras on {backend!r}, but it runs on {running!r}; start Python again with "
             f"the environment variable KERAS_BACKEND={backend}"
         )
-    work = {topic: partial(_prove_all, cases) for topic, cases in CASES_OF.items()}
-    if trajectories:
-        work["training"] = lambda: [row for one in TRAJECTORIES for row in check_training(one)]
-    rows, progress = [], progress or (lambda *_: None)
-    for topic, compute in work.items():
-        progress(topic, None)
-        found = compute()
-        progress(topic, found)
+    rows, progress = [], progress or Progress()
+    for topic, steps in _work(trajectories and not quick, quick).items():
+        progress.begin(topic, len(steps))
+        found = []
+        for name, compute in steps:
+            progress.advance(name)
+            found += compute()
+        progress.end(found)
         rows += found
     return Report(rows, title=f"Equations against Keras {keras.__version__} on {running}")
 
 
-def _prove_all(cases):
-    return [row for case in cases for row in prove(case)]
+def _work(trajectories, quick):
+    """Return {topic: [(name, function that returns rows)]}."""
+    dtypes, known = precisions()[:1] if quick else precisions(), set()
+    work = {
+        topic: [
+            (case.name, partial(prove, case, dtypes))
+            for case in cases
+            if not quick or _brings_a_function(case, known)
+        ]
+        for topic, cases in CASES_OF.items()
+    }
+    if trajectories:
+        work["training"] = [(one.name, partial(check_training, one)) for one in TRAJECTORIES]
+    return {topic: steps for topic, steps in work.items() if steps}
+
+
+def _brings_a_function(case, known):
+    """Whether a case covers a function that is not known yet; then it is."""
+    new = set(case.covers) - known
+    known |= new
+    return bool(new)

@@ -11,7 +11,8 @@ import keras
 from kerasllm.utils.tables import Shown
 from kerasllm.verify.proofs import rendering
 from kerasllm.verify.proofs.equations import verify_equations
-from kerasllm.verify.proofs.summary import CHECKS, covers, of_function
+from kerasllm.verify.proofs.plan import SECONDS, SLOWER, Progress
+from kerasllm.verify.proofs.summary import CHECKS, covers, not_covered, of_function
 
 
 class Proof(Shown):
@@ -20,11 +21,12 @@ class Proof(Shown):
     Attributes:
         report: the `Report` with all rows.
         seconds: how long it took.
+        quick: whether one case of each function was proven.
         functions: tuple of `FunctionProof`.
     """
 
-    def __init__(self, report, seconds=0.0):
-        self.report, self.seconds = report, seconds
+    def __init__(self, report, seconds=0.0, quick=False):
+        self.report, self.seconds, self.quick = report, seconds, quick
         known, found = covers(), {}
         for row in report.rows:
             for function in known[row.name[0] == "4", row.name[2:]]:
@@ -51,9 +53,13 @@ class Proof(Shown):
     def worst(self):
         """Return {check: (digits, function)} of the least agreement."""
         return {
-            check: min((f.digits[check], f.name) for f in self.functions if check in f.digits)
+            check: min((f.digits[check][0], f.name) for f in self.functions if check in f.digits)
             for check in self.checks
         }
+
+    def not_covered(self):
+        """Return {what is not proven here: why, or how it is}."""
+        return not_covered(self.quick)
 
     def summary(self):
         """Return the result in one sentence."""
@@ -88,34 +94,19 @@ class Proof(Shown):
         return f"{self.summary()}.\nThe least digits of agreement on each check: {said}."
 
 
-def prove_equations(backend=None, *, trajectories=True, console=None):
+def prove_equations(backend=None, *, trajectories=True, quick=False, console=None):
     """Prove every equation, with a line for each topic, and return a `Proof`.
 
     Args:
         backend: what Keras is expected to run on; see `verify_equations`.
         trajectories: whether to climb check 4 too.
+        quick: prove one case of each function in one precision, without training: seconds.
         console: a rich console for the lines; None prints nothing.
     """
-    began = time.perf_counter()
-    progress = _progress(console) if console else None
-    report = verify_equations(backend, trajectories=trajectories, progress=progress)
-    return Proof(report, time.perf_counter() - began)
-
-
-def _progress(console):
-    from rich.markup import escape
-
-    began = {}
-
-    def show(topic, rows):
-        if rows is None:
-            began[topic] = time.perf_counter()
-            return
-        seconds, failed = time.perf_counter() - began[topic], sum(not row.ok for row in rows)
-        sign = "[bold red]✗[/]" if failed else "[green]✓[/]"
-        wrong = f"  [bold red]{failed} fail[/]" if failed else ""
-        console.print(
-            f"{sign} {escape(topic):<12}{len(rows):>5} comparisons {seconds:5.1f} s{wrong}"
+    began, slower = time.perf_counter(), SLOWER.get(keras.backend.backend(), 1)
+    seconds = {t: s * slower for t, s in SECONDS.items() if trajectories or t != "training"}
+    with Progress(console, {} if quick else seconds).alive() as progress:
+        report = verify_equations(
+            backend, trajectories=trajectories, quick=quick, progress=progress
         )
-
-    return show
+    return Proof(report, time.perf_counter() - began, quick)

@@ -6,7 +6,7 @@ import numpy as np
 from kerasllm.utils import pages
 from kerasllm.utils.pages import element, scrolling
 from kerasllm.utils.tables import Table
-from kerasllm.verify.proofs.summary import CHECKS, LEGEND, exempt
+from kerasllm.verify.proofs.summary import CHECKS, LEGEND, beside, nearest_to_failing
 
 
 def table(proof):
@@ -26,6 +26,9 @@ def print_proof(proof, console=None):
     console = console or Console()
     table(proof).print(console)
     console.print(LEGEND, style="dim", highlight=False)
+    console.print("Not covered:", style="bold cyan")
+    for what, why in proof.not_covered().items():
+        console.print(f"- {what}: {why}", style="dim", markup=False, highlight=False)
     for row in proof.report.failures[:10]:
         console.print("  ".join(row.cells()), style="red", markup=False)
     _print_verdict(console, f"{proof.summary()} ({proof.seconds:.0f} s)", proof.ok)
@@ -62,9 +65,10 @@ def markdown(proof, command):
         ]
         drawn = Table(heads, rows, right=range(1, len(heads) - 1)).markdown()
         lines += ["", f"## {topic.capitalize()}", "", *drawn]
-    lines += ["", "## Not on the checks", ""]
-    for reason, names in exempt().items():
-        lines.append(f"- {', '.join(f'`{name}`' for name in names)}: {reason}.")
+    lines += ["", "## Not covered", ""]
+    for what, why in proof.not_covered().items():
+        names = ", ".join(f"`{n}`" if n.isidentifier() else n for n in what.split(", "))
+        lines.append(f"- {names}: {why.replace('kerasllm verify', '`kerasllm verify`')}.")
     if notes := proof.notes():
         lines += ["", "## Notes of the comparisons", "", *(f"- {note}" for note in notes)]
     return "\n".join(lines) + "\n"
@@ -103,7 +107,7 @@ def print_model_proof(report, seconds, console=None):
         cells = (_worst(kinds.get(kind)) for kind in ("forward", "gradient", "after"))
         rows.append((name, *cells, "✓" if ok else "✗"))
         marks.append("" if ok else "bad")
-    title = f"{report.title}\nDigits of agreement, the worst of each layer:"
+    title = f"{report.title}\nDigits of agreement / digits that pass, the worst of each layer:"
     columns = ("layer", "forward", "gradients", "steps", "")
     Table(columns, rows, title, marks, right=(1, 2, 3)).print(console)
     for note in dict.fromkeys(row.note for row in report.rows if row.note):
@@ -115,7 +119,7 @@ def print_model_proof(report, seconds, console=None):
 
 
 def _worst(rows):
-    return f"{min(row.digits for row in rows):.1f}" if rows else "·"
+    return beside(*nearest_to_failing(rows)) if rows else "·"
 
 
 def by_layer(report):

@@ -1,5 +1,6 @@
 """What a proof says of each function."""
 
+import math
 from typing import NamedTuple
 
 from kerasllm.verify.proofs.equations import CASES_OF, EXEMPT, TRAJECTORIES
@@ -15,12 +16,24 @@ CHECKS = {
 
 
 LEGEND = """\
-Digits of agreement, the worst of all cases (random weights, masks, directions).
-1  backward by hand against centred differences, float64: 8 digits pass
-2  forward against Keras: 12 digits in float64, 5 in float32
-3  every gradient against automatic differentiation: 10 digits, 4 in float32
-4  weights of a twin trained beside Keras: 9 digits after 300 steps in float64,
-   4 after 10 steps in float32"""
+Digits of agreement / digits that pass, the worst of all cases (random weights,
+masks, directions).
+1  backward by hand against centred differences, float64
+2  forward against Keras
+3  every gradient against automatic differentiation
+4  weights of a twin trained beside Keras, after 300 steps in float64 or 10 in
+   float32"""
+
+# What no proof of the equations can say, and what does.
+BEYOND = {
+    "a model that you trained": "kerasllm verify --model RUN",
+    "whole backbones over 300 steps": "kerasllm verify --preset all",
+    "other backends": "kerasllm verify --backend jax, and torch",
+    "half precision, other devices than this one": "no proof; losses are watched in training",
+}
+BEYOND_QUICK = {
+    "other cases (masks, directions, options), float32, training": "kerasllm verify",
+}
 
 
 class FunctionProof(NamedTuple):
@@ -30,7 +43,8 @@ class FunctionProof(NamedTuple):
         name: of the function; its backward is part of the proof.
         topic: where it belongs.
         comparisons: number of compared arrays.
-        digits: {check: worst digits of agreement}, the keys of `CHECKS`.
+        digits: {check: (digits of agreement, digits that pass)} of the comparison that comes
+            nearest to failing; the keys of `CHECKS`.
         ok: whether every comparison passes.
     """
 
@@ -41,8 +55,18 @@ class FunctionProof(NamedTuple):
     ok: bool
 
     def cells(self, checks):
-        """Return the digits of each check as text, "" where there are none."""
-        return [f"{self.digits[check]:.1f}" if check in self.digits else "" for check in checks]
+        """Return the digits of each check and their bound as text, "" where there are none."""
+        return [beside(*self.digits[check]) if check in self.digits else "" for check in checks]
+
+
+def beside(digits, bound):
+    """Return digits beside the bound that they are held to.
+
+    Example:
+        >>> beside(9.81, 8.0)
+        '9.8/8'
+    """
+    return f"{digits:.1f}/{bound:.3g}"
 
 
 def exempt():
@@ -51,6 +75,19 @@ def exempt():
     for name, reason in EXEMPT.items():
         reasons.setdefault(reason, []).append(name)
     return reasons
+
+
+def not_covered(quick=False):
+    """Return {what the proof does not cover: why, or what does}."""
+    functions = {", ".join(names): reason for reason, names in exempt().items()}
+    return (BEYOND_QUICK if quick else {}) | functions | BEYOND
+
+
+def nearest_to_failing(rows):
+    """Return (digits, digits that pass) of the row with the least to spare."""
+    # A bar of 0 asks for the same bits, which is 16 digits.
+    bounds = ((row.digits, -math.log10(max(row.bar, 1e-16))) for row in rows)
+    return min(bounds, key=lambda pair: pair[0] - pair[1])
 
 
 def covers():
@@ -71,10 +108,11 @@ def covers():
 
 def of_function(topic, name, rows):
     """Return the `FunctionProof` of the rows that concern a function."""
-    digits = {}
+    checks = {}
     for row in rows:
         check = row.name[0]
         if check in "23":
             check += " float64" if "(float64)" in row.quantity else " float32"
-        digits[check] = min(row.digits, digits.get(check, 16.0))
+        checks.setdefault(check, []).append(row)
+    digits = {check: nearest_to_failing(found) for check, found in checks.items()}
     return FunctionProof(name, topic, len(rows), digits, all(row.ok for row in rows))

@@ -3,11 +3,13 @@
 import io
 import json
 import subprocess
+import time
 import types
 
 import keras
 import numpy as np
 import pytest
+import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -18,7 +20,7 @@ from kerasllm.models import RecurrentBackbone
 from kerasllm.models.backbones import config
 from kerasllm.verify.comparison.report import Report, compare_arrays
 from kerasllm.verify.proofs import command as proof_command
-from kerasllm.verify.proofs import equations, proof, summary
+from kerasllm.verify.proofs import equations, plan, proof, summary
 from kerasllm.verify.proofs import presets as proof_presets
 from kerasllm.verify.proofs.checks import (
     check_forward,
@@ -81,10 +83,20 @@ def test_the_worst_figure_of_each_check_is_shown():
     found = proof.Proof(Report(rows))
     step, adam = found.functions
     assert (step.name, step.topic, step.comparisons) == ("lstm_step", "recurrent", 4)
-    assert [round(step.digits[k]) for k in ("1", "2 float64", "2 float32")] == [9, 11, 7]
-    assert (adam.name, adam.topic, round(adam.digits["4"])) == ("adam", "optimizers", 10)
+    assert [round(step.digits[k][0]) for k in ("1", "2 float64", "2 float32")] == [9, 11, 7]
+    assert step.cells(["1", "2 float64", "4"]) == ["9.0/6", "11.0/6", ""]
+    assert (adam.name, adam.topic, round(adam.digits["4"][0])) == ("adam", "optimizers", 10)
     assert found.checks == ["1", "2 float64", "2 float32", "4"]
     assert round(found.worst()["2 float64"][0]) == 11
+
+
+def test_the_figure_with_the_least_to_spare_is_shown_beside_its_own_bound():
+    near = row("1 x", "a", 1e-7)._replace(bar=1e-6)
+    far = row("1 x", "b", 1e-4)._replace(bar=1e-2)
+    assert [round(k) for k in summary.nearest_to_failing([far, near])] == [7, 6]
+    exact = row("1 x", "c", 0.0)._replace(bar=0)
+    assert summary.nearest_to_failing([exact]) == (16, 16)
+    assert summary.beside(*summary.nearest_to_failing([near])) == "7.0/6"
 
 
 def test_checks_2_and_3_from_one_evaluation_are_the_same():
@@ -100,12 +112,84 @@ def test_a_line_for_each_topic_and_a_row_for_each_function(few, screen):
     found.print(screen)
     text = screen.export_text()
     assert found.ok
-    assert "✓ elementary" in text and "✓ recurrent" in text and "✓ training" in text
+    assert "✓ elementary" in text and "✓ recurrent" in text
     lines = text.splitlines()
     assert any(
         line.strip().startswith("lstm_step") and line.rstrip().endswith("✓") for line in lines
     )
     assert "all agree" in text and max(map(len, lines)) <= 80
+    assert any(word.endswith("/12") for line in lines for word in line.split())
+    assert "Not covered:" in text and "crf_viterbi: a maximum over paths" in text
+    assert "a model that you trained: kerasllm verify --model RUN" in text
+
+
+def test_quick_proves_one_case_of_every_function(few, screen, monkeypatch):
+    found = verify.prove_equations(quick=True, console=screen)
+    found.print(screen)
+    text = screen.export_text()
+    assert found.ok and [f.name for f in found.functions] == ["dense", "lstm_step"]
+    dtype = equations.precisions()[0]
+    assert all(dtype in r.quantity for r in found.report.rows if r.name[0] != "1")
+    assert len({r.name[2:] for r in found.report.rows}) == 2  # cases
+    assert "other cases (masks, directions, options), float32, training" in text
+    with pytest.raises(ValueError, match="leave --model, --preset and --table out"):
+        proof_command.verify_command(quick=True, preset="tiny")
+    monkeypatch.undo()
+    work = equations._work(trajectories=False, quick=True)
+    chosen = {name for steps in work.values() for name, _ in steps}
+    covered = {f for case in equations.CASES for f in case.covers}
+    assert {f for c in equations.CASES if c.name in chosen for f in c.covers} == covered
+    assert len(chosen) < len(equations.CASES) / 3
+
+
+def test_what_is_proven_and_how_long_is_said_before_keras_is_loaded(monkeypatch):
+    def load():
+        raise typer.Exit(7)
+
+    monkeypatch.setattr(flags, "load_keras", load)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    for arguments, covers, long in (
+        ([], "every equation in every case, in 9 topics", "Takes about"),
+        (["--quick"], "one case of each equation", "Takes about 10 s"),
+        (["--preset", "all"], "tiny, small, base: 300 optimizer steps", "minutes"),
+        (["--model", "runs/x"], "runs/x: each layer's output", "the size of the model"),
+    ):
+        result = CliRunner().invoke(cli.app, ["verify", *arguments])
+        said = " ".join(result.output.split())
+        assert result.exit_code == 7 and covers in said and long in said
+    assert set(plan.SECONDS) == {*equations.TOPICS, "training"}
+    assert set(plan.PRESET_SECONDS) == set(proof_presets.PRESETS)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_long_comparison_gives_signs_of_life(monkeypatch, terminal):
+    monkeypatch.setattr(plan, "PRINTED_EVERY", 0.01)
+    file = io.StringIO()
+    console = Console(width=80, file=file, force_terminal=terminal)
+    progress = plan.Progress(console, {"a": 3, "b": 1})
+    with progress.alive():
+        progress.begin("a", 2)
+        progress.advance("[first]")
+        time.sleep(1.2 if terminal else 0.2)
+        progress.end([])
+    assert "a 1 of 2: [first]" in file.getvalue() and "about 4 s left" in file.getvalue()
+
+
+def test_the_time_left_follows_what_was_seen(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(plan.time, "perf_counter", lambda: now[0])
+    progress = plan.Progress(None, {"a": 30, "b": 10})
+    progress.begin("a", 3)
+    progress.advance("x")
+    assert progress.text() == "a 1 of 3: x  0 s, about 40 s left"
+    now[0] = 20.0  # twice as long as expected for a third of it
+    progress.advance("y")
+    assert progress.text() == "a 2 of 3: y  20 s, about 60 s left"
+    progress.end([])
+    now[0] = 30.0
+    progress.begin("b", 1)
+    progress.advance("z")
+    assert progress.text() == "b 1 of 1: z  30 s, about 10 s left"
 
 
 def test_markdown_and_page_name_command_and_functions(few):
