@@ -12,6 +12,7 @@ import numpy as np
 from kerasllm import reference
 from kerasllm.exercises.exercise import LEVELS
 from kerasllm.exercises.tasks import attention, elementary, recurrent, sequence, time, training
+from kerasllm.exercises.untouched import untouched_reference
 from kerasllm.utils.errors import nearest
 from kerasllm.utils.tables import Table
 
@@ -65,7 +66,8 @@ def table():
 
 def signature(exercise):
     """Return the call that the checker makes, such as `softmax(x, axis)`."""
-    parameters = inspect.signature(getattr(reference, exercise.name)).parameters
+    with untouched_reference():
+        parameters = inspect.signature(getattr(reference, exercise.name)).parameters
     kinds = {name for trial in _trials(exercise.name) for name in trial.kwargs}
     positional = max(len(trial.args) for trial in _trials(exercise.name))
     shown = []
@@ -79,7 +81,8 @@ def signature(exercise):
 
 @cache
 def _trials(name):
-    return tuple(find(name).trials(np.random.default_rng(0)))
+    with untouched_reference():
+        return tuple(find(name).trials(np.random.default_rng(0)))
 
 
 def show(name):
@@ -124,4 +127,5 @@ def solution(name):
         >>> print(solution("relu_backward").splitlines()[-1].strip())
         return ActivationGrads(d_output * (trace.x > 0))
     """
-    return Text(inspect.getsource(getattr(reference, find(name).name)))
+    with untouched_reference():
+        return Text(inspect.getsource(getattr(reference, find(name).name)))

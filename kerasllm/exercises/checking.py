@@ -1,9 +1,12 @@
 """Compare a learner's function with the library's, and with every known mistake.
 
 The same random inputs go into the learner's function, into the library's, and into the library's
-with each mistake of the catalogue planted in it. Whatever gives the learner's own numbers in all
-trials is what the learner has written.
+with each mistake of the catalogue planted in it, and then each two of them. Whatever gives the
+learner's own numbers in all trials is what the learner has written.
 """
+
+from contextlib import ExitStack
+from itertools import permutations
 
 import numpy as np
 
@@ -11,7 +14,8 @@ from kerasllm import reference
 from kerasllm.exercises.catalogue import find, signature
 from kerasllm.exercises.outputs import outputs_of
 from kerasllm.exercises.result import CLOSE, EXACT, Result, Verdict
-from kerasllm.exercises.running import Problem, run, unexpected
+from kerasllm.exercises.running import run_all, unexpected
+from kerasllm.exercises.untouched import untouched_reference
 from kerasllm.verify.mistakes.catalogue import mistakes_of
 from kerasllm.verify.mistakes.mistake import planted
 
@@ -23,7 +27,8 @@ def check(name, function, *, time_limit=10.0, seed=0, quiet=False):
         name: name of the exercise (`names()`).
         function: yours, called as `show(name)` says. It may return the output alone, or the output
             and a trace, as the library does.
-        time_limit: seconds that one call may take.
+        time_limit: seconds that one call may take; then it is ended. None calls the function in
+            this process, without a limit, where a debugger can follow it.
         seed: of the random inputs.
         quiet: do not print the result.
 
@@ -37,7 +42,7 @@ def check(name, function, *, time_limit=10.0, seed=0, quiet=False):
 
     Example:
         >>> result = check("sigmoid", lambda x: 1 / (1 + np.exp(x)))
-        sigmoid: not yet (0 of 3 trials are right).
+        sigmoid: not yet (0 of 4 trials are right).
           output  wrong  0.0 digits  ...
         This is what you get when the minus in exp(-x) is missing.  [sigmoid_sign_forgotten]
         A hint: kerasllm.exercises.hint("sigmoid")
@@ -50,30 +55,25 @@ def check(name, function, *, time_limit=10.0, seed=0, quiet=False):
             f"expected a function, received {type(function).__name__}; pass the function itself, "
             f'without calling it: check("{name}", my_function)'
         )
-    result = _result(exercise, function, time_limit, seed)
+    with untouched_reference():
+        result = _result(exercise, function, time_limit, seed)
     if not quiet:
         print(result)
     return result
 
 
 def _result(exercise, function, time_limit, seed):
-    trials, pairs, printed, problem = exercise.trials(np.random.default_rng(seed)), [], "", ""
-    lacking = set()
-    for trial in trials:
-        why, missing = ("", ()) if exercise.run else unexpected(function, *trial[1:])
-        lacking.update(missing)
-        if missing:
-            continue
-        try:
-            if why:
-                raise Problem(f"Expected a function ({signature(exercise)}): {why}.")
-            got = run(_caller(exercise, trial), function, trial.args, trial.kwargs, time_limit)
-            printed = printed or got.printed
-            ours = outputs_of(got.value, exercise.outputs)
-        except Problem as error:
-            problem = f"{error}\n  (trial: {trial.label})" if not why else str(error)
+    trials = exercise.trials(np.random.default_rng(seed))
+    trials, lacking, problem = _callable_with(exercise, function, trials)
+    pairs, printed, call = [], "", lambda f, *given: exercise.call(f, None, given)
+    for trial, got in zip(
+        trials, run_all(call, function, trials, exercise.outputs, time_limit), strict=False
+    ):
+        printed = printed or got.printed
+        if got.problem:
+            problem = f"{got.problem}\n  (trial: {trial.label})"
             break
-        pairs.append((trial, ours, _expected(exercise, trial)))
+        pairs.append((trial, got.outputs, _expected(exercise, trial)))
     if lacking and not problem:
         problem = (
             f"Your function has no parameter {' and no '.join(sorted(lacking))}, so some trials "
@@ -82,8 +82,18 @@ def _result(exercise, function, time_limit, seed):
     return _judged(exercise, pairs, problem, printed)
 
 
-def _caller(exercise, trial):
-    return lambda function, args, kwargs: exercise.call(function, trial, (args, kwargs))
+def _callable_with(exercise, function, trials):
+    """Return the trials that a function has parameters for, those that it lacks, and a problem."""
+    if exercise.run:
+        return trials, set(), ""
+    whys = [unexpected(function, *trial[1:]) for trial in trials]
+    lacking = {name for _, missing in whys for name in missing}
+    known = [(t, why) for t, (why, missing) in zip(trials, whys, strict=True) if not missing]
+    for k, (_, why) in enumerate(known):
+        if why:
+            problem = f"Expected a function ({signature(exercise)}): {why}."
+            return [trial for trial, _ in known[:k]], lacking, problem
+    return [trial for trial, _ in known], lacking, ""
 
 
 def _expected(exercise, trial):
@@ -97,12 +107,12 @@ def _judged(exercise, pairs, problem, printed):
         trial.label: all(distance(ours[k], theirs[k]) <= EXACT for k in exercise.outputs)
         for trial, ours, theirs in pairs
     }
-    matches, notes = (), ()
+    matches, together, notes = (), False, ()
     if not all(right.values()):
-        matches = _matches(exercise, pairs)
+        matches, together = _matches(exercise, pairs)
         notes = () if matches else _observations(exercise, pairs)
     text = "\n".join(f"  {line}" for line in printed.splitlines()[:20])
-    return Result(exercise.name, verdicts, right, problem, matches, notes, text)
+    return Result(exercise.name, verdicts, right, problem, matches, together, notes, text)
 
 
 def distance(ours, theirs):
@@ -158,16 +168,30 @@ def _difference(ours, theirs, axis, backward):
 
 
 def _matches(exercise, pairs):
-    """Return the known mistakes that give the same numbers in all trials."""
+    """Return the known mistakes that give the same numbers in all trials, and whether together.
+
+    One mistake that explains everything goes before two at once. Two are planted in both orders:
+    the outer one may hide the inner.
+    """
     own, parts = mistakes_of(exercise.name), mistakes_of(*exercise.parts)
-    found = [mistake for mistake in own if _is(mistake, exercise, pairs)]
-    return tuple(found or [mistake for mistake in parts if _is(mistake, exercise, pairs)])[:2]
+    for group in (own, parts):
+        found = [mistake for mistake in group if _are((mistake,), exercise, pairs)]
+        if found:
+            return tuple(found)[:2], False
+    for two in permutations((*own, *parts), 2):
+        if _are(two, exercise, pairs):
+            return two, True
+    return (), False
 
 
-def _is(mistake, exercise, pairs):
+def _are(mistakes, exercise, pairs):
+    """Whether these mistakes, planted together, give the learner's numbers in all trials."""
     for trial, ours, _ in pairs:
         try:
-            with planted(mistake), np.errstate(all="ignore"):
+            with ExitStack() as stack:
+                for mistake in mistakes:
+                    stack.enter_context(planted(mistake))
+                stack.enter_context(np.errstate(all="ignore"))
                 wrong = _expected(exercise, trial)
         except Exception:  # a mistake that cannot be made with these inputs
             return False

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from kerasllm.exercises.running import Problem
+
+class Problem(Exception):
+    """Why a function could not be run or compared, in a learner's words."""
 
 
 def outputs_of(value, names):

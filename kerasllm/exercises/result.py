@@ -31,6 +31,7 @@ class Result(Shown):
         trials: whether each trial was right, by its label.
         problem: why the function could not be run or compared, "" if it could.
         matches: the known mistakes that give these very numbers (`kerasllm.verify.Mistake`).
+        together: whether it takes both of them at once.
         notes: further observations.
         printed: what the function printed in its first trial.
     """
@@ -40,6 +41,7 @@ class Result(Shown):
     trials: dict = field(default_factory=dict)
     problem: str = ""
     matches: tuple = ()
+    together: bool = False
     notes: tuple = ()
     printed: str = ""
 
@@ -77,13 +79,21 @@ class Result(Shown):
         wrong = [label for label, right in self.trials.items() if not right]
         if 0 < len(wrong) < len(self.trials):
             said.append("Wrong with: " + "; ".join(wrong) + ". Right with the others.")
-        said += [f"{mistake}  [{mistake.name}]" for mistake in self.matches]
+        said += self._recognized()
         said += self.notes
         if self.printed:
             said.append("It printed:\n" + self.printed)
         if not self.ok:
             said.append(f'A hint: kerasllm.exercises.hint("{self.name}")')
         return said
+
+    def _recognized(self):
+        if not self.together:
+            return [f"{mistake}  [{mistake.name}]" for mistake in self.matches]
+        return [
+            "Two mistakes at once give these very numbers:",
+            *(f"- {m.explanation}  [{m.name}]" for m in self.matches),
+        ]
 
     @property
     def table(self):

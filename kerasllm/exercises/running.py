@@ -1,92 +1,141 @@
-"""Run a learner's function safely: with a time limit, on copies, and with errors explained.
+"""Run a learner's function safely: in a child process, with a time limit, and errors explained.
 
-It runs in a thread of this process, so that functions written in a notebook need no pickling and
-the debugger works. At the time limit an exception is raised inside of that thread; code that
-swallows even that goes on as a daemon and ends with Python.
+The child is a fork, so functions written in a notebook need no pickling; whatever the function does
+to the library, to its arguments or to the memory ends with it, and nothing that it computes can
+outlive the time limit. Where there is no fork (Windows) a thread stands in, which code in C, such
+as `sum(range(10**9))`, keeps from ending in time.
 """
 
 import contextlib
 import copy
-import ctypes
 import inspect
 import io
 import linecache
+import multiprocessing
+import queue
 import threading
 import traceback
-from typing import Any, NamedTuple
+import warnings
+from typing import NamedTuple
 
 import numpy as np
 
-
-class Problem(Exception):
-    """Why a function could not be run or compared, in a learner's words."""
+from kerasllm.exercises.outputs import Problem, outputs_of
 
 
 class Run(NamedTuple):
-    """What came out of one call."""
+    """What came out of one call: arrays by name, what was printed, or why there is nothing."""
 
-    value: Any
-    printed: str
-
-
-class _TimeIsUp(BaseException):
-    """Raised inside of a function that does not end; no Exception, so that few catch it."""
+    outputs: dict
+    printed: str = ""
+    problem: str = ""
 
 
-def run(call, function, args, kwargs, time_limit):
-    """Call `call(function, args, kwargs)` on copies of the arguments, within the time limit.
+def run_all(call, function, trials, names, time_limit):
+    """Yield a `Run` of each trial, up to the first with a problem.
 
-    Raises:
-        Problem: it raised, did not end, returned None, or changed its arguments.
+    Args:
+        call: called with (function, args, kwargs).
+        function: the learner's.
+        trials: with `args` and `kwargs`.
+        names: of the outputs.
+        time_limit: seconds for each trial; None calls the function in this process, where a
+            debugger can follow it.
     """
-    given = copy.deepcopy((args, kwargs))
-    printed = io.StringIO()
-    value = _limited(lambda: call(function, *given), printed, time_limit, function)
-    if value is None:
-        raise Problem("Your function returned None. Does it end with a return statement?")
-    changed = _changed((args, kwargs), given, parameter_names(function))
-    if changed:
-        raise Problem(
-            f"Your function changes its argument {changed} in place, which the caller still needs. "
-            f"Work on a copy: {changed}.copy(), or write a = a + b in the place of a += b."
-        )
-    return Run(value, printed.getvalue())
+    answers = _answers(lambda: (_run(call, function, t, names) for t in trials), time_limit)
+    for _ in trials:
+        got = next(answers)
+        yield got
+        if got.problem:
+            return
 
 
-def _limited(call, printed, time_limit, function):
-    answer = {}
+def _answers(work, time_limit):
+    """Yield what `work()` yields, each within the time limit."""
+    if time_limit is None:
+        yield from work()
+    elif "fork" in multiprocessing.get_all_start_methods():
+        yield from _from_child(work, time_limit)
+    else:
+        yield from _from_thread(work, time_limit)
 
-    def work():
+
+def _from_child(work, time_limit):
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+    child = context.Process(target=_send_all, args=(work, there), daemon=True)
+    with warnings.catch_warnings():
+        # JAX and Python warn of threads, which a fork lacks: only the learner's code runs in it.
+        warnings.simplefilter("ignore")
+        child.start()
+    there.close()
+    try:
+        while True:
+            if not here.poll(time_limit):
+                yield Run({}, problem=_too_long(time_limit))
+                return
+            yield here.recv()
+    except EOFError:
+        child.join(1)
+        yield Run({}, problem=_ended(child.exitcode))
+    finally:
+        child.kill()
+        child.join()
+        here.close()
+
+
+def _send_all(work, connection):
+    for answer in work():
+        connection.send(answer)
+
+
+def _from_thread(work, time_limit):
+    answers = queue.Queue()
+    thread = threading.Thread(target=lambda: [answers.put(a) for a in work()], daemon=True)
+    thread.start()
+    while True:
         try:
-            with np.errstate(all="ignore"):
-                answer["value"] = call()
-        except BaseException as error:
-            answer["error"] = error
-
-    thread = threading.Thread(target=work, daemon=True)
-    with contextlib.redirect_stdout(printed):
-        thread.start()
-        thread.join(time_limit)
-        if thread.is_alive():
-            _interrupt(thread)
-            raise Problem(
-                f"Your function did not end within {time_limit:g} seconds. Look for a while loop "
-                "whose condition never becomes false, or a recursion that never ends; if it is "
-                "only slow, call check(..., time_limit=60)."
-            )
-    if isinstance(answer.get("error"), Problem):
-        raise answer["error"]
-    if "error" in answer:
-        raise Problem(explained(answer["error"], function))
-    return answer["value"]
+            yield answers.get(timeout=time_limit)
+        except queue.Empty:
+            yield Run({}, problem=_too_long(time_limit))
+            return
 
 
-def _interrupt(thread):
-    """Ask a thread to end, and give it a moment to do so."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread.ident), ctypes.py_object(_TimeIsUp)
+def _too_long(time_limit):
+    return (
+        f"Your function did not end within {time_limit:g} seconds. Look for a while loop whose "
+        "condition never becomes false, or a recursion that never ends; if it is only slow, call "
+        "check(..., time_limit=60)."
     )
-    thread.join(0.2)
+
+
+def _ended(status):
+    return (
+        f"Your function ended Python itself (status {status}). Does it call os._exit, recurse very "
+        "deeply, or ask for more memory than there is?"
+    )
+
+
+def _run(call, function, trial, names):
+    """Call the function on copies of a trial's arguments, and return a `Run`."""
+    given, printed = copy.deepcopy((trial.args, trial.kwargs)), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed), np.errstate(all="ignore"):
+            value = call(function, *given)
+        if value is None:
+            raise Problem("Your function returned None. Does it end with a return statement?")
+        changed = _changed((trial.args, trial.kwargs), given, parameter_names(function))
+        if changed:
+            raise Problem(
+                f"Your function changes its argument {changed} in place, which the caller still "
+                f"needs. Work on a copy: {changed}.copy(), or write a = a + b in the place of "
+                "a += b."
+            )
+        return Run(outputs_of(value, names), printed.getvalue())
+    except Problem as problem:
+        return Run({}, printed.getvalue(), str(problem))
+    except BaseException as error:
+        return Run({}, printed.getvalue(), explained(error, function))
 
 
 def explained(error, function):

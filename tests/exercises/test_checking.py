@@ -1,14 +1,18 @@
 """What `check` says to right, wrong and misbehaving functions of a learner."""
 
+import contextlib
 import functools
+import multiprocessing
+import os
 import time
 
 import numpy as np
 import pytest
 
 from kerasllm import exercises, reference
-from kerasllm.exercises.outputs import outputs_of
-from kerasllm.exercises.running import Problem
+from kerasllm.exercises import running
+from kerasllm.exercises.outputs import Problem, outputs_of
+from kerasllm.reference.elementary import activations
 
 
 def check(name, function, **options):
@@ -37,7 +41,7 @@ def test_plain_outputs_without_a_trace_are_enough():
 
 def test_the_result_is_printed_unless_quiet(capsys):
     exercises.check("sigmoid", sigmoid)
-    assert capsys.readouterr().out == "sigmoid: exact, in all of 3 trials.\n"
+    assert capsys.readouterr().out == "sigmoid: exact, in all of 4 trials.\n"
     exercises.check("sigmoid", sigmoid, quiet=True)
     assert capsys.readouterr().out == ""
 
@@ -199,10 +203,81 @@ def test_a_function_that_never_ends():
         while True:
             pass
 
-    start = time.monotonic()
-    result = check("sigmoid", endless, time_limit=0.2)
-    assert time.monotonic() - start < 30
-    assert "did not end within 0.2 seconds" in result.problem
+    def in_c(x):
+        return sum(range(10**10))
+
+    def deaf(x):
+        while True:
+            with contextlib.suppress(BaseException):
+                time.sleep(10)
+
+    for function in (endless, in_c, deaf):
+        start = time.monotonic()
+        result = check("sigmoid", function, time_limit=0.2)
+        assert time.monotonic() - start < 10
+        assert "did not end within 0.2 seconds" in result.problem
+    assert not multiprocessing.active_children()
+
+
+def test_the_limit_is_for_each_call_and_earlier_trials_count():
+    def slow_on_some(x):
+        time.sleep(10 if x.shape == (11,) else 0.05)
+        return sigmoid(x)
+
+    result = check("sigmoid", slow_on_some, time_limit=2)
+    assert result.trials == {"x of shape (3, 5)": True, "x of shape (2, 7, 3)": True}
+    assert "(trial: x of shape (11,))" in result.problem
+
+
+def test_a_function_that_ends_python_ends_a_child_only():
+    result = check("sigmoid", lambda x: os._exit(3))
+    assert "ended Python itself (status 3)" in result.problem
+
+
+def test_without_a_limit_the_function_runs_in_this_process():
+    seen = []
+    assert check("sigmoid", lambda x: seen.append(os.getpid()) or sigmoid(x), time_limit=None).ok
+    assert set(seen) == {os.getpid()}
+    seen.clear()
+    assert check("sigmoid", lambda x: seen.append(1) or sigmoid(x)).ok
+    assert not seen
+
+
+def test_without_fork_a_thread_stands_in(monkeypatch):
+    monkeypatch.setattr(running.multiprocessing, "get_all_start_methods", lambda: ["spawn"])
+    assert check("lstm_step", lstm_step).ok
+    assert "undefined" in check("sigmoid", lambda x: undefined).problem  # noqa: F821
+    problem = check("sigmoid", lambda x: time.sleep(1), time_limit=0.05).problem
+    assert "did not end within 0.05 seconds" in problem
+
+
+def test_a_learner_who_patches_the_library_changes_nothing(monkeypatch):
+    def identity(x, axis=-1):
+        return x, None
+
+    right = reference.softmax
+    for module in (reference, activations):
+        monkeypatch.setattr(module, "softmax", identity)
+    assert not check("softmax", identity).ok
+    assert check("softmax", right).ok
+    assert check("softmax", lambda x: right(x)[0]).ok
+    assert reference.softmax is identity  # what the learner did stays
+    assert "exp" in exercises.solution("softmax")
+    monkeypatch.setattr(reference, "causal_mask", None)
+    assert check("causal_mask", lambda T, S=None: np.tri(T, S)).ok
+    monkeypatch.setattr(activations.logistic, "__code__", (lambda x: 2 * x).__code__)
+    assert check("lstm_step", lstm_step).ok
+
+
+def test_a_patch_inside_of_the_function_is_gone_after_it():
+    def patching(x):
+        reference.sigmoid = activations.logistic = lambda x: (x, None)
+        return x
+
+    before = reference.sigmoid, activations.logistic
+    assert not check("sigmoid", patching).ok
+    assert (reference.sigmoid, activations.logistic) == before
+    assert check("sigmoid", sigmoid).ok
 
 
 def test_prints_are_caught_and_shown_once(capsys):

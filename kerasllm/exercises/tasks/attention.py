@@ -16,17 +16,22 @@ def _causal_trials(rng):
 def _padding_trials(rng):
     ids = rng.integers(1, 9, (3, 7)) * (np.arange(7) < np.array([7, 4, 1])[:, None])
     other = np.where(ids[:2] == 0, 9, ids[:2])
-    return [Trial("padding id 0", (ids,)), Trial("padding id 9", (other, 9))]
+    return [
+        Trial("padding id 0", (ids,)),
+        Trial("padding id 9", (other, 9)),
+        Trial("nothing but padding", (0 * ids[:1],)),
+    ]
 
 
 def _masks():
-    """Return square masks; no query is without a key."""
+    """Return square masks; in the last one there are queries without a key."""
     padding = np.arange(T) < np.array([T, 3])[:, None]
     return {
         "no mask": None,
         "padding": padding[:, None, :],
         "causal": np.tri(T, dtype=bool),
         "padding and causal": padding[:, None, :] & np.tri(T, dtype=bool),
+        "queries that may see nothing": np.tri(T, k=-1, dtype=bool) & padding[:, :, None],
     }
 
 
@@ -112,8 +117,10 @@ EXERCISES = (
             output  = weights value
 
             query: (B, T, K). key: (B, S, K). value: (B, S, V). mask: booleans that broadcast to
-            (B, T, S), True = may be seen, or None. Return output (B, T, V).""",
-        hint="""A hidden key needs a score of -∞ (or -1e9) *before* the softmax; np.where does it.
+            (B, T, S), True = may be seen, or None. A query that may see nothing reads 0.
+            Return output (B, T, V).""",
+        hint="""A hidden key needs a score of -1e9 *before* the softmax; np.where does it. A query
+            whose keys are all hidden then has equal scores: its weights have to become 0.
             key.swapaxes(-1, -2) transposes the last two axes.""",
         outputs=("output",),
         trials=_attention_trials,
@@ -144,7 +151,7 @@ EXERCISES = (
 
             query: (B, T, D). key, value: (B, S, D). w_q, w_k, w_v: (D, N, K). b_q, b_k, b_v:
             (N, K). w_o: (N, K, D). b_o: (D,). mask: broadcasts to (B, T, S), the same for every
-            head, or None. Return output (B, T, D).""",
+            head, or None; a query that may see nothing reads z = 0. Return output (B, T, D).""",
         hint="""np.einsum("btd,dnk->bntk", query, w_q) projects for all heads at once. The mask
             needs an axis for the heads: mask[..., None, :, :].""",
         outputs=("output",),
@@ -161,7 +168,8 @@ EXERCISES = (
             output       = softmax(scores) value, only where mask is True
 
             query: (B, T, D_q). key: (B, S, D_k). value: (B, S, V). w_q: (D_q, H). w_k: (D_k, H).
-            v: (H,). mask: broadcasts to (B, T, S), or None. Return output (B, T, V).""",
+            v: (H,). mask: broadcasts to (B, T, S), or None; a query that may see nothing reads 0.
+            Return output (B, T, V).""",
         hint="Every query meets every key: (B, T, 1, H) + (B, 1, S, H) gives (B, T, S, H).",
         outputs=("output",),
         trials=_additive_trials,

@@ -17,10 +17,28 @@ def _one_array(*shapes, scale=2.0):
     return lambda rng: [Trial(_labelled(s), (scale * rng.standard_normal(s),)) for s in shapes]
 
 
+def _with_zeros(rng):
+    x = rng.standard_normal((3, 5))
+    x[0], x[1, ::2] = 0.0, -0.0
+    return Trial("zeros in x", (x,))
+
+
+def _activation_trials(rng):
+    return [*_one_array(*SHAPES[:2])(rng), _with_zeros(rng)]
+
+
+def _sigmoid_trials(rng):
+    tails = np.array([-1000.0, -40.0, 0.0, 40.0, 1000.0])
+    return [*_one_array(*SHAPES)(rng), Trial("0, ±40 and ±1000", (rng.permutation(tails),))]
+
+
 def _softmax_trials(rng):
+    far = np.array([[-2000.0], [0.0], [2000.0]])
     return [
         *_one_array(*SHAPES)(rng),
         Trial("large scores", (1000 * rng.standard_normal((3, 5)),)),
+        Trial("rows far apart", (far + rng.standard_normal((3, 5)),)),
+        Trial("equal scores", (np.repeat(rng.standard_normal((3, 1)), 5, axis=1),)),
     ]
 
 
@@ -45,10 +63,14 @@ def _norm_trials(weights):
     """Return trials of a norm with so many weights."""
 
     def trials(rng):
-        return [
+        made = [
             Trial(f"{_labelled(s)}, epsilon {e}", (*arrays(rng, s, *[s[-1:]] * weights), e))
             for s, e in (((3, 5), 1e-3), ((2, 7, 3), 0.1))
         ]
+        x = np.repeat([[0.0], [2.0], [-1.0]], 5, axis=1)
+        x[2] = rng.standard_normal(5)
+        label = "rows of equal numbers, one of zeros"
+        return [*made, Trial(label, (x, *arrays(rng, *[(5,)] * weights), 1e-3))]
 
     return trials
 
@@ -81,7 +103,7 @@ EXERCISES = (
             x: any shape. Return an array of the same shape.""",
         hint="NumPy works on whole arrays: write the equation as it stands, with np.exp.",
         outputs=("output",),
-        trials=_one_array(*SHAPES),
+        trials=_sigmoid_trials,
     ),
     Exercise(
         name="softmax",
@@ -106,10 +128,10 @@ EXERCISES = (
             relu(x) = max(x, 0)
 
             d_output: gradient of the loss for the output. trace: the input is trace.x, the output
-            trace.output. Return d_x, of the same shape.""",
+            trace.output. The slope at 0 is taken for 0. Return d_x, of the same shape.""",
         hint="Where x was negative, the output does not change with x. What is its slope there?",
         outputs=("d_x",),
-        trials=backward_of("relu", _one_array(*SHAPES[:2])),
+        trials=backward_of("relu", _activation_trials),
     ),
     Exercise(
         name="tanh_backward",
@@ -121,7 +143,7 @@ EXERCISES = (
             d_output: gradient for the output. trace: trace.x and trace.output. Return d_x.""",
         hint="tanh(x) need not be computed again: it is trace.output.",
         outputs=("d_x",),
-        trials=backward_of("tanh", _one_array(*SHAPES[:2])),
+        trials=backward_of("tanh", _activation_trials),
     ),
     Exercise(
         name="softmax_backward",
@@ -134,7 +156,7 @@ EXERCISES = (
         hint="""Every probability depends on every score: multiply d_output by the matrix of
             derivatives and two terms are left, one of which holds a sum over the axis.""",
         outputs=("d_x",),
-        trials=backward_of("softmax", _one_array(*SHAPES[:2])),
+        trials=backward_of("softmax", lambda rng: _softmax_trials(rng)[:-2]),
     ),
     Exercise(
         name="dense_backward",

@@ -20,10 +20,12 @@ def _crf_trials(rng):
 
 
 def _viterbi_trials(rng):
-    return [
+    made = [
         Trial(label, (*arrays(rng, (B, T, L), (L, L), (L,), (L,)), *mask))
         for label, mask in (("no mask", ()), ("padding", (RAGGED,)))
     ]
+    whole = [rng.integers(-1, 2, size).astype(float) for size in ((B, T, L), (L, L), (L,), (L,))]
+    return [*made, Trial("many equal scores", tuple(whole))]
 
 
 def _model(rng, vocabulary=5):
@@ -32,10 +34,16 @@ def _model(rng, vocabulary=5):
     return lambda tokens: table[tokens[:, -1]]
 
 
+def _any_other(tokens):
+    """Return equal logits of all tokens but the last one, which is worse."""
+    return -1.0 * np.eye(5)[tokens[:, -1]]
+
+
 def _greedy_trials(rng):
     return [
         Trial("no end", (_model(rng), np.array([[1], [3]]), 5)),
         Trial("with an end", (_model(rng, 3), np.array([[1], [2], [0]]), 7, 1)),
+        Trial("equal logits", (_any_other, np.array([[4], [1]]), 3)),
     ]
 
 
@@ -53,6 +61,7 @@ def _filter_trials(rng):
         Trial("temperature 0.7", (logits, 0.7)),
         Trial("top_k=3", (logits, 2.0, 3)),
         Trial("top_p=0.6", (logits, 1.5, None, 0.6)),
+        Trial("equal logits, top_k=3", (np.tile([0.0, 1.0, 0.0, 1.0, 0.0], (2, 1)), 1.0, 3)),
     ]
 
 
@@ -110,7 +119,8 @@ EXERCISES = (
             best[t, j] = max_i (best[t-1, i] + transitions[i, j]) + emissions[t, j]
 
             emissions: (B, T, L). transitions: (L, L). start, end: (L,). mask: (B, T), padding on
-            the right, or None. Return tags (B, T), 0 at padding, and the score (B,).""",
+            the right, or None. Of equal tags take the first. Return tags (B, T), 0 at padding, and
+            the score (B,).""",
         hint="Note which i was best at each step, add `end` after the last one, and walk back.",
         outputs=("tags", "score"),
         trials=_viterbi_trials,
@@ -124,7 +134,8 @@ EXERCISES = (
 
             step: a function from ids (B, t) to logits (B, V) of the next token. prompt: ids (B, t).
             steps: how many tokens to add at most. eos: the id that ends a text, or None. pad: the
-            id behind it, 0 if left out. Stop when every text has ended. Return all ids.""",
+            id behind it, 0 if left out. Of equal tokens take the first. Stop when every text has
+            ended. Return all ids.""",
         hint="Keep a boolean for each row that says whether it has ended.",
         outputs=("tokens",),
         trials=_greedy_trials,
@@ -157,7 +168,8 @@ EXERCISES = (
             keep the top_k most probable tokens
             keep the fewest most probable tokens whose sum reaches top_p
 
-            logits: (B, V). temperature: 1.0, top_k: None, top_p: None if left out.
+            logits: (B, V). temperature: 1.0, top_k: None, top_p: None if left out. Of equal tokens
+            the first ones are kept.
             Return p (B, V), 0 for what was cut, each row summing to 1.""",
         hint="""Sort each row from the most probable on, cut there, and put everything back in its
             place. The token that takes the sum across top_p is kept.""",

@@ -24,6 +24,11 @@ def _layer_trials(rng):
         Trial("every step", (x, *weights), {"return_sequences": True}),
         Trial("other sizes", (rng.standard_normal((b, t, d)), *_weights(rng, "lstm", d, h))),
         Trial("padding", (x, *weights), {"mask": ragged}),
+        Trial(
+            "a text of padding alone",
+            (x, *weights),
+            {"mask": ragged & [[True], [False]], "return_sequences": True, "initial_state": state},
+        ),
         Trial("mask with holes", (x, *weights), {"mask": holes, "return_sequences": True}),
         Trial("initial state", (x, *weights), {"initial_state": state}),
         Trial("backwards", (x, *weights), {"go_backwards": True, "return_sequences": True}),
@@ -31,12 +36,17 @@ def _layer_trials(rng):
 
 
 def _ragged_trials(name):
-    """Return trials of a layer with an initial state, of every step with padding or of the last."""
+    """Return trials of a layer with an initial state: every step with padding, or the last one.
+
+    The last text of the last trial is padding alone.
+    """
 
     def trials(rng):
         made = []
         for (B, T, D, H), every in ((SIZES[0], True), (SIZES[1], False), (SIZES[1], True)):
-            mask = np.arange(T) < np.r_[T, rng.integers(2, T, B - 1)][:, None] if every else None
+            lengths = np.r_[T, rng.integers(2, T, B - 1)]
+            lengths[-1] *= B < 3
+            mask = np.arange(T) < lengths[:, None] if every else None
             x, weights = rng.standard_normal((B, T, D)), _weights(rng, name, D, H)
             state = arrays(rng, *[(B, H)] * (2 if name == "lstm" else 1))
             label = f"B={B}, T={T}, {'every step, padding' if every else 'last step'}"

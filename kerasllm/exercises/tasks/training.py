@@ -3,7 +3,7 @@
 import numpy as np
 
 from kerasllm.exercises.exercise import Exercise
-from kerasllm.exercises.running import Problem
+from kerasllm.exercises.outputs import Problem
 from kerasllm.exercises.trials import Trial, arrays, backward_of
 
 B, T, V = 3, 5, 7
@@ -19,12 +19,16 @@ def _cross_entropy_trials(rng):
         Trial("no mask", _targets(rng)),
         Trial("padding", (*_targets(rng), RAGGED)),
         Trial("padding, label smoothing", (*_targets(rng), RAGGED, 0.1)),
+        Trial("a text of padding alone", (*_targets(rng), RAGGED & [[True], [False], [True]])),
+        Trial("nothing but padding", (*_targets(rng), RAGGED & False)),
     ]
 
 
 def _binary_trials(rng):
     logits = [3 * rng.standard_normal(shape) for shape in ((5,), (2, 7))]
-    return [Trial(f"shape {x.shape}", (x, (rng.random(x.shape) < 0.5) * 1.0)) for x in logits]
+    made = [Trial(f"shape {x.shape}", (x, (rng.random(x.shape) < 0.5) * 1.0)) for x in logits]
+    tails = np.array([0.0, 0.0, 50.0, 50.0, -50.0, -50.0, 1000.0, -1000.0])
+    return [*made, Trial("logits of 0, ±50 and ±1000", (tails, np.arange(8) % 2.0))]
 
 
 def _optimizer_trials(*settings):
@@ -33,6 +37,8 @@ def _optimizer_trials(*settings):
         for options in settings:
             weights = list(arrays(rng, (3, 5), (7,)))
             grads = [list(arrays(rng, (3, 5), (7,))) for _ in range(4)]
+            for g in (grads[0][0][0], grads[2][1]):
+                g[:] = 0.0
             label = ", ".join(f"{k}={v}" for k, v in options.items()) or "defaults"
             made.append(Trial(label, (weights, grads), options))
         return made
@@ -57,7 +63,12 @@ def _four_steps(function, weights, grads, **settings):
 
 def _clip_trials(rng):
     grads = list(arrays(rng, (3, 5), (7,)))
-    return [Trial("long gradient", (grads, 0.5)), Trial("short gradient", (grads, 50.0))]
+    zero = [0 * g for g in grads]
+    return [
+        Trial("long gradient", (grads, 0.5)),
+        Trial("short gradient", (grads, 50.0)),
+        Trial("gradient of zeros", (zero, 0.5)),
+    ]
 
 
 STEPS = np.array([0, 1, 3, 6, 7, 11, 17, 18, 25])
@@ -85,7 +96,7 @@ EXERCISES = (
         statement="""
             log_p = log softmax(logits)
             nats  = -(1 - label_smoothing) · log_p[target] - label_smoothing · mean_v log_p[v]
-            loss  = Σ nats · mask / Σ mask
+            loss  = Σ nats · mask / Σ mask                       0 where nothing is real
 
             logits: (B, T, V). targets: ids (B, T). mask: (B, T), True = real, or None for all.
             label_smoothing: 0.0 if left out. Return the loss, a single number.""",
@@ -116,7 +127,8 @@ EXERCISES = (
             p    = σ(logits)
             loss = mean of -y · log p - (1 - y) · log(1 - p)
 
-            logits: any shape. targets: y, zeros and ones of that shape. Return a number.""",
+            logits: any shape, also very large. targets: y, zeros and ones of that shape. Return a
+            number.""",
         hint="np.logaddexp(0, -x) is -log σ(x), without overflow.",
         outputs=("loss",),
         trials=_binary_trials,
@@ -182,7 +194,7 @@ EXERCISES = (
         task="shorten all gradients by one factor.",
         statement="""
             norm = √(Σ over all arrays ‖grad‖²)
-            grad · min(1, limit / norm)
+            grad · min(1, limit / norm)                          0 stays 0
 
             grads: list of arrays. limit: a number. Return a list of arrays.""",
         hint="One norm for all arrays together, and nothing is ever made longer.",

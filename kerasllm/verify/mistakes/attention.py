@@ -46,7 +46,7 @@ def attention_softmax_over_queries(query, key, value, mask=None, scale=None, ful
 
 @mistake("scaled_dot_product_attention")
 def attention_mask_sign(query, key, value, mask=None, scale=None, fully_masked="zero"):
-    """The mask has the wrong sign: what may be seen is hidden, and the rest is seen."""
+    """The mask is inverted, as torch's is where True hides: only what should be hidden is seen."""
     mask = None if mask is None else ~np.asarray(mask, bool)
     return ref.scaled_dot_product_attention(query, key, value, mask, scale, fully_masked)
 
@@ -56,6 +56,24 @@ def attention_mask_ignored(query, key, value, mask=None, scale=None, fully_maske
     """The mask is ignored, and padding or the future is read."""
     output, trace = ref.scaled_dot_product_attention(query, key, value, None, scale, fully_masked)
     return output, trace._replace(mask=mask)
+
+
+@mistake("scaled_dot_product_attention")
+def attention_averages_what_is_hidden(
+    query, key, value, mask=None, scale=None, fully_masked="zero"
+):
+    """A query that may see nothing averages all values (softmax of equal scores), and not 0."""
+    return ref.scaled_dot_product_attention(query, key, value, mask, scale, "uniform")
+
+
+@mistake("scaled_dot_product_attention")
+def attention_of_nothing_is_nan(query, key, value, mask=None, scale=None, fully_masked="zero"):
+    """A query that may see nothing has only scores of -∞, whose softmax is 0 / 0."""
+    output, trace = ref.scaled_dot_product_attention(query, key, value, mask, scale, fully_masked)
+    if mask is None:
+        return output, trace
+    blind = ~np.broadcast_to(trace.mask, trace.scores.shape).any(-1, keepdims=True)
+    return np.where(blind, np.nan, output), trace
 
 
 @mistake("scaled_dot_product_attention")

@@ -36,6 +36,15 @@ def softmax_without_maximum(x, axis=-1):
 
 
 @mistake("softmax")
+def softmax_less_the_global_maximum(x, axis=-1):
+    """The largest of all scores is subtracted, not each row's own: far lower rows become 0 / 0."""
+    weights = np.exp(x - x.max())
+    with np.errstate(invalid="ignore"):
+        output = weights / weights.sum(axis, keepdims=True)
+    return output, ref.ActivationTrace(x, output, axis)
+
+
+@mistake("softmax")
 def softmax_of_negative_scores(x, axis=-1):
     """The scores have the wrong sign, so that the largest becomes the least likely."""
     return ref.softmax(-x, axis)
@@ -90,6 +99,18 @@ def sigmoid_backward_at_the_input(d_output, trace):
 def tanh_backward_square_forgotten(d_output, trace):
     """The slope is 1 - tanh, and the square is missing."""
     return ref.ActivationGrads(d_output * (1 - trace.output))
+
+
+@mistake("tanh_backward")
+def tanh_backward_at_the_input(d_output, trace):
+    """The slope is computed with the input, 1 - x², where it is 1 - tanh(x)²."""
+    return ref.ActivationGrads(d_output * (1 - trace.x**2))
+
+
+@mistake("relu_backward")
+def relu_backward_through_zero(d_output, trace):
+    """The gradient also passes where x is exactly 0: x >= 0, and not x > 0."""
+    return ref.ActivationGrads(d_output * (trace.x >= 0))
 
 
 @mistake("relu_backward")

@@ -83,6 +83,12 @@ def multi_head_backward_bias_averaged(d_output, trace):
 
 
 @mistake("additive_attention")
+def additive_averages_what_is_hidden(*arrays, fully_masked="zero", **options):
+    """A query that may see nothing averages all values (softmax of equal scores), and not 0."""
+    return ref.additive_attention(*arrays, fully_masked="uniform", **options)
+
+
+@mistake("additive_attention")
 def additive_attention_without_tanh(query, key, value, w_q, w_k, v, mask=None, **options):
     """There is no tanh between the projections and v."""
     tiny = 1e-6  # where tanh is a straight line

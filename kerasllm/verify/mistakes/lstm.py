@@ -4,7 +4,15 @@
 import numpy as np
 
 from kerasllm import reference as ref
-from kerasllm.verify.mistakes.mistake import cut, gates, mistake, overwritten, with_part
+from kerasllm.verify.mistakes.mistake import (
+    cut,
+    gates,
+    mistake,
+    overwritten,
+    symbols_of,
+    with_formulas,
+    with_part,
+)
 
 I, F, G, O = range(4)  # noqa: E741 - the gates' order in Keras
 
@@ -15,10 +23,15 @@ def _reordered(order, projected, h_previous, c_previous, recurrent_kernel):
     return ref.lstm_step(gates(projected, order), h_previous, c_previous, recurrent_kernel)
 
 
-def _step(projected, h_previous, c_previous, recurrent_kernel, **formulas):
+def _step(*arguments, **formulas):
     """Take a step with other formulas, by symbol; each is given what was computed before."""
+    return with_formulas("lstm_step", formulas, _stepped, *arguments)
+
+
+def _stepped(formulas, projected, h_previous, c_previous, recurrent_kernel):
     a_i, a_f, a_g, a_o = np.split(projected + h_previous @ recurrent_kernel, 4, axis=-1)
     right = {
+        "a_g": lambda s: a_g,
         "f": lambda s: ref.sigmoid(a_f)[0],
         "i": lambda s: ref.sigmoid(a_i)[0],
         "g": lambda s: np.tanh(a_g),
@@ -26,9 +39,7 @@ def _step(projected, h_previous, c_previous, recurrent_kernel, **formulas):
         "c": lambda s: s["f"] * c_previous + s["i"] * s["g"],
         "h": lambda s: s["o"] * np.tanh(s["c"]),
     }
-    s = {"a_g": a_g}
-    for symbol, formula in (right | formulas).items():
-        s[symbol] = formula(s)
+    s = symbols_of(right, formulas)
     symbols = (s[name] for name in ("i", "f", "g", "o", "c", "h"))
     trace = ref.LSTMStepTrace(*symbols, c_previous, h_previous, recurrent_kernel)
     return (s["h"], s["c"]), trace
@@ -56,6 +67,31 @@ def lstm_step_forget_and_output_swapped(projected, h_previous, c_previous, recur
 def lstm_step_candidate_and_output_swapped(projected, h_previous, c_previous, recurrent_kernel):
     """The weights are read in the order i, f, o, g, where Keras has i, f, g, o."""
     return _reordered((I, F, O, G), projected, h_previous, c_previous, recurrent_kernel)
+
+
+@mistake("lstm_step")
+def lstm_step_gates_f_i_o_g(projected, h_previous, c_previous, recurrent_kernel):
+    """The weights are read in the order f, i, o, g, where Keras has i, f, g, o."""
+    return _reordered((F, I, O, G), projected, h_previous, c_previous, recurrent_kernel)
+
+
+@mistake("lstm_step")
+def lstm_step_gates_i_o_f_g(projected, h_previous, c_previous, recurrent_kernel):
+    """The weights are read in the order i, o, f, g, as in ONNX, where Keras has i, f, g, o."""
+    return _reordered((I, G, O, F), projected, h_previous, c_previous, recurrent_kernel)
+
+
+@mistake("lstm_step")
+def lstm_step_returns_c_and_h(projected, h_previous, c_previous, recurrent_kernel):
+    """The two states come out as (c, h), where Keras has (h, c)."""
+    (h, c), trace = ref.lstm_step(projected, h_previous, c_previous, recurrent_kernel)
+    return (c, h), trace._replace(h=c, c=h)
+
+
+@mistake("lstm_step")
+def lstm_step_takes_c_and_h(projected, h_previous, c_previous, recurrent_kernel):
+    """The two states are taken as (c, h), where Keras has (h, c)."""
+    return ref.lstm_step(projected, c_previous, h_previous, recurrent_kernel)
 
 
 @mistake("lstm_step")
@@ -166,6 +202,13 @@ def lstm_mask_silences_the_input(x, *weights, mask=None, **options):
 def lstm_initial_state_ignored(*arrays, initial_state=None, **options):
     """The initial state is ignored, and the sequence starts from zeros."""
     return ref.lstm(*arrays, initial_state=None, **options)
+
+
+@mistake("lstm")
+def lstm_initial_state_c_and_h(*arrays, initial_state=None, **options):
+    """The initial state is taken as (c, h), where Keras has (h, c)."""
+    swapped = None if initial_state is None else tuple(initial_state)[::-1]
+    return ref.lstm(*arrays, initial_state=swapped, **options)
 
 
 @mistake("lstm")

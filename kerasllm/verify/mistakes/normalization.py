@@ -1,53 +1,70 @@
 """Known mistakes in normalisation."""
-# ruff: noqa: D401 - forgotten arguments are mistakes; docstrings end a sentence
+# ruff: noqa: ARG005, D401 - forgotten arguments are mistakes; docstrings end a sentence
 
 import numpy as np
 
 from kerasllm import reference as ref
-from kerasllm.verify.mistakes.mistake import mistake
+from kerasllm.verify.mistakes.mistake import mistake, symbols_of, with_formulas
 
 
-def _normalized(x, gamma, beta, deviation, mean=None):
-    """Return what `layer_norm` returns, for another mean or deviation."""
-    mean = x.mean(-1, keepdims=True) if mean is None else mean
-    normalized = (x - mean) / deviation
-    output = normalized if gamma is None else gamma * normalized
+def _normalized(*arguments, **formulas):
+    """Normalise with other formulas, by symbol; each is given what was computed before."""
+    return with_formulas("layer_norm", formulas, _computed, *arguments)
+
+
+def _computed(formulas, x, gamma=None, beta=None, epsilon=1e-3):
+    right = {
+        "x": lambda s: x,
+        "epsilon": lambda s: epsilon,
+        "mean": lambda s: x.mean(-1, keepdims=True),
+        "variance": lambda s: x.var(-1, keepdims=True),
+        "deviation": lambda s: np.sqrt(s["variance"] + epsilon),
+        "normalized": lambda s: (x - s["mean"]) / s["deviation"],
+    }
+    s = symbols_of(right, formulas)
+    output = s["normalized"] if gamma is None else gamma * s["normalized"]
     output = output if beta is None else output + beta
-    trace = ref.LayerNormTrace(x, gamma, beta, mean, deviation**2, deviation, normalized)
-    return output, trace
+    deviation = s["deviation"]
+    return output, ref.LayerNormTrace(
+        x, gamma, beta, s["mean"], deviation**2, deviation, s["normalized"]
+    )
 
 
 @mistake("layer_norm")
 def layer_norm_unbiased_variance(x, gamma=None, beta=None, epsilon=1e-3):
     """The sum of squares is divided by D - 1, and not by D."""
-    variance = x.var(-1, keepdims=True, ddof=1)
-    return _normalized(x, gamma, beta, np.sqrt(variance + epsilon))
+    unbiased = x.var(-1, keepdims=True, ddof=1)
+    return _normalized(x, gamma, beta, epsilon, variance=lambda s: unbiased)
 
 
 @mistake("layer_norm")
 def layer_norm_epsilon_outside_the_root(x, gamma=None, beta=None, epsilon=1e-3):
     """The epsilon is added to the root, and not inside of it."""
-    return _normalized(x, gamma, beta, x.std(-1, keepdims=True) + epsilon)
+    return _normalized(
+        x, gamma, beta, epsilon, deviation=lambda s: np.sqrt(s["variance"]) + s["epsilon"]
+    )
 
 
 @mistake("layer_norm")
 def layer_norm_divided_by_variance(x, gamma=None, beta=None, epsilon=1e-3):
     """The root is missing, and x is divided by the variance."""
-    return _normalized(x, gamma, beta, x.var(-1, keepdims=True) + epsilon)
+    return _normalized(x, gamma, beta, epsilon, deviation=lambda s: s["variance"] + s["epsilon"])
 
 
 @mistake("layer_norm")
 def layer_norm_over_the_batch(x, gamma=None, beta=None, epsilon=1e-3):
     """Mean and variance are taken over the batch (batch norm), and not over the features."""
-    deviation = np.sqrt(x.var(0, keepdims=True) + epsilon)
-    return _normalized(x, gamma, beta, deviation, x.mean(0, keepdims=True))
+    statistics = {
+        "mean": lambda s: s["x"].mean(0, keepdims=True),
+        "variance": lambda s: s["x"].var(0, keepdims=True),
+    }
+    return _normalized(x, gamma, beta, epsilon, **statistics)
 
 
 @mistake("layer_norm")
 def layer_norm_mean_not_subtracted(x, gamma=None, beta=None, epsilon=1e-3):
     """The mean is not subtracted from x."""
-    deviation = np.sqrt(x.var(-1, keepdims=True) + epsilon)
-    return _normalized(x, gamma, beta, deviation, np.zeros_like(deviation))
+    return _normalized(x, gamma, beta, epsilon, mean=lambda s: 0.0 * s["x"][..., :1])
 
 
 @mistake("layer_norm")

@@ -3,86 +3,91 @@
 import numpy as np
 
 from kerasllm import reference as ref
-from kerasllm.verify.mistakes.mistake import mistake
+from kerasllm.verify.mistakes.mistake import mistake, symbols_of, with_formulas
 
 # ruff: noqa: ARG001, ARG005, D401 - forgotten arguments are mistakes; docstrings end a sentence
 
 
-def _moments(weights, grads, state, beta_1, beta_2):
-    """Return step number, m and v of Adam."""
+def _adam(weights, grads, state, settings, **formulas):
+    """Take a step of Adam with other formulas, by symbol; each is given what came before it."""
+    return with_formulas("adam", formulas, _stepped, weights, grads, state, **settings)
+
+
+def _stepped(formulas, weights, grads, state, **settings):
+    settings = {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7} | settings
     state = state or ref.OptimizerState(0, *(tuple(map(np.zeros_like, weights)) for _ in "mv"))
-    m = tuple(beta_1 * a + (1 - beta_1) * g for a, g in zip(state.m, grads, strict=True))
-    v = tuple(beta_2 * a + (1 - beta_2) * g**2 for a, g in zip(state.v, grads, strict=True))
-    return state.step + 1, m, v
+    parts = zip(weights, grads, state.m, state.v, strict=True)
+    steps = [_adam_of_one(formulas, state.step + 1, *one, **settings) for one in parts]
+    new, m, v = (tuple(s[name] for s in steps) for name in ("w", "m", "v"))
+    return list(new), ref.OptimizerState(state.step + 1, m, v)
 
 
-def _adam(weights, grads, state, beta_1, beta_2, update, **settings):
-    """Take a step of Adam whose last line is `update(m, v, t)`."""
-    t, m, v = _moments(weights, grads, state, beta_1, beta_2)
-    new = [w - update(a, b, t) for w, a, b in zip(weights, m, v, strict=True)]
-    return new, ref.OptimizerState(t, m, v)
+def _adam_of_one(formulas, step, w, g, m, v, learning_rate, beta_1, beta_2, epsilon, **_):
+    right = {
+        "t": lambda s: step,
+        "m": lambda s: beta_1 * m + (1 - beta_1) * g,
+        "power": lambda s: g**2,
+        "v": lambda s: beta_2 * v + (1 - beta_2) * s["power"],
+        "corrections": lambda s: (1 - beta_1 ** s["t"], np.sqrt(1 - beta_2 ** s["t"])),
+        "root": lambda s: np.sqrt(s["v"]) + epsilon,
+        "w": lambda s: w - _rate(s, learning_rate) * s["m"] / s["root"],
+    }
+    given = {"g": lambda s: g, "epsilon": lambda s: epsilon}
+    return symbols_of(given | right, formulas)
+
+
+def _rate(s, learning_rate):
+    first, second = s["corrections"]
+    return learning_rate * second / first
 
 
 @mistake("adam")
-def adam_without_bias_correction(
-    weights, grads, state=None, *, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7,
-    **settings,
-):  # fmt: skip
+def adam_without_bias_correction(weights, grads, state=None, **settings):
     """The bias correction is missing: m and v, which start at zero, are used as they are."""
-    return _adam(
-        weights, grads, state, beta_1, beta_2,
-        lambda m, v, t: learning_rate * m / (np.sqrt(v) + epsilon),
-    )  # fmt: skip
+    return _adam(weights, grads, state, settings, corrections=lambda s: (1.0, 1.0))
 
 
 @mistake("adam")
-def adam_epsilon_inside_the_root(
-    weights, grads, state=None, *, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7,
-    **settings,
-):  # fmt: skip
+def adam_epsilon_inside_the_root(weights, grads, state=None, **settings):
     """The epsilon stands inside of the root, where RMSprop has it."""
-
-    def update(m, v, t):
-        alpha = learning_rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
-        return alpha * m / np.sqrt(v + epsilon)
-
-    return _adam(weights, grads, state, beta_1, beta_2, update)
+    return _adam(weights, grads, state, settings, root=lambda s: np.sqrt(s["v"] + s["epsilon"]))
 
 
 @mistake("adam")
-def adam_epsilon_on_the_corrected_root(
-    weights, grads, state=None, *, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7,
-    **settings,
-):  # fmt: skip
+def adam_epsilon_on_the_corrected_root(weights, grads, state=None, **settings):
     """The epsilon is added to the corrected √v, as in torch; Keras adds it to the uncorrected."""
 
-    def update(m, v, t):
-        m, v = m / (1 - beta_1**t), v / (1 - beta_2**t)
-        return learning_rate * m / (np.sqrt(v) + epsilon)
+    def root(s):
+        return np.sqrt(s["v"]) + s["epsilon"] * s["corrections"][1]
 
-    return _adam(weights, grads, state, beta_1, beta_2, update)
+    return _adam(weights, grads, state, settings, root=root)
+
+
+@mistake("adam")
+def adam_exponent_one_too_high(weights, grads, state=None, **settings):
+    """The exponent of the bias correction is one too high: βᵗ⁺¹, as if t began at 2."""
+    steps = state.step + 1 if state else 1
+    return _adam(weights, grads, state, settings, t=lambda s: steps + 1)
+
+
+@mistake("adam")
+def adam_exponent_from_zero(weights, grads, state=None, **settings):
+    """The exponent of the bias correction begins at 0: 1 - β⁰ is 0, and 0 / 0 is not a number."""
+    steps = state.step if state else 0
+    with np.errstate(all="ignore"):
+        return _adam(weights, grads, state, settings, t=lambda s: np.float64(steps))
 
 
 @mistake("adam")
 def adam_corrects_by_the_first_step(weights, grads, state=None, **settings):
     """The step is not counted: every step is corrected as if it were the first."""
-    weights, new = ref.adam(weights, grads, state and state._replace(step=0), **settings)
-    return weights, new
+    return _adam(weights, grads, state, settings, t=lambda s: 1)
 
 
 @mistake("adam")
-def adam_gradient_not_squared(
-    weights, grads, state=None, *, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7,
-    **settings,
-):  # fmt: skip
+def adam_gradient_not_squared(weights, grads, state=None, **settings):
     """The second moment averages |grad|, and not its square."""
-    roots = [np.sqrt(np.abs(g)) for g in grads]
-    t, m, _ = _moments(weights, grads, state, beta_1, beta_2)
-    _, _, v = _moments(weights, roots, state, beta_1, beta_2)
-    alpha = learning_rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
-    moves = [alpha * a / (np.sqrt(b) + epsilon) for a, b in zip(m, v, strict=True)]
-    new = [w - move for w, move in zip(weights, moves, strict=True)]
-    return new, ref.OptimizerState(t, m, v)
+    return _adam(weights, grads, state, settings, power=lambda s: np.abs(s["g"]))
 
 
 @mistake("adam")

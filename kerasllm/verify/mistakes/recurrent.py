@@ -106,6 +106,22 @@ def gru_step_other_reset(
 
 
 @mistake("gru_step")
+def gru_step_reset_always_before(
+    projected, h_previous, recurrent_kernel, recurrent_bias=0.0, reset_after=True
+):
+    """The reset gate acts before the matrix product, as in the paper, also with reset_after."""
+    return ref.gru_step(projected + recurrent_bias, h_previous, recurrent_kernel, reset_after=False)
+
+
+@mistake("gru_step")
+def gru_step_reset_always_after(
+    projected, h_previous, recurrent_kernel, recurrent_bias=0.0, reset_after=True
+):
+    """The reset gate acts after the matrix product, also without reset_after."""
+    return ref.gru_step(projected, h_previous, recurrent_kernel, recurrent_bias)
+
+
+@mistake("gru_step")
 def gru_step_reset_gate_forgotten(
     projected, h_previous, recurrent_kernel, recurrent_bias=0.0, reset_after=True
 ):

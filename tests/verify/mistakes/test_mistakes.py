@@ -26,6 +26,7 @@ CHECKED_BY_TESTS = {
     "ngram_perplexity": "../verify/mistakes/test_holes.py",
     "crf_viterbi": "sequence/test_crf.py",
     "softmax": "elementary/test_oracles.py",
+    "relu_backward": "elementary/test_oracles.py",
     "clip_by_global_norm": "elementary/test_oracles.py",
     "inverse_square_root": "elementary/test_oracles.py",
 }
