@@ -42,6 +42,15 @@ def test_equation(layer, precision):
         assert np.abs(y[place] - expected).max() < 10 * precision[1]
 
 
+def test_the_defaults_are_those_of_ma_and_hovy():
+    layer = CharacterCNN(8)
+    layer.build((None, None, None))
+    assert [w.shape for w in layer.get_weights()] == [(8, 30), (3, 30, 30), (30,)]
+    assert layer.compute_output_shape((2, 3, 4)) == (2, 3, 30) and layer.dropout.rate == 0
+    table = layer.get_weights()[0]  # uniform in ±√(3 / 30), where their variance is 1 / 30
+    assert 0.25 < abs(table).max() <= 0.1**0.5
+
+
 def test_more_padding_changes_nothing(layer, precision):
     wider = np.pad(IDS, ((0, 0), (0, 2), (0, 3)))
     y, padded = (ops.convert_to_numpy(layer(ops.convert_to_tensor(x))) for x in (IDS, wider))

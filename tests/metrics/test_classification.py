@@ -71,6 +71,8 @@ def test_metrics_are_json(rows):
         ([0, 1], [0], ValueError, "1 predictions for 2 rows"),
         ([], [], ValueError, "at least one row"),
         ([0, 2], [0, 1], ValueError, "between 0 and 1"),
+        ([1, -1], [0, 1], ValueError, "ids from -1 to 1"),
+        ([0, 1], [-1, 1], ValueError, "ids from -1 to 1"),
         (["ham", "egg"], [0, 1], ValueError, "egg"),
         ([0.0, float("nan")], [0, 1], TypeError, "remove NaN"),
         (["ham", 1], [0, 1], TypeError, "one type"),

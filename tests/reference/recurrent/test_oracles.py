@@ -306,6 +306,38 @@ def test_a_stack_hands_each_layer_the_gradient_of_its_own_state(rng):
     assert not any(d.any() for d in grads.d_weights[1])
 
 
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru"])
+def test_a_stack_returns_the_gradient_of_each_first_state(name, both, rng):
+    layer, gates = getattr(ref, name), {"simple_rnn": 1, "lstm": 4, "gru": 3}[name]
+    H, directions = 2, 1 + both
+    shapes = [(width, gates * H) for width in (3, directions * H, directions * H)]
+    bias = (2, gates * H) if name == "gru" else (gates * H,)
+    weights = [
+        [rng.standard_normal(s) for _ in range(directions) for s in (shape, (H, gates * H), bias)]
+        for shape in shapes
+    ]
+    first = [
+        tuple(rng.standard_normal((2, H)) for _ in range(directions * (1 + (name == "lstm"))))
+        for _ in shapes
+    ]
+    x, mask = rng.standard_normal((2, 3, 3)), np.array([[1, 1, 1], [1, 1, 0]], bool)
+    options = {"layer": layer, "both_directions": both, "mask": mask, "return_sequences": True}
+    output, trace = ref.stack(x, weights, initial_state=first, **options)
+    d_output = rng.standard_normal(output.shape)
+    grads = ref.stack_backward(d_output, trace).d_initial_state
+    assert [len(states) for states in grads] == [len(states) for states in first]
+    for states, slopes in zip(first, grads, strict=True):
+        for state, slope in zip(states, slopes, strict=True):
+            for place in np.ndindex(state.shape):
+                ends = []
+                for step in (1e-5, -2e-5, 1e-5):  # there, back across, and home again
+                    state[place] += step
+                    ends.append(ref.stack(x, weights, initial_state=first, **options)[0])
+                difference = (d_output * (ends[0] - ends[1])).sum() / 2e-5
+                assert abs(difference - slope[place]) < 1e-8
+
+
 def test_each_direction_gets_the_gradient_of_its_own_first_state():
     one, states = np.ones((1, 1)), [np.array([[2.0]]), np.array([[3.0]])]
     _, trace = ref.bidirectional(
