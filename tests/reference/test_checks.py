@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerasllm import reference
+from kerasllm import layers, models, reference
+from kerasllm.verify.comparison.backend import to_tensors
 from kerasllm.verify.proofs import equations
 from kerasllm.verify.proofs.checks import (
     check_backward,
@@ -15,6 +16,7 @@ from kerasllm.verify.proofs.checks import (
     hand_gradients,
 )
 from kerasllm.verify.proofs.training import TRAJECTORIES, check_training
+from kerasllm.verify.twins import registry
 
 pytestmark = [
     pytest.mark.backends,
@@ -66,8 +68,52 @@ def test_check_4_training_beside_keras(trajectory):
     assert not _failures(check_training(trajectory))
 
 
-def test_every_public_function_has_a_case_or_a_reason():
+def test_every_public_function_and_layer_has_its_checks_or_a_reason():
     assert not equations.uncovered()
+
+
+def test_every_public_layer_has_a_twin():
+    for name in equations.public_layers():
+        kind = getattr(layers, name, None) or getattr(models, name)
+        assert kind in registry.LAYERS or issubclass(kind, keras.Model) or any(
+            base in registry.LAYERS and base.call is kind.call for base in kind.__mro__
+        ), name  # fmt: skip
+
+
+def test_a_layer_that_loses_its_case_or_its_model_is_named(monkeypatch):
+    cases = [case for case in equations.CASES if "FeedForward" not in case.layers]
+    monkeypatch.setattr(equations, "CASES", cases)
+    assert equations.uncovered() == ("FeedForward",)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="models train on TensorFlow")
+def test_a_layer_that_no_model_trains_is_named(monkeypatch):
+    trained = [t for t in TRAJECTORIES if "CRF" not in t.layers]
+    monkeypatch.setattr(equations, "TRAJECTORIES", trained)
+    assert "CRF" in equations.uncovered()
+
+
+def test_cases_and_models_hold_the_layers_that_they_name(monkeypatch):
+    """Each name of a layer is that of one which the Keras side calls."""
+    called = set()
+    call = keras.Layer.stateless_call
+
+    def record(layer, *args, **kwargs):
+        called.add(type(layer).__name__)
+        return call(layer, *args, **kwargs)
+
+    monkeypatch.setattr(keras.Layer, "stateless_call", record)
+    for case in equations.CASES:
+        called.clear()
+        if case.layers:
+            case.keras(**to_tensors({k: a.astype("float32") for k, a in case.arguments.items()}))
+        assert set(case.layers) <= called, case.name
+    for one in TRAJECTORIES:
+        called.clear()
+        if one.layers:
+            model = one.build()
+            called |= {type(layer).__name__ for layer in (model, *model._flatten_layers())}
+        assert set(one.layers) <= called, one.name
 
 
 @pytest.mark.parametrize("name", ["SimpleRNN", "LSTM", "GRU"])
@@ -82,7 +128,7 @@ def test_every_gradient_of_a_recurrent_layer_is_compared(name):
 
 def test_exemptions_name_functions_that_exist_and_give_a_reason():
     for name, reason in equations.EXEMPT.items():
-        assert name in equations.public_functions()
+        assert name in (*equations.public_functions(), *equations.public_layers())
         assert len(reason) > 10
 
 

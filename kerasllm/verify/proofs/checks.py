@@ -56,6 +56,7 @@ class Case:
     forward: Callable
     backward: Callable | None = None
     keras: Callable | None = None
+    layers: tuple[str, ...] = ()  # public layers of the package on the Keras side
     skip: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
 

@@ -1,7 +1,7 @@
-"""Every equation of `kerasllm.reference`, proven on the running backend.
+"""Every equation of `kerasllm.reference`, and every public layer, proven on the running backend.
 
 A topic is a module of `cases/` with two tables: `CASES` (see `checks.py`) and `EXEMPT`, which maps
-a public function without a case to the reason why it needs none.
+a public function or layer without a case to the reason why it needs none.
 """
 
 import importlib
@@ -10,7 +10,7 @@ from functools import partial
 
 import keras
 
-from kerasllm import reference
+from kerasllm import layers, models, reference
 from kerasllm.verify.comparison.report import Report
 from kerasllm.verify.proofs.checks import check_backward, check_forward, check_forward_and_gradients
 from kerasllm.verify.proofs.plan import Progress
@@ -55,17 +55,31 @@ def public_functions():
     return tuple(n for n in reference.__all__ if inspect.isfunction(getattr(reference, n)))
 
 
-def uncovered():
-    """Return the public functions that neither a case covers nor `EXEMPT` excuses.
+def public_layers():
+    """Return the names of the public layers and models, which hold weights or compute."""
+    found = ((name, getattr(package, name)) for package in (layers, models)
+             for name in package.__all__)  # fmt: skip
+    return tuple(n for n, x in found if inspect.isclass(x) and issubclass(x, keras.Layer))
 
-    A backward function `f_backward` counts as covered where a case of `f` differentiates.
+
+def uncovered():
+    """Return the public functions and layers that no case covers, and `EXEMPT` does not excuse.
+
+    A backward function `f_backward` counts as covered where a case of `f` differentiates. A layer
+    is covered by a case, which differentiates it, together with a model that is trained.
     """
     covered = set(EXEMPT)
     for case in (*CASES, *TRAJECTORIES):
         covered.update(case.covers)
         if getattr(case, "backward", None):
             covered.update(f"{name}_backward" for name in case.covers)
-    return tuple(name for name in public_functions() if name not in covered)
+    of_cases, trained = (
+        {name for one in table for name in one.layers} for table in (CASES, TRAJECTORIES)
+    )
+    if keras.backend.backend() != "tensorflow":  # where no whole models are trained
+        trained = of_cases
+    covered |= of_cases & trained
+    return tuple(n for n in (*public_functions(), *public_layers()) if n not in covered)
 
 
 def verify_equations(backend=None, *, trajectories=True, quick=False, progress=None):

@@ -66,7 +66,7 @@ class Proof(Shown):
         count, failed = len(self.report.rows), len(self.report.failures)
         said = "all agree" if not failed else f"{failed} DO NOT AGREE"
         return (
-            f"{count:,} comparisons of {len({f.name for f in self.functions})} functions with "
+            f"{count:,} comparisons of {len({f.name for f in self.functions})} functions and layers with "
             f"Keras {keras.__version__} on {keras.backend.backend()}: {said}"
         )
 

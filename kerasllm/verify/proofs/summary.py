@@ -91,19 +91,24 @@ def nearest_to_failing(rows):
 
 
 def covers():
-    """Return {(whether of check 4, case name): its (topic, function) pairs}.
+    """Return {(whether of check 4, case name): its (topic, function or layer) pairs}.
 
     What check 4 trains belongs to the topic of its first case.
     """
     cases, home = {}, {}
     for topic, found in CASES_OF.items():
         for case in found:
-            cases[False, case.name] = [(topic, name) for name in case.covers]
+            cases[False, case.name] = [(topic, name) for name in case.covers] + _layers(case)
             home |= {name: (topic, name) for name in case.covers if name not in home}
     return cases | {
         (True, one.name): [home.get(name, ("optimizers", name)) for name in one.covers]
+        + _layers(one)
         for one in TRAJECTORIES
     }
+
+
+def _layers(case):
+    return [("layers", name) for name in case.layers]
 
 
 def of_function(topic, name, rows):

@@ -36,6 +36,7 @@ class Trajectory:
     settings: Mapping[str, float] = field(default_factory=dict)
     clip: Callable | None = None
     clip_setting: Mapping[str, float] = field(default_factory=dict)
+    layers: tuple[str, ...] = ()
 
     def train(self, dtype):
         """Return the trained Keras model, and the weights of its twin."""
@@ -59,6 +60,7 @@ class ModelTrajectory:
 
     name: str
     covers: tuple[str, ...]
+    layers: tuple[str, ...]
     build: Callable
     batches: tuple
 

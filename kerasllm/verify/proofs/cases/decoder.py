@@ -60,6 +60,7 @@ def _decoder(cell, attention, num_layers=1, mask=None):
     return Case(
         name=title,
         covers=("attention_decoder", "attention_decoder_step"),
+        layers=("AttentionDecoder",),
         arguments=random_arguments(title, scale=0.7, x=(B, T, D), source=(B, S, M), **shapes),
         forward=forward,
         backward=backward,

@@ -76,6 +76,7 @@ def _characters(kernel_size):
     return Case(
         name=label,
         covers=("character_cnn",),
+        layers=("CharacterCNN",),
         arguments=random_arguments(label, **shapes),
         forward=partial(ref.character_cnn, WORDS),
         backward=ref.character_cnn_backward,

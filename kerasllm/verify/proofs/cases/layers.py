@@ -1,28 +1,39 @@
 """Cases of this project's own layers: what is trained with, beside the equation that it computes.
 
 The other tables compare the equations with Keras. Here the same equations stand beside
-`kerasllm.layers`, whose weights are fused or split in another way: each case says how.
+`kerasllm.layers`, whose weights are fused or split in another way: each case says how. Where a
+layer has no function of its own name, the rule by which a twin computes it is the equation.
 """
 
 from functools import partial
 from itertools import product
 
+import keras
 import numpy as np
 from keras import ops
 
-from kerasllm import layers, reference
+from kerasllm import layers, models, reference
 from kerasllm.layers.crf import CRF
 from kerasllm.verify.comparison.backend import call_layer
 from kerasllm.verify.proofs.cases.attention import dtype_of
 from kerasllm.verify.proofs.cases.sequence import MASKS, TAGS, crf_case
 from kerasllm.verify.proofs.checks import Case, random_arguments
+from kerasllm.verify.twins import rules  # noqa: F401 - the rules register themselves
+from kerasllm.verify.twins.tape import Tape
+from kerasllm.verify.twins.values import dense, gradient_or_zeros, unwrap
 
 B, T, S, D, M, H, N, K = 2, 5, 7, 6, 3, 11, 2, 3
 WIDE = 13  # of the feed-forward network
 EPSILON = 1e-2
 REAL = np.arange(T) < np.array([T, 3])[:, None]  # (B, T)
 SOURCE = np.arange(S) < np.array([4, S])[:, None]  # (B, S)
-EXEMPT = {}
+IDS = np.array([[3, 1, 4, 4, 2], [4, 6, 0, 0, 0]])
+_GRAPH = "a graph of layers; `kerasllm verify --model RUN` and `--preset all` prove it whole"
+EXEMPT = {
+    name: _GRAPH
+    for name in models.__all__
+    if isinstance(getattr(models, name), type) and issubclass(getattr(models, name), keras.Model)
+} | {"LoRA": "its equation is `lora`; the adapted classifier is trained beside its twin"}
 _ATTENTION = {
     "qkv_kernel": (D, 3 * N * K), "output_kernel": (N * K, D),
     "qkv_bias": (3 * N * K,), "output_bias": (D,),
@@ -44,6 +55,7 @@ def _scored_cases():
         yield Case(
             name=title,
             covers=(f"{score}_attention",),
+            layers=("BahdanauAttention" if score == "additive" else "LuongAttention",),
             arguments=random_arguments(title, **query, **memory, **shapes),
             forward=partial(_scored, getattr(reference, f"{score}_attention"), mask),
             backward=partial(_scored_backward, getattr(reference, f"{score}_attention_backward")),
@@ -75,7 +87,7 @@ def _scored_layer(score, mask, query, memory, **weights):
 def _crf_cases():
     for name in ("no mask", "padding"):
         mask = MASKS[name]
-        yield crf_case(f"layer of the CRF, {name}", mask, partial(_crf_layer, mask))
+        yield crf_case(f"layer of the CRF, {name}", mask, partial(_crf_layer, mask), ("CRF",))
 
 
 def _crf_layer(mask, emissions, transitions, start, end):
@@ -99,6 +111,7 @@ def _block_cases():
         yield Case(
             name=title,
             covers=(f"transformer_{name}",),
+            layers=(f"Transformer{name.capitalize()}",),
             arguments=random_arguments(title, scale=0.7, **inputs, **shapes),
             forward=partial(_block, name, norm),
             backward=partial(_block_backward, name),
@@ -162,4 +175,80 @@ def _block_layer(name, norm, x, memory=None, **named):
     return call_layer(layer, list(named.values()), *inputs, **masks)
 
 
-CASES = (*_scored_cases(), *_crf_cases(), *_block_cases())
+def _by_rule(title, build, inputs, mask=None, **options):
+    """Make a case of a layer beside the rule by which a twin computes it.
+
+    Args:
+        title: name of the case.
+        build: (dtype) -> layer.
+        inputs: (name, shape) of each float input, or arrays of ids, in the order of the call.
+        mask: of the first input.
+        **options: further arguments of the call.
+    """
+    layer = build("float64")
+    named = dict(one for one in inputs if isinstance(one, tuple))
+    shapes = [np.empty(named[one[0]]) if isinstance(one, tuple) else one for one in inputs]
+    layer.build(*(np.shape(one) for one in shapes))
+    weights = {f"w{k}": tuple(v.shape) for k, v in enumerate(layer.weights)}
+    masks = {} if mask is None else {"mask": mask}
+
+    def given(arguments, convert):
+        return [arguments[one[0]] if isinstance(one, tuple) else convert(one) for one in inputs]
+
+    def forward(**arguments):
+        arrays = zip(layer.weights, (arguments[name] for name in weights), strict=True)
+        tape = Tape({id(v): w for v, w in arrays}, next(iter(arguments.values())).dtype)
+        values = {name: tape.value(arguments[name]) for name in named}
+        output = tape.call(layer, *given(values, tape.value), **masks, **options)
+        return keras.tree.map_structure(unwrap, output), (tape, values, output)
+
+    def backward(d_output, trace):
+        tape, values, output = trace
+        for value, d in zip(keras.tree.flatten(output), keras.tree.flatten(d_output), strict=True):
+            value.add_gradient(d)
+        tape.backward()
+        grads = {name: gradient_or_zeros(value) for name, value in values.items()}
+        pairs = zip(layer.weights, weights, strict=True)
+        return {f"d_{n}": d for n, d in grads.items()} | {
+            f"d_{name}": dense(tape.d_weights[id(v)]) for v, name in pairs
+        }
+
+    def theirs(**arguments):
+        tensors = [arguments[name] for name in weights]
+        built = build(dtype_of(next(iter(arguments.values()))))
+        seen = {name: ops.convert_to_tensor(m) for name, m in masks.items()}
+        outputs = given(arguments, ops.convert_to_tensor)
+        return call_layer(built, tensors, *outputs, **seen, **options)
+
+    name = type(layer).__name__
+    title = f"layer {name}, {title}"
+    arguments = random_arguments(title, scale=0.7, **named, **weights)
+    return Case(title, (), arguments, forward, backward, theirs, (name,))
+
+
+def _rule_cases():
+    x, source = ("x", (B, T, D)), ("source", (B, S, D))
+    for positions in ("learned", "sinusoidal", None):
+        embed = partial(layers.TokenEmbedding, 7, D, T, positions, segments=2)
+        yield _by_rule(f"{positions} positions, segments", lambda t, f=embed: f(dtype=t), [IDS])
+    head = partial(layers.TokenEmbedding, 7, D, score_pad=False)
+    yield _by_rule("reversed", lambda t: head(dtype=t), [x], reverse=True)
+    for mode in ("mean", "max", "last", "first", "attention"):
+        pool = partial(layers.MaskedPooling, mode)
+        yield _by_rule(mode, lambda t, f=pool: f(dtype=t), [x], REAL)
+    for options in ({"causal": True}, {"rotary": True, "key_dim": 4}, {"use_bias": False}):
+        attend = partial(layers.MultiHeadAttention, N, **options)
+        yield _by_rule(str(options), lambda t, f=attend: f(dtype=t), [x], REAL)
+    attend = partial(layers.MultiHeadAttention, N)
+    yield _by_rule("source", lambda t: attend(dtype=t), [x, source], return_weights=True)
+    for activation in ("relu", "gelu"):
+        think = partial(layers.FeedForward, WIDE, activation)
+        yield _by_rule(activation, lambda t, f=think: f(dtype=t), [x])
+    for cell in ("simple", "lstm", "gru"):
+        stack = partial(layers.StackedRNN, D, 2, cell, residual=True)
+        yield _by_rule(f"{cell}, residual", lambda t, f=stack: f(dtype=t), [x], REAL)
+    both = partial(layers.BiLSTM, H, 2)
+    yield _by_rule("two layers", lambda t: both(dtype=t), [x], REAL)
+
+
+CASES = (*_rule_cases(), *_scored_cases(), *_crf_cases(), *_block_cases())

@@ -1,12 +1,14 @@
-"""Whole models that are trained beside their twins: a translator, a tagger, an adapted classifier.
+"""Whole models that are trained beside their twins: translators, a tagger, classifiers.
 
-A row of `MODELS` is the name, the functions of `kerasllm.reference` that it covers, a function that
-builds and compiles the model in Keras' precision of the moment, and the batches.
+A row of `MODELS` is the name, the functions of `kerasllm.reference` and the public layers that it
+covers, a function that builds and compiles the model in Keras' precision of the moment, and the
+batches.
 """
 
 import keras
 import numpy as np
 
+from kerasllm import layers
 from kerasllm.models import (
     EmbeddingBackbone,
     EmbeddingConfig,
@@ -18,22 +20,44 @@ from kerasllm.models import (
     TextClassifier,
     TokenCrossEntropy,
     TokenTagger,
+    TransformerSeq2Seq,
+    TransformerSeq2SeqConfig,
 )
 
 BATCHES, B, T, S, V, C, W = 5, 3, 4, 5, 11, 3, 4
 
 
-def _compiled(model, loss=None):
+def _compiled(model, loss=None, optimizer=None):
     """Compile a model with random weights everywhere: zeros hide swapped biases."""
     rng = np.random.default_rng(0)
     model.set_weights([0.5 * rng.standard_normal(w.shape) for w in model.get_weights()])
-    model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
+    optimizer = optimizer or keras.optimizers.Adam(0.01)
+    model.compile(optimizer, loss, jit_compile=False)
     return model
 
 
 def _translator():
     config = RecurrentSeq2SeqConfig(V, hidden_dim=3, units=6, copy=True)
     return _compiled(RecurrentSeq2Seq(config), TokenCrossEntropy(label_smoothing=0.1))
+
+
+def _attending_translator():
+    sizes = {"hidden_dim": 4, "num_layers": 1, "num_heads": 2, "max_length": S}
+    config = TransformerSeq2SeqConfig(V, norm="post", activation="relu", dropout=0.0, **sizes)
+    # Not Adam: it divides the gradient of a key's bias, which is 0 on paper, by its own size.
+    optimizer = keras.optimizers.SGD(0.1)
+    return _compiled(TransformerSeq2Seq(config), TokenCrossEntropy(), optimizer)
+
+
+def _reader():
+    ids = keras.Input((None,), dtype="int32")
+    x = layers.TokenEmbedding(V, 4, max_length=T, positions="learned")(ids)
+    x = layers.StackedRNN(4, 2, "gru", residual=True)(layers.BiLSTM(3)(x))
+    x = keras.layers.Add()([x, layers.LuongAttention("general")(x)])
+    x = keras.layers.Add()([x, layers.BahdanauAttention(5)(x)])
+    y = keras.layers.Dense(C)(layers.MaskedPooling("attention")(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return _compiled(keras.Model(ids, y), loss)
 
 
 def _tagger():
@@ -78,9 +102,37 @@ def _batches(make):
 
 MODELS = (
     (
-        "translator that copies", ("attention_decoder", "pointer_generator"), _translator,
+        "translator that copies",
+        ("attention_decoder", "pointer_generator"),
+        ("AttentionDecoder", "PointerGenerator"),
+        _translator,
         _batches(_texts_and_translations),
     ),
-    ("tagger that reads letters", ("character_cnn", "crf"), _tagger, _batches(_sentences_and_tags)),
-    ("low-rank adapted classifier", ("lora",), _adapted, _batches(_texts_and_classes)),
+    (
+        "translator of attention blocks",
+        ("transformer_encoder", "transformer_decoder", "feed_forward", "layer_norm"),
+        ("TransformerEncoder", "TransformerDecoder", "MultiHeadAttention", "FeedForward"),
+        _attending_translator,
+        _batches(_texts_and_translations),
+    ),
+    (
+        "reader in both directions",
+        ("lstm", "gru", "bidirectional", "general_attention", "additive_attention"),
+        (
+            "TokenEmbedding", "BiLSTM", "StackedRNN", "LuongAttention", "BahdanauAttention",
+            "MaskedPooling",
+        ),
+        _reader,
+        _batches(_texts_and_classes),
+    ),
+    (
+        "tagger that reads letters",
+        ("character_cnn", "crf"),
+        ("CharacterCNN", "CRF"),
+        _tagger,
+        _batches(_sentences_and_tags),
+    ),
+    (
+        "low-rank adapted classifier", ("lora",), ("LoRA",), _adapted, _batches(_texts_and_classes)
+    ),
 )  # fmt: skip

@@ -50,7 +50,7 @@ def _keras_crf(emissions, transitions, start, end, mask):
     return ops.stack(likelihoods)
 
 
-def crf_case(title, mask, theirs):
+def crf_case(title, mask, theirs, layers=()):
     """Make a case of the CRF with the tags `TAGS`; `theirs` is the other side."""
     L = TAGS.max() + 1
     shapes = {"emissions": (*TAGS.shape, L), "transitions": (L, L), "start": (L,), "end": (L,)}
@@ -59,7 +59,7 @@ def crf_case(title, mask, theirs):
         return reference.crf(emissions, TAGS, transitions, start, end, mask)
 
     arguments = random_arguments(title, **shapes)
-    return Case(title, ("crf",), arguments, forward, reference.crf_backward, theirs)
+    return Case(title, ("crf",), arguments, forward, reference.crf_backward, theirs, layers)
 
 
 SOURCE = np.array([[7, 3, 7, 9, 7], [4, 6, 0, 0, 0], [8, 8, 2, 1, 0]])  # (B, S), words twice
@@ -82,6 +82,7 @@ def _copy_cases():
         yield Case(
             name=title,
             covers=("pointer_generator",),
+            layers=("PointerGenerator",),
             arguments=arguments | {"alpha": np.abs(arguments["alpha"])},
             forward=forward,
             backward=backward,
