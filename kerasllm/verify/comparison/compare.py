@@ -21,6 +21,7 @@ from kerasllm.verify.comparison.report import Report, compare_arrays
 from kerasllm.verify.twins import graph
 from kerasllm.verify.twins.losses import in_floatx
 from kerasllm.verify.twins.model import Twin
+from kerasllm.verify.twins.tape import SHARES
 from kerasllm.verify.twins.task_losses import has_own_loss
 
 DRIFT = "float32 drifts step by step; float64 has the 1e-9 bar"
@@ -201,7 +202,7 @@ def _restored(model):
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
     kept = [(v, v.numpy().copy()) for v in (*model.variables, *optimizer.variables)]
-    shares = [(layer, name, getattr(layer, name)) for layer in dropouts for name in _SHARES
+    shares = [(layer, name, getattr(layer, name)) for layer in dropouts for name in SHARES
               if isinstance(getattr(layer, name, None), float)]  # fmt: skip
     for layer, name, _ in shares:
         setattr(layer, name, 0.0)
@@ -214,6 +215,3 @@ def _restored(model):
         model.train_function = None
         for variable, value in kept:
             variable.assign(value)
-
-
-_SHARES = ("rate", "dropout", "recurrent_dropout")

@@ -9,6 +9,7 @@ import numpy as np
 
 from kerasllm.models import LoRA
 from kerasllm.verify.twins.registry import UnsupportedLayerError, register
+from kerasllm.verify.twins.tape import draws
 from kerasllm.verify.twins.values import is_value
 
 
@@ -26,8 +27,9 @@ def functional(model):
             " it with keras.Input."
         )
     graph = getattr(model, "_functional", model)
-    own_call = not type(graph).call.__module__.startswith("keras.")
-    if own_call or not hasattr(graph, "_nodes_by_depth"):
+    methods = (type(graph).call, type(model).__call__)
+    own_call = not all(method.__module__.startswith("keras.") for method in methods)
+    if own_call or "call" in vars(model) or not hasattr(graph, "_nodes_by_depth"):
         raise UnsupportedLayerError(
             f"the model {type(model).__name__} computes by a `call` method of its own, which the "
             "twin cannot read. Build it as keras.Model(inputs, outputs), or teach the twin its "
@@ -162,16 +164,12 @@ def _fit(array, symbol):
 
 def random_layers(model):
     """Return the layers that draw random numbers in training, those inside of others included."""
-    names = ("rate", "dropout", "recurrent_dropout")
-    found = []
-    for layer in model._flatten_layers(include_self=False):
-        shares = [getattr(layer, name, 0) for name in names]
-        draws = any(isinstance(share, (int, float)) and share > 0 for share in shares)
-        # A layer of layers, such as StackedRNN, has its dropout in a Dropout inside.
-        inner = any(isinstance(part, keras.layers.Dropout) for part in layer._layers)
-        if draws and not inner:
-            found.append(layer)
-    return found
+    # A layer of layers, such as StackedRNN, has its dropout in a Dropout inside.
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if draws(layer) and not any(isinstance(p, keras.layers.Dropout) for p in layer._layers)
+    ]
 
 
 def float_dtype(variables):
@@ -197,6 +195,21 @@ def rows(nest, batch):
     if isinstance(nest, (list, tuple)) and all(np.ndim(part) > 0 for part in nest):
         return [rows(part, batch) for part in nest]
     return np.asarray(nest)[batch]
+
+
+def check_steps(model, *names):
+    """Refuse a model with a method of its own in the place of one of Keras', such as `train_step`.
+
+    Raises:
+        UnsupportedLayerError: there is one.
+    """
+    for name in names:
+        method = getattr(type(model), name)
+        if name in vars(model) or not method.__module__.startswith(("keras.", "kerasllm.")):
+            raise UnsupportedLayerError(
+                f"the model {type(model).__name__} has a `{name}` of its own, which the twin "
+                "cannot read: compare a keras.Model(model.inputs, model.outputs), without it."
+            )
 
 
 def _nested(tape, model, inputs, mask=None):

@@ -14,19 +14,17 @@ import numpy as np
 
 from kerasllm import reference as ref
 from kerasllm.models import SpanContrast, TokenCrossEntropy
-from kerasllm.verify.twins.graph import output_names
-from kerasllm.verify.twins.loss_functions import LOSSES
+from kerasllm.verify.twins.graph import functional, output_names
+from kerasllm.verify.twins.loss_functions import LOSSES, Prediction
+from kerasllm.verify.twins.registry import UnsupportedLayerError
 from kerasllm.verify.twins.task_losses import has_own_loss, own_loss
 
 
 class LossTerm(NamedTuple):
-    """The loss of one output: its value, and the gradient of the output."""
+    """The loss of one output, and the gradients of the values that it reads: (value, d) each."""
 
-    name: str
     value: float
-    d_output: np.ndarray
-    trace: tuple | None
-    output: object = None  # Value, whose gradient it is
+    gradients: tuple
 
 
 class _Setting(NamedTuple):
@@ -35,6 +33,7 @@ class _Setting(NamedTuple):
     loss: object  # keras.losses.Loss
     y: np.ndarray
     output: object  # Value
+    dtype: str  # of the output in Keras
     sample_weight: np.ndarray | None
     factor: float
     name: str
@@ -52,13 +51,12 @@ def loss_terms(tape, model, y, outputs, sample_weight=None):
 
     Raises:
         ValueError: the model has no loss; other numbers of targets than of outputs.
-        TypeError: a loss that the twin does not know.
+        UnsupportedLayerError: a loss that the twin does not know.
     """
     if has_own_loss(model):
         value, output, d_output = own_loss(tape, model, y, outputs, sample_weight)
-        return [LossTerm(model.name, value, d_output, None, output)]
-    settings = _settings(model, y, outputs, sample_weight)
-    return [_term(setting)._replace(output=setting.output) for setting in settings]
+        return [LossTerm(value, ((output, d_output),))]
+    return [_term(setting) for setting in _settings(model, y, outputs, sample_weight)]
 
 
 def in_floatx(model):
@@ -85,10 +83,11 @@ def _settings(model, y, outputs, sample_weight):
     factors = _by_output(compiled._user_loss_weights, names, "loss_weights", repeat=True)
     weights = _by_output(sample_weight, names, "sample_weight", repeat=True)
     targets = _targets(y, names, losses)
-    settings = zip(losses, targets, outputs, weights, factors, names, strict=True)
+    dtypes = [symbol.dtype for symbol in functional(model)._outputs]
+    settings = zip(losses, targets, outputs, dtypes, weights, factors, names, strict=True)
     return [
-        _Setting(_loss_object(loss), np.asarray(t), out, w, 1.0 if f is None else float(f), name)
-        for loss, t, out, w, f, name in settings
+        _Setting(_loss_object(loss), np.asarray(t), out, d, w, 1.0 if f is None else float(f), name)
+        for loss, t, out, d, w, f, name in settings
         if loss is not None
     ]
 
@@ -130,36 +129,57 @@ def _loss_object(loss):
 def _term(setting):
     if type(setting.loss) in _OWN:
         return _OWN[type(setting.loss)](setting)
-    name = getattr(getattr(setting.loss, "fn", None), "__name__", type(setting.loss).__name__)
-    if name not in LOSSES:
-        raise TypeError(
-            f"the twin does not know the loss {name!r} of output {setting.name!r}; it knows "
-            f"{sorted(LOSSES)}, TokenCrossEntropy and SpanContrast."
-        )
-    options = dict(setting.loss._fn_kwargs)
-    prediction, y = _same_rank(setting.output.array, setting.y, name)
-    nats, real, backward = LOSSES[name](prediction, y, setting, **options)
+    rule, options = _rule(setting), dict(setting.loss._fn_kwargs)
+    prediction, y = _same_rank(setting)
+    nats, real, backward = rule(prediction, y, **options)
     weight = entry_weights(setting, nats, real) * setting.factor
-    value = float((nats * weight).sum())
-    d_output, trace = backward(weight)
-    return LossTerm(setting.name, value, d_output.reshape(setting.output.array.shape), trace)
+    found = zip((setting.output, setting.output.logits), backward(weight), strict=True)
+    gradients = tuple((v, d.reshape(v.array.shape)) for v, d in found if d is not None)
+    return LossTerm(float((nats * weight).sum()), gradients)
 
 
-def _same_rank(prediction, y, name):
-    """Give the targets the axes of the prediction, as Keras does: (B,) beside (B, 1)."""
-    if name == "sparse_categorical_crossentropy":
-        y = y[..., 0] if y.ndim == prediction.ndim and y.shape[-1] == 1 else y
-        expected = prediction.shape[:-1]
-    else:
-        if y.ndim == prediction.ndim - 1 and prediction.shape[-1] == 1:
-            y = y[..., None]
-        expected = prediction.shape
+def _rule(setting):
+    """Return the rule of a loss: of Keras' own function, called by Keras' own classes."""
+    loss, wrapper = setting.loss, keras.losses.MeanSquaredError.__mro__[1]
+    known = LOSSES.get(getattr(loss, "fn", None)) if isinstance(loss, wrapper) else None
+    kept = type(loss).call is wrapper.call and type(loss).__call__ is keras.losses.Loss.__call__
+    if known is None or not kept or "call" in vars(loss):
+        name = getattr(getattr(loss, "fn", None), "__name__", type(loss).__name__)
+        names = sorted(function.__name__ for function in LOSSES)
+        raise UnsupportedLayerError(
+            f"the twin does not know the loss {name!r} of output {setting.name!r}, or it has a "
+            f"`call` of its own; of Keras' losses it knows {names}, of this project's "
+            "TokenCrossEntropy and SpanContrast."
+        )
+    return known
+
+
+def _same_rank(setting):
+    """Return the prediction and the targets with the axes that Keras gives them.
+
+    Targets (B,) beside a prediction (B, 1) get its last axis; beside (B, T, 1) the prediction
+    loses it, and so the mean of a loss is one over time.
+    """
+    array, y, logits = setting.output.array, setting.y, setting.output.logits
+    seen = keras.backend.backend() == "tensorflow" and setting.dtype == setting.loss.dtype
+    logits = logits.array if seen and logits is not None else None
+    sparse = setting.loss.fn is keras.losses.sparse_categorical_crossentropy
+    if y.ndim == array.ndim - 1 and array.shape[-1] == 1:
+        if y.ndim == 1:
+            y = y[:, None]
+        else:
+            array, logits = array[..., 0], None
+    elif y.ndim == array.ndim + 1 and y.shape[-1] == 1:
+        y = y[..., 0]
+    if sparse and y.ndim == array.ndim and y.shape[-1] == 1:
+        y = y[..., 0]
+    expected = array.shape[:-1] if sparse else array.shape
     if y.shape != expected:
         raise ValueError(
-            f"expected targets of shape {expected} for {name}, because the output has shape "
-            f"{prediction.shape}; received {y.shape}."
+            f"expected targets of shape {expected} for {setting.loss.name}, because the output "
+            f"has shape {setting.output.array.shape}; received {setting.y.shape}."
         )
-    return prediction, y
+    return Prediction(array, logits), y if sparse else y.astype(array.dtype)
 
 
 def entry_weights(setting, nats, real):
@@ -170,8 +190,13 @@ def entry_weights(setting, nats, real):
     reduction, total = setting.loss.reduction, np.ones(nats.shape)
     averaged = reduction in ("sum_over_batch_size", "mean")
     if not averaged and reduction not in ("sum", "mean_with_sample_weight"):
-        raise TypeError(f"a loss with reduction={reduction!r} gives no single number.")
+        raise UnsupportedLayerError(f"a loss with reduction={reduction!r} gives no single number.")
     if mask is not None:
+        if mask.shape != nats.shape:
+            raise UnsupportedLayerError(
+                f"the output {setting.name!r} has a mask of shape {mask.shape} and losses of shape "
+                f"{nats.shape}: Keras repeats one along the other, which is hardly meant."
+            )
         total = np.where(mask, mask.size / max(mask.sum(), 1) if averaged else 1.0, 0.0)
     if weight is not None:
         total = total * _fit_weight(np.asarray(weight, total.dtype), nats, setting.name)
@@ -200,16 +225,15 @@ def _token_cross_entropy(setting):
     if setting.sample_weight is not None:
         weight = weight * np.asarray(setting.sample_weight, logits.dtype)
     weight = setting.factor * weight / max(weight.sum(), 1e-9)
-    weighted = trace._replace(weight=weight)
-    d_logits = ref.cross_entropy_backward(1.0, weighted).d_logits
-    return LossTerm(setting.name, float((trace.nats * weight).sum()), d_logits, weighted)
+    d_logits = ref.cross_entropy_backward(1.0, trace._replace(weight=weight)).d_logits
+    return LossTerm(float((trace.nats * weight).sum()), ((setting.output, d_logits),))
 
 
 def _span_contrast(setting):
     """Mean over all spans: targets and weights are not read."""
     loss, trace = ref.span_contrast(setting.output.array, setting.loss.temperature)
     grads = ref.span_contrast_backward(setting.factor, trace)
-    return LossTerm(setting.name, float(setting.factor * loss), grads.d_pooled, trace)
+    return LossTerm(float(setting.factor * loss), ((setting.output, grads.d_pooled),))
 
 
 _OWN = {TokenCrossEntropy: _token_cross_entropy, SpanContrast: _span_contrast}

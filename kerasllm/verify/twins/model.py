@@ -101,6 +101,7 @@ class Twin:
             x: an array, or a list or dict of them for several inputs.
             batch_size: compute so many rows at a time; all at once if left out.
         """
+        graph.check_steps(self.model, "predict_step")
         arrays = graph.input_arrays(self.model, x)
         if batch_size is None:
             return self._outputs(arrays)  # inputs of different numbers of rows have to stay whole
@@ -120,6 +121,7 @@ class Twin:
     def loss(self, x, y, sample_weight=None):
         """Return the loss that `model.evaluate` would return for these rows as one batch."""
         tape, outputs, _ = self._forward(x)
+        graph.check_steps(self.model, "test_step")
         terms = loss_terms(tape, self.model, y, outputs, sample_weight)
         penalties = (
             weight_penalties(self.variables, tape.weights),
@@ -134,17 +136,17 @@ class Twin:
         """
         return _dense(self._loss_and_gradients(x, y, sample_weight)[1])
 
-    def _loss_and_gradients(self, x, y, sample_weight=None):
-        tape, outputs, inputs = self._forward(x)
+    def _loss_and_gradients(self, x, y, sample_weight=None, training=False):
+        tape, outputs, inputs = self._forward(x, training)
         terms = loss_terms(tape, self.model, y, outputs, sample_weight)
-        for term in terms:
-            term.output.add_gradient(term.d_output)
+        for value, d in (pair for term in terms for pair in term.gradients):
+            value.add_gradient(d)
         activity, d_activities = activity_penalties(tape.activities)
         for (value, _), d in zip(tape.activities, d_activities, strict=True):
             value.add_gradient(d)
         penalty, d_penalty = weight_penalties(self.variables, tape.weights)
         gradients = self._send_back(tape, inputs, d_penalty)
-        return sum(term.value for term in terms) + penalty + activity, gradients
+        return sum(term.value for term in terms) + penalty + activity, gradients, tape.updates
 
     def output_gradients(self, x, d_outputs):
         """Return the gradients of Σ d_output · output, one cotangent for each output, flat."""
@@ -162,7 +164,9 @@ class Twin:
             ValueError: the model drops units at random, or was not compiled.
         """
         optimizer = self._ready_to_train()
-        loss, gradients = self._loss_and_gradients(x, y, sample_weight)
+        graph.check_steps(self.model, "train_step")
+        loss, gradients, updates = self._loss_and_gradients(x, y, sample_weight, training=True)
+        self._weights |= updates
         trained = self._trainable()
         weights = [self._weights[id(v)] for v in trained]
         moved = optimizer.apply(weights, [gradients[v.path] for v in trained])
@@ -227,8 +231,8 @@ class Twin:
             return arrays[0]
         return keras.tree.pack_sequence_as(struct, arrays)
 
-    def _forward(self, x):
-        tape = Tape(self._weights, self.dtype)
+    def _forward(self, x, training=False):
+        tape = Tape(self._weights, self.dtype, training)
         inputs = [tape.value(array) for array in graph.input_arrays(self.model, x)]
         outputs = keras.tree.flatten(find(self.model).compose(tape, self.model, inputs))
         return tape, outputs, inputs

@@ -44,11 +44,16 @@ class Tape:
     Args:
         weights: {id(variable): array}.
         dtype: float dtype of all values.
+        training: whether a training step is computed.
+
+    Attributes:
+        updates: {id(variable): array}, new values of weights that a training step sets by itself,
+            such as the moving averages of a batch normalisation.
     """
 
-    def __init__(self, weights, dtype):
-        self.weights, self.dtype = weights, np.dtype(dtype)
-        self.calls, self.activities, self.d_weights = [], [], {}
+    def __init__(self, weights, dtype, training=False):
+        self.weights, self.dtype, self.training = weights, np.dtype(dtype), training
+        self.calls, self.activities, self.d_weights, self.updates = [], [], {}, {}
         self._computed = {}  # values of weights that are computed from others
         self._scope, self._names = [], set()
 
@@ -62,17 +67,20 @@ class Tape:
     def call(self, layer, *args, **kwargs):
         """Compute a layer (or an operation of a functional model) and return its value(s)."""
         handler, is_layer = find(layer), isinstance(layer, keras.Layer)
+        signature = inspect.signature(layer.call)
+        bound = signature.bind(*args, **kwargs).arguments
+        training = self._training(layer, bound.get("training"))
         kwargs.pop("training", None)
-        previous = None
-        if is_layer:
-            previous = hand_over_masks(layer, args, kwargs)
-        inputs = [v for v in keras.tree.flatten([args, list(kwargs.values())]) if is_value(v)]
+        previous = hand_over_masks(signature, bound, kwargs) if is_layer else None
+        # In the order of the signature: keywords may be in any.
+        inputs = [v for v in keras.tree.flatten(list(bound.values())) if is_value(v)]
         floats = [value for value in inputs if value.is_float]
         name = self._unique(layer.name) if is_layer else None
         if handler.compose:
-            output, trace, backward = self._compose(handler, layer, name, args, kwargs)
+            output, trace, backward = self._compose(handler, layer, name, args, kwargs, training)
         else:
-            output, trace = self._compute(handler.forward, layer, args, kwargs)
+            output, trace = self._compute(handler.forward, layer, args, kwargs, training)
+            self._look_behind(handler, layer, floats, output, trace)
 
             def backward(d_output):
                 return self._send_back(handler.backward, layer, floats, d_output, trace)
@@ -81,8 +89,30 @@ class Tape:
             self._note_activity(layer, handler, output)
             for value in inputs if handler.forgets else ():
                 value.mask = None
-            set_masks(handler, layer, args, output, previous)
+            set_masks(handler, layer, next(iter(bound.values())), output, previous)
         return self._keep(Call(name, layer, inputs, output, trace, backward))
+
+    def _training(self, layer, given):
+        """Return whether a call is one of training; where it was said to the layer, that counts."""
+        if given and draws(layer):
+            raise unsupported(layer, "training=True, because it draws random numbers")
+        return self.training if given is None else bool(given)
+
+    def _look_behind(self, handler, layer, floats, output, trace):
+        """Give the output the logits that Keras finds behind it, if the loss asks for them."""
+        if not is_value(output):
+            return
+        for value in floats:
+            if value.array is output.array:  # handed on as it is, with all that is known of it
+                output.logits, output.mask = value.logits, value.mask
+        read, backward = handler.logits or (None, None)
+        logits = read(layer, trace) if read else None
+        if logits is not None:
+
+            def send_back(d_logits):
+                return self._send_back(backward, layer, floats, d_logits, trace)
+
+            output.logits = self._keep(Call(None, layer, floats, Value(logits), trace, send_back))
 
     def apply(self, forward, backward, *values):
         """Compute `output, trace = forward(*arrays)`, arithmetic that is no layer.
@@ -133,20 +163,27 @@ class Tape:
             if getattr(part, "activity_regularizer", None) is not None:
                 raise unsupported(layer, f"an activity regularizer inside of it, on {part.name!r}")
 
-    def _compose(self, handler, layer, name, args, kwargs):
+    def _compose(self, handler, layer, name, args, kwargs, training):
         self._scope.append(name)
+        before, self.training = self.training, training
         masks = {key: keras.tree.map_structure(unwrap, kwargs[key]) for key in masks_in(kwargs)}
         output = handler.compose(self, layer, *args, **{**kwargs, **masks})
         self._scope.pop()
+        self.training = before
         first = keras.tree.flatten([args])[0]
         shown = [value.array for value in keras.tree.flatten(output)]
         trace = Composition(first.array, shown[0] if len(shown) == 1 else tuple(shown))
         return output, trace, None
 
-    def _compute(self, forward, layer, args, kwargs):
-        arrays = keras.tree.map_structure(unwrap, (list(args), kwargs))
+    def _compute(self, forward, layer, args, kwargs, training):
+        arrays, named = keras.tree.map_structure(unwrap, (list(args), kwargs))
         weights = [self._weight(v) for v in getattr(layer, "weights", ())]
-        output, trace = forward(layer, weights, *arrays[0], **arrays[1])
+        if "training" in inspect.signature(forward).parameters:
+            named |= {"training": training}
+            output, trace, updates = forward(layer, weights, *arrays, **named)
+            self.updates |= {id(layer.weights[k]): array for k, array in updates.items()}
+        else:
+            output, trace = forward(layer, weights, *arrays, **named)
         return keras.tree.map_structure(Value, output), trace
 
     def _send_back(self, backward, layer, floats, d_output, trace):
@@ -195,24 +232,37 @@ def masks_in(kwargs):
     return [name for name in kwargs if name.endswith("mask")]
 
 
-def hand_over_masks(layer, args, kwargs):
+def draws(layer):
+    """Return whether a layer draws random numbers in training, by itself or by one inside."""
+    parts = (layer, *layer._flatten_layers(include_self=False)) if _is_layer(layer) else ()
+    shares = (getattr(part, name, 0) for part in parts for name in SHARES)
+    return any(isinstance(share, (int, float)) and share > 0 for share in shares)
+
+
+SHARES = ("rate", "dropout", "recurrent_dropout")
+
+
+def _is_layer(layer):
+    return isinstance(layer, keras.Layer)
+
+
+def hand_over_masks(signature, bound, kwargs):
     """Give `call` the masks of its inputs, as `keras.Layer.__call__` does; return the first's.
 
     A call with one tensor argument gets its mask as `mask`; one with several gets `<name>_mask`
     for each. So a recurrent layer that is given an initial state is *not* handed a mask.
     """
-    parameters = inspect.signature(layer.call)
-    bound = parameters.bind(*args, **kwargs).arguments
     tensors = {name: x for name, x in bound.items() if any(map(is_value, keras.tree.flatten(x)))}
     names = {name: f"{name}_mask" for name in tensors}
     if len(tensors) == 1:
         names = dict.fromkeys(tensors, "mask")
     for name, mask_name in names.items():
-        if mask_name in parameters.parameters and kwargs.get(mask_name) is None:
+        if mask_name in signature.parameters and bound.get(mask_name) is None:
             kwargs[mask_name] = keras.tree.map_structure(mask_of, tensors[name])
-    if kwargs.get("mask") is not None:
-        return keras.tree.map_structure(unwrap, kwargs["mask"])
-    return keras.tree.map_structure(mask_of, next(iter(tensors.values())))
+    given = kwargs.get("mask", bound.get("mask"))
+    if given is not None:
+        return keras.tree.map_structure(unwrap, given)
+    return keras.tree.map_structure(mask_of, next(iter(bound.values())))
 
 
 def mask_of(value):
@@ -220,12 +270,12 @@ def mask_of(value):
     return value.mask if is_value(value) else None
 
 
-def set_masks(handler, layer, args, output, previous):
+def set_masks(handler, layer, first, output, previous):
     """Attach the masks of a layer's outputs where they have none yet."""
     outputs = keras.tree.flatten(output)
     if not layer.supports_masking or all(value.mask is not None for value in outputs):
         return
-    arrays = keras.tree.map_structure(unwrap, args[0]) if args else None
+    arrays = keras.tree.map_structure(unwrap, first)
     if handler.mask:
         masks = handler.mask(layer, arrays, previous)
     elif getattr(layer.compute_mask, "_is_default", False):

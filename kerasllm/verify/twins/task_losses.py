@@ -5,6 +5,7 @@ import numpy as np
 
 from kerasllm import reference as ref
 from kerasllm.models import LoRA, Task, TokenTagger
+from kerasllm.verify.twins.registry import UnsupportedLayerError
 
 # These compute what the model was compiled with.
 _OF_KERAS = (keras.Model.compute_loss, Task.compute_loss)
@@ -17,20 +18,21 @@ def has_own_loss(model):
         return model.loss is None and has_own_loss(model.task)
     if method is TokenTagger.compute_loss:
         return model.loss is None
-    return method not in _OF_KERAS
+    return method not in _OF_KERAS or "compute_loss" in vars(model)
 
 
 def own_loss(tape, model, y, outputs, sample_weight):
     """Return the loss of such a model, the value that it depends on, and that value's gradient.
 
     Raises:
-        TypeError: a class that the twin does not know.
+        UnsupportedLayerError: a class that the twin does not know.
     """
     owner = model.task if isinstance(model, LoRA) else model
     for kind in type(owner).__mro__:
-        if kind in _LOSSES and type(owner).compute_loss is kind.compute_loss:
+        own = type(owner).compute_loss if "compute_loss" not in vars(owner) else None
+        if kind in _LOSSES and own is kind.compute_loss:
             return _LOSSES[kind](tape, owner, np.asarray(y), outputs[0], sample_weight)
-    raise TypeError(
+    raise UnsupportedLayerError(
         f"the model {type(model).__name__} computes its loss by a `compute_loss` of its own, which "
         "the twin cannot read: compare its outputs and their gradients (leave y out), or compile a "
         "keras.Model(model.inputs, model.outputs) with a loss of Keras."

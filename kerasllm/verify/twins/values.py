@@ -6,12 +6,16 @@ from kerasllm import reference as ref
 
 
 class Value:
-    """An array on the tape, its mask, and later the gradient of the loss with respect to it."""
+    """An array on the tape, its mask, and later the gradient of the loss with respect to it.
 
-    __slots__ = ("array", "d", "mask", "source")
+    Where a softmax or sigmoid was computed last, `logits` is the value that it was computed of.
+    """
+
+    __slots__ = ("array", "d", "logits", "mask", "source")
 
     def __init__(self, array, mask=None):
-        self.array, self.mask, self.d, self.source = np.asarray(array), mask, None, None
+        self.array, self.mask, self.d = np.asarray(array), mask, None
+        self.source = self.logits = None
 
     @property
     def is_float(self):
@@ -19,8 +23,9 @@ class Value:
         return np.issubdtype(self.array.dtype, np.floating)
 
     def add_gradient(self, d):
-        """Add what one reader of this value sends back."""
-        self.d = d if self.d is None else self.d + d
+        """Add what one reader of this value sends back; None is nothing."""
+        if d is not None:
+            self.d = d if self.d is None else self.d + d
 
 
 class Rows:

@@ -299,8 +299,8 @@ def test_what_cannot_be_trained_is_said(rng):
     model.compile(opt.Adam(amsgrad=True), "mse")
     with pytest.raises(TypeError, match="amsgrad"):
         verify.twin(model).train_on_batch(x, y)
-    model.compile("sgd", keras.losses.Huber())
-    with pytest.raises(TypeError, match="loss 'huber'"):
+    model.compile("sgd", keras.losses.LogCosh())
+    with pytest.raises(TypeError, match="loss 'log_cosh'"):
         verify.twin(model).loss(x, y)
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"targets of shape \(2, 3\).*received \(2, 5\)"):

@@ -35,7 +35,8 @@ def multi_head_attention(
     # Keras' fused attention averages over all keys where none is seen; its own softmax gives 0.
     fused = layer.dropout == 0
     return ref.multi_head_attention(
-        query, value if key is None else key, value, *weights, mask=_joined(masks),
+        # A view of the key, so that the trace tells it from a value that stands in for it.
+        query, value if key is None else key[...], value, *weights, mask=_joined(masks),
         scale=float(np.float32(layer.key_dim**-0.5)),
         fully_masked="uniform" if fused else "zero",
     )  # fmt: skip

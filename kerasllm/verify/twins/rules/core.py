@@ -59,9 +59,8 @@ def activation_name(layer):
     """
     function = layer.activation
     name = "linear" if function is None else getattr(function, "__name__", repr(function))
-    if name not in ACTIVATIONS or getattr(keras.activations, name, None) is not function:
-        if function is None:
-            return name
+    own = function is not None and getattr(keras.activations, name, None) is not function
+    if name not in ACTIVATIONS or own:
         raise unsupported(layer, f"activation {name!r} (it knows {sorted(ACTIVATIONS)})")
     return name
 
@@ -86,12 +85,24 @@ def dense(layer, weights, x):
     return output, DenseTrace(*product, name, a, output, (product, bend))
 
 
-def dense_backward(_layer, d_output, trace):
+def dense_backward(layer, d_output, trace):
     """Go back through keras.layers.Dense."""
-    product, bend = trace.parts
-    (d_a,) = ACTIVATIONS[trace.activation][1](d_output, bend)
-    d_x, *d_weights = ref.dense_backward(d_a, product)
+    (d_a,) = ACTIVATIONS[trace.activation][1](d_output, trace.parts[1])
+    return product_backward(layer, d_a, trace)
+
+
+def product_backward(_layer, d_a, trace):
+    """Go back through what stands before the activation: a = x kernel + bias."""
+    d_x, *d_weights = ref.dense_backward(d_a, trace.parts[0])
     return d_x, [d for d in d_weights if d is not None]
+
+
+def logits_of_dense(_layer, trace):
+    """Return a where the activation is one that Keras' losses look behind."""
+    return trace.a if trace.activation in _BEHIND else None
+
+
+_BEHIND = ("softmax", "sigmoid")
 
 
 def embedding(_layer, weights, ids):
@@ -101,7 +112,7 @@ def embedding(_layer, weights, ids):
 
 def embedding_backward(_layer, d_output, trace):
     """Go back through keras.layers.Embedding; ids have no gradient."""
-    return (), [Rows(d_output, trace)]
+    return None, [Rows(d_output, trace)]
 
 
 def embedding_mask(_layer, ids, _mask):
@@ -117,6 +128,16 @@ def activation(layer, _weights, x):
 def activation_backward(layer, d_output, trace):
     """Go back through keras.layers.Activation."""
     return ACTIVATIONS[activation_name(layer)][1](d_output, trace)[0], []
+
+
+def logits_of_activation(layer, trace):
+    """Return the input of a softmax or sigmoid."""
+    return trace.x if activation_name(layer) in _BEHIND else None
+
+
+def whole(_layer, d_logits, _trace):
+    """Go back from the logits of a layer that has nothing before its activation."""
+    return d_logits, []
 
 
 def relu(layer, _weights, x):
@@ -144,6 +165,11 @@ def softmax_backward(_layer, d_output, trace):
         d_output = np.where(mask, d_output, 0)
     (d_x,) = ref.softmax_backward(d_output, trace)
     return (d_x if mask is None else np.where(mask, d_x, 0)), []
+
+
+def logits_of_softmax(_layer, trace):
+    """Return the input of a softmax without a mask."""
+    return trace[0].x if trace[1] is None else None
 
 
 def layer_norm(layer, weights, x):
@@ -186,11 +212,13 @@ def reshape(layer, _weights, x):
     return x.reshape(len(x), *target), x.shape
 
 
-register(keras.layers.Dense, dense, dense_backward)
+register(keras.layers.Dense, dense, dense_backward, logits=(logits_of_dense, product_backward))
 register(keras.layers.Embedding, embedding, embedding_backward, mask=embedding_mask)
-register(keras.layers.Activation, activation, activation_backward)
+register(
+    keras.layers.Activation, activation, activation_backward, logits=(logits_of_activation, whole)
+)
 register(keras.layers.ReLU, relu, lambda _, d, t: (ref.relu_backward(d, t)[0], []))
-register(keras.layers.Softmax, softmax, softmax_backward)
+register(keras.layers.Softmax, softmax, softmax_backward, logits=(logits_of_softmax, whole))
 register(keras.layers.LayerNormalization, layer_norm, layer_norm_backward)
 register(
     keras.layers.Masking, masking, lambda _, d, real: (np.where(real, d, 0), []), mask=masking_mask

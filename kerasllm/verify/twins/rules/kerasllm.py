@@ -89,7 +89,7 @@ def token_embedding_backward(layer, d_output, trace):
         d_weights.append(ref.learned_positions_backward(d_output, place).d_table)
     if segment is not None:
         d_weights.append(ref.embedding_backward(d_output, segment).d_table)
-    return (), d_weights
+    return None, d_weights
 
 
 def token_mask(_layer, inputs, mask):
@@ -102,7 +102,7 @@ def multi_head_attention(layer, weights, x, source=None, mask=None, source_mask=
     if options.get("cache") is not None or options.get("start"):
         raise unsupported(layer, "a cache or start > 0 (decoding step by step)")
     kernel, output_kernel, bias, output_bias = [*weights, None, None][:4]
-    y = x if source is None else source
+    y = x if source is None else source[...]  # a view: not x itself, even if it is given x
     # One matrix product for all three, as the layer has it; a source takes the last two thirds.
     (q, k, v), parts = _project(layer, x, y, kernel, bias)
     rotations = None

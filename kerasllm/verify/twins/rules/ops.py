@@ -132,11 +132,24 @@ operation("Mean")(lambda: _average(mean=True))
 operation("Sum")(lambda: _average(mean=False))
 
 
-def _activation(forward, backward):
-    return lambda: (lambda _op, _weights, x: forward(x), lambda _op, d, t: (backward(d, t)[0], []))
+def _activation(forward, backward, axis=False, behind=False):
+    """Return the pair of an activation, and what a loss finds behind it (see `registry.register`).
+
+    `axis` says that it has one, `behind` that Keras' losses look for its logits.
+    """
+
+    def compute(op, _weights, x):
+        return forward(x, op.axis) if axis else forward(x)
+
+    def back(_op, d, trace):
+        return backward(d, trace)[0], []
+
+    logits = (lambda _op, trace: trace.x, lambda _op, d, _trace: (d, [])) if behind else None
+    return lambda: (compute, back, logits)
 
 
 operation("Relu")(_activation(ref.relu, ref.relu_backward))
-operation("Sigmoid")(_activation(ref.sigmoid, ref.sigmoid_backward))
+operation("Sigmoid")(_activation(ref.sigmoid, ref.sigmoid_backward, behind=True))
 operation("Tanh")(_activation(ref.tanh, ref.tanh_backward))
-operation("Softmax")(_activation(ref.softmax, ref.softmax_backward))
+operation("Softmax")(_activation(ref.softmax, ref.softmax_backward, axis=True, behind=True))
+operation("LogSoftmax")(_activation(ref.log_softmax, ref.log_softmax_backward, axis=True))

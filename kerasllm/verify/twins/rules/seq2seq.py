@@ -69,7 +69,7 @@ def pointer_generator(_layer, arrays, x, logits, weights, source):
 def pointer_generator_backward(_layer, d_output, trace):
     """Go back through PointerGenerator: the source's ids have no gradient."""
     d_x, d_logits, d_alpha, *d_weights = ref.pointer_generator_backward(d_output, trace)
-    return (d_x, d_logits, d_alpha), d_weights
+    return (d_x, d_logits, d_alpha, None), d_weights
 
 
 def first_mask(_layer, _inputs, mask):

@@ -69,7 +69,7 @@ def gather_words_backward(_layer, d_output, trace):
     shape, places = trace
     d_x = np.zeros(shape, d_output.dtype)
     np.add.at(d_x, places, d_output)
-    return d_x, []
+    return (d_x, None), []
 
 
 def words_mask(_layer, inputs, _mask):
@@ -85,7 +85,7 @@ def character_cnn(_layer, weights, ids):
 def character_cnn_backward(_layer, d_output, trace):
     """Go back through CharacterCNN; ids have no gradient."""
     d_x, _, d_kernel, d_bias = ref.character_cnn_backward(d_output, trace)
-    return (), [Rows(d_x, trace.lookup), d_kernel, d_bias]
+    return None, [Rows(d_x, trace.lookup), d_kernel, d_bias]
 
 
 def letters_mask(_layer, ids, _mask):
