@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from kerasllm.utils.errors import at_terminal
+
 TRAIN, USE, CHECK = "Train", "Use", "Check"  # panels of the help page
 
 app = typer.Typer(
@@ -38,6 +40,8 @@ def main():
 
 @app.callback()
 def options(
-    traceback: Annotated[bool, typer.Option(help="show where an error arose")] = False,
+    context: typer.Context,
+    traceback: Annotated[bool, typer.Option(help="show where an error arose")] = False,  # noqa: ARG001 - see main
 ):
     """Learn, run and check language models in Keras."""
+    context.with_resource(at_terminal())

@@ -7,6 +7,8 @@ columns, encoding or domain are meant.
 from pathlib import Path
 from urllib.parse import parse_qsl, quote
 
+from kerasllm.utils.errors import is_at_terminal
+
 # Taken as they are: columns may be called 1 or true.
 _TEXT = {"text", "label", "source", "target", "delimiter", "label_separator"}
 _RESERVED = set("%&+#'\t\n")
@@ -45,12 +47,18 @@ def _value(text):
 
 
 def option_to_pass(path, name, value):
-    r"""Return how an option is passed, in Python and at a terminal.
+    r"""Return how an option is passed: in Python, or at a terminal where the user is there.
 
     Example:
         >>> print(option_to_pass("a.csv", "delimiter", "\t"))
-        delimiter='\t' (at a terminal: 'a.csv?delimiter=%09')
+        delimiter='\t'
+        >>> from kerasllm.utils.errors import at_terminal
+        >>> with at_terminal():
+        ...     print(option_to_pass("a.csv", "delimiter", "\t"))
+        'a.csv?delimiter=%09'
     """
+    if not is_at_terminal():
+        return f"{name}={value!r}"
     written = value if isinstance(value, str) else str(value).lower()
     written = "".join(quote(c) if c in _RESERVED else c for c in written)
-    return f"{name}={value!r} (at a terminal: '{Path(path).name}?{name}={written}')"
+    return f"'{path}?{name}={written}'"

@@ -2,28 +2,33 @@
 
     iob1    I-PER I-PER O; B- only where an entity follows another of its type
     bio     B-PER I-PER O
-    bioes   B-PER E-PER O, and S-LOC for an entity of one token; BMES has M- for I-
+    bioes   B-PER E-PER O, and S-LOC for an entity of one token
+    bmes    M- for I-;   bilou: L- for E- and U- for S-;   bmewo: M- for I- and W- for S-
 
 Every row of tags has entities: where tags break their scheme, one begins (`find_spans`).
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
 
 from kerasllm.utils.errors import check_choice
 
 SCHEMES = ("bio", "bioes", "iob1")
-_NAMED = re.compile(r"[BIMES]-.+|O")
-
-
-def is_named(tag):
-    """Return whether a tag marks a name, or its absence: "O", or a letter and a type."""
-    return _NAMED.fullmatch(tag) is not None
+# How a scheme writes the begin of an entity, its inside and its end, and one of a single token.
+ALPHABETS = {
+    "bio": "BI", "iob1": "BI", "bioes": "BIES", "bmes": "BMES", "bilou": "BILU", "bmewo": "BMEW",
+}  # fmt: skip
+_LETTERS = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "W": "S"}
+_NAMED = re.compile(r"([BIMELSUW])[-_](.+)", re.DOTALL)
 
 
 def scheme_of(sentences):
     """Return the scheme, one of `tag_schemes.SCHEMES`, in which the tags of sentences are written.
+
+    It is the scheme that the fewest tags break. Only where most tags, apart from O and the most
+    frequent one, have no letter of any scheme, it is "none".
 
     Args:
         sentences: list of sequences of tags.
@@ -34,17 +39,81 @@ def scheme_of(sentences):
         >>> scheme_of([["S-LOC"]]), scheme_of([["B-LOC", "M-LOC", "E-LOC"]]), scheme_of([["NN"]])
         ('bioes', 'bmes', 'none')
     """
-    tags = {tag for sentence in sentences for tag in sentence}
-    if tags <= {"O"} or not all(map(is_named, tags)):
+    counts = Counter(tag for sentence in sentences for tag in sentence)
+    if not _mostly_named(counts):
         return "none"
-    prefixes = {tag[0] for tag in tags}
-    if "M" in prefixes:
-        return "bmes"
-    if prefixes & {"E", "S"}:
-        return "bioes"
-    pairs = (pair for sentence in sentences for pair in pairwise(("O", *sentence)))
-    begun = any(tag[0] == "B" and before[2:] != tag[2:] for before, tag in pairs)  # IOB1 writes I-
-    return "bio" if begun or prefixes <= {"O", "B"} else "iob1"
+    found = {}
+    for scheme in ALPHABETS:
+        broken = sum(1 for tags in sentences for _ in breaks(tags, scheme))
+        if not broken:
+            return scheme
+        foreign = sum(n for tag, n in counts.items() if not role_of(tag, scheme)[0])
+        found[scheme] = broken, foreign
+    return min(found, key=found.get)
+
+
+def _mostly_named(counts):
+    """Return whether most tags that are not O, or stand for it, have the letter of a scheme."""
+    named = sum(n for tag, n in counts.items() if _NAMED.fullmatch(tag.upper()))
+    others = [n for tag, n in counts.items() if not _NAMED.fullmatch(tag.upper()) and tag != "O"]
+    return named > 0 and named > sum(others) - max(others, default=0)
+
+
+def breaks(tags, scheme):
+    """Yield (position, advice) wherever tags break a scheme: what would be right there.
+
+    Args:
+        tags: tags of one sentence.
+        scheme: a name in `ALPHABETS`.
+
+    The position after the last token is that of the end.
+
+    Example:
+        >>> list(breaks(["O", "I-LOC"], "bio"))
+        [(1, "I-LOC follows O; a name begins with B-: expected 'B-LOC'")]
+        >>> list(breaks(["B-LOC", "L-LOC"], "bilou"))
+        []
+    """
+    closes, last = len(ALPHABETS[scheme]) > 2, "O"
+    before, before_kind = "O", ""
+    for position, tag in enumerate([*tags, "O"]):
+        role, kind = role_of(tag, scheme)
+        inside, goes_on = role in ("I", "E"), before in ("B", "I") and kind == before_kind
+        if not role:
+            yield position, _no_tag(tag, scheme)
+        elif scheme == "iob1" and role == "B" and not goes_on:
+            yield position, f"{tag} follows {last}; in IOB1 this name begins with 'I-{kind}'"
+        elif scheme != "iob1" and inside and not goes_on:
+            yield position, f"{tag} follows {last}; a name begins with {_first(tag, scheme)}"
+        elif closes and before in ("B", "I") and not inside:
+            yield position, f"{last} is not ended: expected {_last(last, scheme)} as its last tag"
+        before, before_kind = (role, kind) if role else parts_of(tag)
+        last = tag
+
+
+@lru_cache(4096)
+def role_of(tag, scheme):
+    """Return what a tag says in a scheme, of B, I, E, S and O, and its type; "" for no tag."""
+    if tag == "O":
+        return "O", ""
+    found = _NAMED.fullmatch(tag)
+    place = ALPHABETS[scheme].find(found[1]) if found else -1
+    return ("BIES"[place], found[2]) if place >= 0 else ("", tag)
+
+
+def _no_tag(tag, scheme):
+    letters = ", ".join(f"{letter}-" for letter in ALPHABETS[scheme])
+    return f"{tag!r} is no tag of {scheme.upper()}: expected O or {letters} and the kind of a name"
+
+
+def _first(tag, scheme):
+    begins = ALPHABETS[scheme][::3]  # B, and the letter of an entity of one token
+    expected = " or ".join(repr(letter + tag[1:]) for letter in begins)
+    return f"{'- or '.join(begins)}-: expected {expected}"
+
+
+def _last(tag, scheme):
+    return repr(ALPHABETS[scheme][2] + tag[1:])
 
 
 def parts_of(tag):
@@ -53,12 +122,13 @@ def parts_of(tag):
     Example:
         >>> parts_of("B-PER"), parts_of("M-city-name"), parts_of("O"), parts_of("NN")
         (('B', 'PER'), ('I', 'city-name'), ('O', ''), ('', 'NN'))
+        >>> parts_of("U_LOC")
+        ('S', 'LOC')
     """
     if tag == "O":
         return "O", ""
-    letter, _, kind = tag.partition("-")
-    letter = "I" if letter == "M" else letter  # BMES
-    return (letter, kind) if letter in ("B", "I", "E", "S") and kind else ("", tag)
+    found = _NAMED.fullmatch(tag)
+    return (_LETTERS[found[1]], found[2]) if found else ("", tag)
 
 
 def find_spans(tags):
@@ -158,7 +228,7 @@ def check_tags(rows, scheme=None):
     """
     rows = [list(tags) for tags in rows]
     scheme = scheme or scheme_of(rows)
-    scheme = "bioes" if scheme == "bmes" else scheme
+    scheme = scheme if scheme in SCHEMES else "bioes"  # of other letters
     broken, example = 0, None
     for number, tags in enumerate(rows):
         mended = convert_tags(tags, scheme)

@@ -2,16 +2,19 @@
 
 - `bio` (IOB2): B- begins every name, I- goes on, O is outside.
 - `iob1`: I- begins a name too; B- stands only between two names of one kind that touch.
-- `bioes`: S- is a name of one token, E- ends a longer one. `bmes` writes M- for I-.
+- `bioes`: S- is a name of one token, E- ends a longer one. `bmes` writes M- for I-, `bilou` L- for
+  E- and U- for S-, `bmewo` M- for I- and W- for S-.
 - `none`: tags that mark no names, such as parts of speech.
 
-Data sets hold BIO or BIOES: IOB1 is turned into BIO, BMES into BIOES.
+Data sets hold BIO or BIOES: IOB1 is turned into BIO, the others into BIOES; B_PER becomes B-PER.
 """
 
-from kerasllm.text.entities import convert_tags, is_named, scheme_of
+from collections import Counter
+
+from kerasllm.text.entities import ALPHABETS, breaks, convert_tags, parts_of, role_of, scheme_of
 from kerasllm.utils.errors import check_choice
 
-SCHEMES = ("bio", "iob1", "bioes", "bmes", "none")
+SCHEMES = (*ALPHABETS, "none")
 
 
 def bio_from_iob1(tags):
@@ -26,16 +29,6 @@ def bio_from_iob1(tags):
     return tuple(convert_tags(tags, "bio"))
 
 
-def bioes_from_bmes(tags):
-    """Return tags in BIOES: M- becomes I-.
-
-    Example:
-        >>> bioes_from_bmes(["B-ORG", "M-ORG", "E-ORG", "S-LOC", "O"])
-        ('B-ORG', 'I-ORG', 'E-ORG', 'S-LOC', 'O')
-    """
-    return tuple("I" + tag[1:] if tag[0] == "M" else tag for tag in tags)
-
-
 def mended_bmes(tags):
     """Return tags in BMES whose names all begin with B- (or S-) and end with E- (or S-).
 
@@ -45,39 +38,6 @@ def mended_bmes(tags):
     """
     mended = convert_tags(tags, "bioes")
     return tuple("M" + tag[1:] if tag[0] == "I" else tag for tag in mended)
-
-
-def first_break(tags, scheme):
-    """Return where tags break a scheme, and what would be right there, or None.
-
-    Args:
-        tags: tags of one sentence.
-        scheme: "bio" or "bioes".
-
-    Returns:
-        A pair (position, advice), or None; the position after the last token is that of the end.
-
-    Example:
-        >>> first_break(["O", "I-LOC"], "bio")
-        (1, "I-LOC follows O; a name begins with B-: expected 'B-LOC'")
-        >>> first_break(["B-LOC", "E-LOC"], "bioes") is None
-        True
-    """
-    begins, goes_on = ("B", "I") if scheme == "bio" else ("BS", "IE")
-    before = "O"
-    for position, tag in enumerate([*tags, "O"]):
-        is_open = scheme == "bioes" and before[0] in "BI"
-        if tag[0] in goes_on and (before[2:] != tag[2:] or before[0] in "ES"):
-            return position, f"{tag} follows {before}; a name begins with {_first(tag, begins)}"
-        if is_open and tag[0] not in goes_on:
-            return position, f"{before} is not ended: expected 'E-{before[2:]}' as its last tag"
-        before = tag
-    return None
-
-
-def _first(tag, begins):
-    expected = " or ".join(repr(f"{prefix}-{tag[2:]}") for prefix in begins)
-    return f"{'- or '.join(begins)}-: expected {expected}"
 
 
 def unified(sentences, scheme="auto"):
@@ -98,18 +58,21 @@ def unified(sentences, scheme="auto"):
     Example:
         >>> unified([["O", "I-LOC"]])
         ([('O', 'B-LOC')], {'scheme': 'bio', 'tags_converted': 'iob1 to bio'})
+        >>> unified([["B_LOC", "L_LOC"]])
+        ([('B-LOC', 'E-LOC')], {'scheme': 'bioes', 'tags_converted': 'bilou with _ to bioes'})
     """
     check_choice("scheme", scheme, ("auto", *SCHEMES))
     found = scheme_of(sentences) if scheme == "auto" else scheme
-    convert = {"iob1": bio_from_iob1, "bmes": bioes_from_bmes}.get(found, tuple)
-    target = {"iob1": "bio", "bmes": "bioes"}.get(found, found)
-    tags = [convert(sentence) for sentence in sentences]
-    if target != "none":
-        _check(sentences, tags, target)
-    facts = {"scheme": target}
-    if target != found:
-        facts["tags_converted"] = f"{found} to {target}"
-    return tags, facts
+    if found == "none":
+        return [tuple(tags) for tags in sentences], {"scheme": "none"}
+    sign = _separator(sentences)
+    _check(sentences, found, sign, tolerant=scheme == "iob1")
+    target = "bio" if found in ("bio", "iob1") else "bioes"
+    written = found if sign == "-" else f"{found} with {sign}"
+    if written == target:
+        return [tuple(tags) for tags in sentences], {"scheme": target}
+    tags = [tuple(convert_tags(tags, target)) for tags in sentences]
+    return tags, {"scheme": target, "tags_converted": f"{written} to {target}"}
 
 
 class BrokenTagsError(ValueError):
@@ -120,16 +83,20 @@ class BrokenTagsError(ValueError):
         self.sentence, self.position, self.advice = sentence, position, advice
 
 
-def _check(written, sentences, scheme):
+def _separator(sentences):
+    """Return the sign between letter and kind in most tags."""
+    signs = Counter(tag[1:2] for tags in sentences for tag in tags if parts_of(tag)[1])
+    return max("-_", key=signs.__getitem__)
+
+
+def _check(sentences, scheme, sign, tolerant):
+    """Raise for the first tag that breaks the scheme; a tolerant check allows any order of tags."""
     for number, tags in enumerate(sentences):
+        for position, advice in breaks(tags, scheme):
+            if not tolerant or not role_of((*tags, "O")[position], scheme)[0]:
+                raise BrokenTagsError(number, position, advice)
         for position, tag in enumerate(tags):
-            if not is_named(tag) or (scheme == "bio" and tag[0] in "ES"):
-                letters = "B-, I-" if scheme == "bio" else "B-, I-, E-, S-"
-                raise BrokenTagsError(
-                    number,
-                    position,
-                    f"{written[number][position]!r} is no tag of {scheme.upper()}: expected O or "
-                    f"{letters} and the kind of the name",
-                )
-        if found := first_break(tags, scheme):
-            raise BrokenTagsError(number, *found)
+            if tag != "O" and tag[1] != sign:
+                right = f"{tag[0]}{sign}{tag[2:]}"
+                advice = f"{tag!r} is written otherwise than most tags are: expected {right!r}"
+                raise BrokenTagsError(number, position, advice)

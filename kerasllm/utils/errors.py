@@ -1,6 +1,31 @@
 """Messages for a learner: what was expected, what was received, what to do."""
 
 import difflib
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_TERMINAL = ContextVar("terminal", default=False)
+
+
+@contextmanager
+def at_terminal():
+    """Let messages give their advice as it is typed at a terminal, not as it is written in Python.
+
+    Example:
+        >>> with at_terminal():
+        ...     is_at_terminal()
+        True
+    """
+    token = _TERMINAL.set(True)
+    try:
+        yield
+    finally:
+        _TERMINAL.reset(token)
+
+
+def is_at_terminal():
+    """Return whether a message is shown at a terminal: inside `at_terminal`."""
+    return _TERMINAL.get()
 
 
 def nearest(name, choices):

@@ -4,14 +4,18 @@ import pytest
 
 from kerasllm.datasets import load
 from kerasllm.datasets.files.reading import read_file
+from kerasllm.text.entities import breaks
 from kerasllm.text.tag_schemes import (
     BrokenTagsError,
     bio_from_iob1,
-    first_break,
     mended_bmes,
     scheme_of,
     unified,
 )
+
+
+def first_break(tags, scheme):
+    return next(breaks(tags, scheme), None)
 
 
 def names_in(tags):

@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-from kerasllm.datasets.examples import Dataset, Tagged, Text, main_text
+from kerasllm.datasets.examples import Dataset, Text, main_text
 from kerasllm.datasets.files.columns import examples_of_table
 from kerasllm.datasets.files.squad import is_squad, read_squad
-from kerasllm.datasets.files.tables import delimited, json_rows, read_text, tagged_sentences
+from kerasllm.datasets.files.tables import delimited, json_rows, read_text
+from kerasllm.datasets.files.tags import read_tags
 from kerasllm.datasets.splits import SPLIT_NAMES, split, split_contiguous
-from kerasllm.text.tag_schemes import BrokenTagsError, unified
 from kerasllm.utils.errors import check_choice, nearest
 
 FORMATS = {
     ".txt": "txt", ".md": "txt", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl",
     ".ndjson": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "conll", ".iob": "conll",
+    ".conllu": "conll", ".iob2": "conll",
 }  # fmt: skip
 _SPLIT_STEMS = {
     "train": ("train", "training"),
@@ -128,12 +129,16 @@ def _format_of(path, encoding):
 
 def _checked(options, format):
     known = _OPTIONS[format]
-    for key in options:
+    for key, value in options.items():
         if key not in known:
             raise TypeError(
                 f"A {format} file has no option {key!r}; it has {sorted(known)}."
                 + nearest(key, known)
             )
+        kinds, wanted = _KINDS.get(key, (str, "a text"))
+        fits = isinstance(value, kinds) and isinstance(value, bool) == (kinds is bool)
+        if value is not None and not fits:
+            raise TypeError(f"expected {key} to be {wanted}, received {value!r}.")
     return {**known, **options}
 
 
@@ -156,36 +161,25 @@ def _txt(path, encoding, documents):
     return "language_model", examples, {"documents": documents}
 
 
-def _conll(path, encoding, token_column, tag_column, scheme):
-    sentences = tagged_sentences(path, encoding, token_column, tag_column)
-    try:
-        tags, facts = unified([tags for _, _, tags in sentences], scheme)
-    except BrokenTagsError as error:
-        first, tokens, _ = sentences[error.sentence]
-        token = (*tokens, "end of the sentence")[error.position]
-        raise ValueError(
-            f"{path}, line {first + error.position} ({token!r}): {error.advice}. Correct the tag, "
-            "or name the scheme in which the tags are written: scheme='iob1' takes I- as the begin "
-            "of a name, scheme='none' takes tags as they are."
-        ) from None
-    pairs = zip((tokens for _, tokens, _ in sentences), tags, strict=True)
-    return "tagging", [Tagged(*pair) for pair in pairs], facts
-
-
 def _squad(path, encoding, unfound):
     examples, facts = read_squad(path, encoding, unfound)
     return "span", examples, facts
 
 
-_READERS = {"txt": _txt, "conll": _conll, "squad": _squad}
+_READERS = {"txt": _txt, "conll": read_tags, "squad": _squad}
 _ROWS = {"csv": delimited, "tsv": delimited, "jsonl": json_rows}
 _COLUMNS = {
     "text": "text", "label": None, "source": None, "target": None,
     "drop_unlabelled": False, "labels_as_text": False, "label_separator": None, "drop_empty": False,
 }  # fmt: skip
+_KINDS = {
+    "token_column": (int, "a whole number, the first column being 0"),
+    "tag_column": (int, "a whole number, the first column being 0, the last -1"),
+    **dict.fromkeys(("drop_unlabelled", "labels_as_text", "drop_empty"), (bool, "true or false")),
+}
 _OPTIONS = {
     "txt": {"documents": "auto"},
-    "conll": {"token_column": 0, "tag_column": -1, "scheme": "auto"},
+    "conll": {"token_column": None, "tag_column": None, "scheme": "auto"},
     "squad": {"unfound": "error"},
     "csv": {**_COLUMNS, "delimiter": ","},
     "tsv": {**_COLUMNS, "delimiter": "\t"},

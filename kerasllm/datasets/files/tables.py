@@ -104,7 +104,7 @@ def delimited(path, delimiter=",", encoding=None):
         if len(row) != len(header):
             raise ValueError(
                 f"{path}, line {line}: expected {len(header)} fields as in the header {header}, "
-                f"received {len(row)}: {_short(delimiter.join(row))} Put quotes around a field "
+                f"received {len(row)}: {short(delimiter.join(row))} Put quotes around a field "
                 f"that holds {delimiter!r}, and a header line first."
             )
     return [(line, dict(zip(header, row, strict=True))) for line, row in rows[1:]]
@@ -151,7 +151,7 @@ def json_rows(path, encoding=None):
         if not isinstance(row, dict):
             raise ValueError(
                 f"{path}, line {number}: expected a JSON object such as "
-                f'{{"text": "...", "label": "..."}}, received {_short(json.dumps(row))}'
+                f'{{"text": "...", "label": "..."}}, received {short(json.dumps(row))}'
             )
     return rows
 
@@ -162,46 +162,10 @@ def _json(line, path, number):
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{path}, line {number}: not valid JSON at column {error.colno} ({error.msg}): "
-            f"{_short(line)} Expected one JSON object a line."
+            f"{short(line)} Expected one JSON object a line."
         ) from None
 
 
-def tagged_sentences(path, encoding=None, token_column=0, tag_column=-1):
-    """Return the sentences of a CoNLL file as (first line, tokens, tags) triples.
-
-    A token a line, columns separated by a tab or by blanks, an empty line between sentences.
-
-    Raises:
-        ValueError: for a line with a single column, or with another number than the lines before.
-    """
-    sentences, tokens, tags, width = [], [], [], None
-    for number, line in enumerate([*read_text(path, encoding).split("\n"), ""], 1):
-        columns = line.split("\t") if "\t" in line else line.split()
-        if line.strip() and columns[0] != "-DOCSTART-":
-            width = width or len(columns)
-            if len(columns) < 2 or len(columns) != width:
-                raise ValueError(
-                    f"{path}, line {number}: expected a token and its tag in {max(width, 2)} "
-                    f"columns (separated by tabs or blanks), received {len(columns)}: "
-                    f"{_short(line)} Leave lines between sentences empty."
-                )
-            _check_columns(path, width, token_column=token_column, tag_column=tag_column)
-            tokens.append(columns[token_column].strip())
-            tags.append(columns[tag_column].strip())
-        elif tokens:
-            sentences.append((number - len(tokens), tuple(tokens), tuple(tags)))
-            tokens, tags = [], []
-    return sentences
-
-
-def _check_columns(path, width, **columns):
-    for name, column in columns.items():
-        if not -width <= column < width:
-            raise ValueError(
-                f"{path} has {width} columns, received {name}={column}; the first column is 0, the "
-                "last one -1."
-            )
-
-
-def _short(text, length=60):
+def short(text, length=60):
+    """Return a text, or its beginning, as it stands in a message."""
     return repr(text if len(text) <= length else text[:length] + "…") + "."

@@ -18,7 +18,7 @@ from kerasllm.models.preprocessor import (
 from kerasllm.models.reading import Reading, Stream
 from kerasllm.text import SPECIAL_TOKENS, pad_sequences, split_words
 from kerasllm.text.batching import TextBatches
-from kerasllm.text.entities import convert_tags
+from kerasllm.text.entities import convert_tags, parts_of, scheme_of
 from kerasllm.text.tokenizers.word import WordTokenizer
 
 UNKNOWN = 1  # the id of an unknown character; 0 is padding
@@ -225,13 +225,30 @@ class TaggingPreprocessor(Preprocessor):
         return [known.get(c) or known.get(c.lower(), UNKNOWN) for c in word] or [UNKNOWN]
 
 
+def scheme_of_set(dataset):
+    """Return how the tags of a data set are written; "none" where its reader was told so."""
+    told = dataset.info.get("scheme") == "none"
+    return "none" if told else scheme_of([example.tags for example in dataset])
+
+
 def check_tagged(dataset):
-    """Raise unless each sentence has a tag for each word."""
+    """Raise unless each sentence has a tag for each word, each tag in the scheme of the others."""
+    entities = scheme_of_set(dataset) != "none"
     for row, example in enumerate(dataset):
         if len(example.tokens) != len(example.tags):
             raise ValueError(
                 f"expected one tag a word, sentence {row} of {dataset!r} has "
                 f"{len(example.tokens)} words and {len(example.tags)} tags: mend it."
+            )
+        if "" in example.tokens:
+            raise ValueError(
+                f"expected words, word {example.tokens.index('')} of sentence {row} of "
+                f"{dataset!r} is empty: leave it and its tag out."
+            )
+        if entities and (odd := [tag for tag in example.tags if not parts_of(tag)[0]]):
+            raise ValueError(
+                f"expected O or a letter and a kind, such as B-LOC, like most tags of {dataset!r}; "
+                f"received {odd[0]!r} in sentence {row}: correct it."
             )
 
 

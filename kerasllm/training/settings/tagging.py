@@ -202,24 +202,24 @@ class TaggingSettings(TaskSettings):
 
     def told(self, task, examples, batches):
         """Return in which scheme the tags are written, and how many there are."""
+        from kerasllm.models.tagging.preprocessor import scheme_of_set
         from kerasllm.text.entities import check_tags
-        from kerasllm.text.tag_schemes import scheme_of
 
         reader, rows = task.preprocessor, [list(e.tags) for e in examples.train]
         found = "tags that mark no entities: scored by the share of right ones"
         if reader.entities:
-            found = str(check_tags(rows, scheme_of(rows)))
+            found = str(check_tags(rows, scheme_of_set(examples.train)))
         counted = f"{len(batches.sequences):,} rows, {len(reader.labels)} tags"
         return [found, counted, *super().told(task, examples, batches)]
 
 
 def model_tags(train, scheme):
     """Return (the model's tags of each training sentence, the scheme they are written in)."""
+    from kerasllm.models.tagging.preprocessor import scheme_of_set
     from kerasllm.text.entities import convert_tags
-    from kerasllm.text.tag_schemes import scheme_of
 
     rows = [list(example.tags) for example in train]
-    if scheme_of(rows) == "none":
+    if scheme_of_set(train) == "none":
         return rows, "none"
     return [convert_tags(tags, scheme) for tags in rows], scheme
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from kerasllm.datasets import UnverifiedError, load
-from kerasllm.text.tag_schemes import first_break
+from kerasllm.text.entities import breaks
 
 SPLITS = ("train", "validation", "test")
 
@@ -40,7 +40,7 @@ def test_tagged_sentences(data_root, name, sentences, words, names, mended):
     assert sizes(parts) == list(sentences)
     assert [tokens(part) for part in parts] == list(words)
     scheme = "bioes" if name == "resume_ner" else "bio"
-    assert all(first_break(e.tags, scheme) is None for part in parts for e in part)
+    assert all(not list(breaks(e.tags, scheme)) for part in parts for e in part)
     if names:
         assert sum(tag[0] == "B" for e in parts[0] for tag in e.tags) == names
     assert parts[0].info.get("tags_mended", 0) == (mended or 0)

@@ -1,7 +1,7 @@
 """Readers of public sets of tagged sentences: tags in BIO or BIOES, whatever the files have."""
 
 from kerasllm.datasets.examples import Labelled, Tagged
-from kerasllm.datasets.files.tables import tagged_sentences
+from kerasllm.datasets.files.tags import tagged_sentences
 from kerasllm.datasets.public.readers.texts import _lines
 from kerasllm.text.tag_schemes import bio_from_iob1, mended_bmes, unified
 
@@ -12,7 +12,7 @@ def conll(*paths, scheme="auto"):
     Broken tags are read as conlleval reads them: a stray I- begins a name, and what does not go on
     ends; "tags_mended" counts them.
     """
-    sentences = [sentence for path in paths for sentence in tagged_sentences(path)]
+    sentences = [sentence for path in paths for sentence in tagged_sentences(path)[0]]
     _, words, tags = zip(*sentences, strict=True)
     return _tagged(words, tags, scheme)
 
