@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasllm.datasets.examples import Dataset
+from kerasllm.datasets.files.tables import read_text
 from kerasllm.datasets.loading import load, names
 from kerasllm.datasets.options import with_options
 from kerasllm.datasets.splits import split
@@ -47,7 +48,7 @@ def read_source(source):
         return _of_datasets(train, validation)
     if isinstance(source, str | Path):
         if Path(source).suffix == ".txt" and Path(source).is_file():
-            path = Path(source)
+            path = _in_utf8(Path(source))
             return Source(path.name, path, fingerprint=hash_source(path))
         train = "unlabelled" if source == "docstrings" else "train"
         return _of_datasets(*(load(source, split=name) for name in (train, "validation")))
@@ -58,6 +59,17 @@ def read_source(source):
             f"expected at least 2 texts, one of them to validate on, received {len(texts)}."
         )
     return Source("texts", texts[:-cut], texts[-cut:], fingerprint=hash_source(texts))
+
+
+def _in_utf8(path):
+    """Return the path of a text file that is read as UTF-8, or say what it may be in."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            while file.read(1 << 20):
+                pass
+    except UnicodeDecodeError:
+        read_text(path)  # which names the line, and the likely encodings
+    return path
 
 
 def _of_datasets(train, validation):
@@ -80,8 +92,8 @@ def cleaned(source, report):
     """
     if isinstance(source.train, Path):
         raise ValueError(
-            f"clean=True needs a list of texts, {source.name} is one long text: clean the file "
-            "first with kerasllm.text.Cleaner, or leave clean out."
+            f"`clean` needs a list of texts, {source.name} is one long text: clean the file first "
+            "with kerasllm.text.Cleaner, or leave `clean` out."
         )
     train, told = Cleaner().clean_all(source.train)
     report.say(str(told))

@@ -6,6 +6,7 @@ from kerasllm import datasets
 from kerasllm.datasets.options import option_to_pass, with_options
 from kerasllm.datasets.show import describe
 from kerasllm.datasets.sources import found_again, read_source
+from kerasllm.utils.errors import at_terminal
 
 
 @pytest.fixture
@@ -31,9 +32,10 @@ def test_following_the_advice_of_each_error_ends_with_the_data(reviews):
     written, steps = str(reviews), 0
     while True:
         try:
-            data = datasets.load(written)
+            with at_terminal():
+                data = datasets.load(written)
         except ValueError as error:
-            advice = str(error).split("at a terminal: '")[1].split("'")[0].split("?")[1]
+            advice = str(error).split("?", 1)[1].split("'")[0]
             advice = advice.replace("text=评论;stars", "delimiter=;")
             written += ("&" if "?" in written else "?") + advice
             steps += 1
@@ -42,6 +44,15 @@ def test_following_the_advice_of_each_error_ends_with_the_data(reviews):
             break
     assert data.language == "zh"
     assert steps == 3  # encoding, delimiter, text
+
+
+def test_advice_is_in_the_words_of_the_place(reviews):
+    with pytest.raises(ValueError, match="with encoding='gb18030'"):
+        datasets.load(reviews)
+    with at_terminal(), pytest.raises(ValueError) as error:
+        datasets.load(reviews)
+    assert f"with '{reviews}?encoding=gb18030'" in str(error.value)
+    assert "encoding='" not in str(error.value)
 
 
 def test_options_written_behind_a_public_name_reach_its_reader():
@@ -81,5 +92,6 @@ def test_options_without_a_value_are_refused():
     [("delimiter", "\t"), ("delimiter", "|"), ("drop_empty", True), ("text", "a&b=c")],
 )
 def test_what_is_advised_is_what_is_read(name, value):
-    written = option_to_pass("a.csv", name, value).split("at a terminal: '")[1].removesuffix("')")
+    with at_terminal():
+        written = option_to_pass("a.csv", name, value).strip("'")
     assert with_options(written) == ("a.csv", {name: value})

@@ -5,9 +5,8 @@ import io
 import json
 from pathlib import Path
 
-from kerasllm.datasets.options import option_to_pass
+from kerasllm.datasets.files.encodings import encoding_hint
 
-_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _OTHER_KINDS = {
     b"PK\x03\x04": "a zip or Excel file",
     b"\x1f\x8b": "a gzip file",
@@ -56,29 +55,8 @@ def _decode(data, encoding, path):
         found = data[error.start : error.start + 4].hex(" ")
         raise ValueError(
             f"{path} is not {encoding or 'UTF-8'}: byte {error.start} in line {line} starts "
-            f"{found}. {_encoding_hint(data, path)}"
+            f"{found}. {encoding_hint(data, error.start, path)}"
         ) from None
-
-
-def _encoding_hint(data, path):
-    """Suggest the encoding in which the bytes read as text."""
-    utf_16 = option_to_pass(path, "encoding", "utf-16")
-    if data[:2] in _MARKS:
-        return f"It starts with a mark of UTF-16: pass {utf_16}."
-    if b"\0" in data[:1000]:
-        return f"It holds zero bytes: a binary file, or UTF-16: then pass {utf_16}."
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        foreign = [character for character in text if ord(character) > 127]
-        chinese = sum("\u4e00" <= character <= "\u9fff" for character in foreign)
-        if encoding == "utf-8" or chinese > 0.5 * len(foreign):
-            advice = option_to_pass(path, "encoding", encoding)
-            return f"It reads well as {encoding.upper()}: pass {advice}."
-    latin = option_to_pass(path, "encoding", "latin-1")
-    return f"It may be Western European: pass {latin}, or save the file as UTF-8."
 
 
 def delimited(path, delimiter=",", encoding=None):

@@ -156,31 +156,6 @@ def test_blank_texts_are_dropped_and_counted(write):
     assert (len(data), data.info["empty_texts_dropped"]) == (2, 1)
 
 
-@pytest.mark.parametrize(
-    ("content", "advice"),
-    [
-        ("文本,label\n今天天气很好，适合出门,a\n".encode("gb18030"), "encoding='gb18030'"),
-        ("text,label\ncafé naïve,a\n".encode("latin-1"), "encoding='latin-1'"),
-        (MAIL.encode("utf-16"), "encoding='utf-16'"),
-        (b"ab\0\xff\0", "binary file"),
-    ],
-)
-def test_wrong_encoding(write, content, advice):
-    path = write("a.csv", content)
-    with pytest.raises(ValueError, match="is not UTF-8") as error:
-        load(path)
-    assert advice in str(error.value)
-
-
-def test_wrong_encoding_names_the_line(write):
-    with pytest.raises(ValueError, match="byte 8 in line 3 starts ff"):
-        load(write("a.txt", b"abc\ndef\n\xff\xfa"))
-    with pytest.raises(ValueError, match=r"not ascii.*reads well as UTF-8"):
-        load(write("b.txt", "好"), encoding="ascii")
-    with pytest.raises(ValueError, match="no encoding 'utf-9'"):
-        load(write("c.txt", "a"), encoding="utf-9")
-
-
 def test_file_of_another_kind(write, tmp_path):
     with pytest.raises(ValueError, match="zip or Excel"):
         load(write("a.csv", b"PK\x03\x04..."))
