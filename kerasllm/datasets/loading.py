@@ -5,6 +5,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from kerasllm.datasets.docstrings.loading import load_docstrings
+from kerasllm.datasets.files.lines import is_plain_text
 from kerasllm.datasets.files.reading import FORMATS, load_files
 from kerasllm.datasets.generated.loading import load_synthetic
 from kerasllm.datasets.generated.tasks import load_generated
@@ -110,7 +111,7 @@ def task_of(name_or_path):
     bare, options = with_options(name_or_path)
     if isinstance(bare, str) and bare in _entries() and not options:
         return _entries()[bare].task
-    if Path(bare).suffix.lower() == ".txt" and Path(bare).is_file() and not options:
+    if is_plain_text(bare) and not options:
         return "language_model"
     return load(name_or_path, split="train").task
 

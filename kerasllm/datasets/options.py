@@ -4,14 +4,16 @@ At a terminal, and in a run's config.json, a data set is one string; this is how
 columns, encoding or domain are meant.
 """
 
+import re
 from pathlib import Path
 from urllib.parse import parse_qsl, quote
 
 from kerasllm.utils.errors import is_at_terminal
 
 # Taken as they are: columns may be called 1 or true.
-_TEXT = {"text", "label", "source", "target", "delimiter", "label_separator"}
+_TEXT = {"text", "label", "source", "target", "delimiter", "label_separator", "encoding"}
 _RESERVED = set("%&+#'\t\n")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _WORDS = {"true": True, "false": False}
 
 
@@ -43,7 +45,7 @@ def with_options(name_or_path):
 def _value(text):
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
-    return int(text) if text.removeprefix("-").isdecimal() else text
+    return int(text) if _WHOLE.fullmatch(text) else text
 
 
 def option_to_pass(path, name, value):

@@ -77,9 +77,9 @@ def describe(name_or_path, **options):
 
 _FACTS = (
     "how_split", "duplicates_removed", "duplicates_with_other_label", "empty_texts_dropped",
-    "scheme", "tags_converted", "tags_mended", "comments_skipped", "numbers_skipped",
-    "columns_read", "answers_moved", "answers_dropped", "questions_dropped", "forms_completed",
-    "dialogues_dropped", "label_separator", "entropy_rate", "note",
+    "headers_repeated", "scheme", "tags_converted", "tags_mended", "comments_skipped",
+    "numbers_skipped", "columns_read", "answers_moved", "answers_dropped", "questions_dropped",
+    "forms_completed", "dialogues_dropped", "label_separator", "entropy_rate", "note",
 )  # fmt: skip
 
 

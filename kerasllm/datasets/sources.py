@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasllm.datasets.examples import Dataset
+from kerasllm.datasets.files.lines import is_plain_text
 from kerasllm.datasets.files.tables import read_text
 from kerasllm.datasets.loading import load, names
 from kerasllm.datasets.options import with_options
@@ -47,7 +48,7 @@ def read_source(source):
         train, validation, _ = split(source, stratify=False)
         return _of_datasets(train, validation)
     if isinstance(source, str | Path):
-        if Path(source).suffix == ".txt" and Path(source).is_file():
+        if is_plain_text(source):
             path = _in_utf8(Path(source))
             return Source(path.name, path, fingerprint=hash_source(path))
         train = "unlabelled" if source == "docstrings" else "train"

@@ -50,6 +50,8 @@ def split(dataset, fractions=(0.8, 0.1, 0.1), seed=0, stratify=True, deduplicate
         [8, 1, 1]
     """
     fractions = _checked(fractions)
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed must be a whole number from 0, received {seed!r}.")
     clean = normalise if deduplicate == "near" else str.strip
     kept, conflicts = _distinct(dataset, clean) if deduplicate else (range(len(dataset)), 0)
     classes = _classes(dataset, kept, clean, stratify, groups)
@@ -108,13 +110,17 @@ def split_contiguous(dataset, fractions=(0.8, 0.1, 0.1)):
 
 
 def _checked(fractions):
-    fractions = tuple(float(fraction) for fraction in fractions)
-    if len(fractions) not in (2, 3) or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+    try:
+        given = fractions.split(",") if isinstance(fractions, str) else fractions
+        parts = tuple(float(fraction) for fraction in given)
+    except (TypeError, ValueError):
+        parts = ()
+    if len(parts) not in (2, 3) or not (min(parts) >= 0 and abs(sum(parts) - 1) <= 1e-6):
         raise ValueError(
             "fractions must be two or three numbers from 0 that add up to 1, such as "
-            f"(0.8, 0.1, 0.1); received {fractions}."
+            f"(0.8, 0.1, 0.1); received {fractions!r}."
         )
-    return fractions
+    return parts
 
 
 def _how(fractions, seed, stratified, deduplicate, groups):

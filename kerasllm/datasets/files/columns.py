@@ -1,5 +1,8 @@
 """Rows of named columns as examples: pairs, labelled texts or plain texts."""
 
+import reprlib
+from pathlib import Path
+
 from kerasllm.datasets.examples import Labelled, Pair, Text
 from kerasllm.datasets.files.labels import clean_labels, first_lines, is_missing, joined_labels
 from kerasllm.datasets.options import option_to_pass
@@ -18,29 +21,56 @@ def examples_of_table(path, encoding, read_rows, options):
     Returns:
         A triple: the task, the list of examples, and a dict of facts about them.
     """
-    delimiter = {"delimiter": options["delimiter"]} if "delimiter" in options else {}
-    rows = read_rows(path, encoding=encoding, **delimiter)
+    own = {name: options[name] for name in ("delimiter", "header") if name in options}
+    rows, how = read_rows(path, encoding=encoding, **own)
     if not rows:
         raise ValueError(f"{path} is empty apart from its header; expected rows of data.")
+    task, examples, facts = _examples(rows, path, options)
+    return task, examples, {**how, **facts}
+
+
+def _examples(rows, path, options):
     found = list(dict.fromkeys(name for _, row in rows for name in row))
     text, label = options["text"], options["label"]
     is_pair = {"source", "target"} <= set(found) and "label" not in found and not label
     if options["source"] or options["target"] or is_pair:
         names = options["source"] or "source", options["target"] or "target"
+        rows, found, names = _one_reference_each(rows, path, found, names)
         if not options["drop_empty"]:
             _refuse_empty(rows, path, found, names)
         return "seq2seq", *_texts(rows, path, found, names, Pair)
     if label or "label" in found:
         return _labelled(rows, path, found, options)
     others = [name for name in found if name != text]
-    hint = {"hint": f"Name the column of the labels: label={others[0]!r}."} if others else {}
+    hint = {}
+    if others:
+        advice = option_to_pass(path, "label", others[0])
+        hint = {"hint": f"Name the column of the labels: {advice}."}
     examples, facts = _texts(rows, path, found, (text,), Text)
     return "language_model", examples, {**facts, "columns": found, **hint}
 
 
+def _one_reference_each(rows, path, found, names):
+    """Return the rows with a target each, where rows have a list of them, or several columns."""
+    target = names[1]
+    several = [name.strip() for name in target.split(",")] if target not in found else []
+    if len(several) > 1:
+        for name in several:
+            _check_column(path, found, name, "target", rows)
+        texts = [[row.get(name) for name in several] for _, row in rows]
+    elif any(isinstance(row.get(target), list) for _, row in rows):
+        texts = [own if isinstance(own := row.get(target), list) else [own] for _, row in rows]
+    else:
+        return rows, found, names
+    kept = [[text for text in own if text not in (None, "")] or [None] for own in texts]
+    pairs = zip(rows, kept, strict=True)
+    divided = [(line, {**row, target: text}) for (line, row), own in pairs for text in own]
+    return divided, [*found, target], names
+
+
 def _labelled(rows, path, found, options):
     label, total = options["label"] or "label", len(rows)
-    _check_column(path, found, label, "label")
+    _check_column(path, found, label, "label", rows)
     if options["drop_unlabelled"]:
         rows = [(line, row) for line, row in rows if not is_missing(row.get(label))]
     given, as_text = [(line, row.get(label)) for line, row in rows], options["labels_as_text"]
@@ -61,12 +91,14 @@ def _labelled(rows, path, found, options):
 def _texts(rows, path, found, names, example_type, may_be_empty=()):
     """Return the examples of the rows whose columns all hold text, and how many did not."""
     for name in names:
-        _check_column(path, found, name)
+        _check_column(path, found, name, rows=rows)
     examples = []
     for line, row in rows:
         values = ["" if row.get(name) is None else row[name] for name in names]
         if wrong := [value for value in values if not isinstance(value, str)]:
-            raise ValueError(f"{path}, line {line}: expected text, received {wrong[0]!r}.")
+            raise ValueError(
+                f"{path}, line {line}: expected text, received {reprlib.repr(wrong[0])}."
+            )
         if all(v.strip() or name in may_be_empty for name, v in zip(names, values, strict=True)):
             examples.append(example_type(*values))
     return examples, {"empty_texts_dropped": len(rows) - len(examples)}
@@ -85,14 +117,28 @@ def _refuse_empty(rows, path, found, names):
             )
 
 
-def _check_column(path, found, name, kind="text"):
+def _check_column(path, found, name, kind="text", rows=()):
     if name in found:
         return
+    if not found:
+        raise ValueError(f"{path} has no column {name!r}: its rows are empty.")
     advice = f"Pass its name, such as {option_to_pass(path, kind, found[0])}."
     for delimiter in ";\t|":
         if len(found) == 1 and delimiter in found[0]:
             how = option_to_pass(path, "delimiter", delimiter)
             advice = f"Fields seem to be separated otherwise: pass {how}."
+    if Path(path).suffix.lower() in (".csv", ".tsv") and len(found) > 1:
+        names = option_to_pass(path, "header", ",".join(_guessed_names(rows, found)))
+        advice += f" If its first line is no header but a row, name the columns: {names}."
+    shown = reprlib.repr(found) if len(found) < 7 else f"{reprlib.repr(found)} ({len(found)})"
     raise ValueError(
-        f"{path} has no column {name!r}; it has {found}.{nearest(name, found)} {advice}"
+        f"{path} has no column {name!r}; it has {shown}.{nearest(name, found)} {advice}"
     )
+
+
+def _guessed_names(rows, found):
+    """Return names for columns without a header: the longest is the text, the rest are labels."""
+    lengths = [sum(len(str(row.get(name))) for _, row in rows) for name in found]
+    text = lengths.index(max(lengths))
+    others = iter(["label", *(f"column{i}" for i in range(2, len(found) + 1))])
+    return ["text" if place == text else next(others) for place in range(len(found))]

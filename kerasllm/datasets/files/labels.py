@@ -2,6 +2,8 @@
 
 import math
 import re
+import reprlib
+import unicodedata
 from collections import defaultdict
 
 from kerasllm.datasets.options import option_to_pass
@@ -20,7 +22,33 @@ def is_missing(label):
     """
     if label is None or (isinstance(label, float) and math.isnan(label)):
         return True
-    return isinstance(label, str) and label.strip().lower() in _MISSING
+    return isinstance(label, str) and canonical(label).lower() in _MISSING
+
+
+# Signs that nobody sees, and that spell nothing: zero width, byte-order mark, soft hyphen.
+_UNSEEN = str.maketrans("", "", "\u200b\u2060\ufeff\u00ad")
+_QUOTES = str.maketrans({**dict.fromkeys("‘’‚′´`", "'"), **dict.fromkeys("“”„″«»", '"')})
+_JOINERS = str.maketrans("", "", "\u200c\u200d\ufe0e\ufe0f")  # these do spell something
+
+
+def canonical(label):
+    r"""Return a label without what cannot be seen: one form of accents, one blank between words.
+
+    Example:
+        >>> canonical("cafe\u0301 \u00a0 noir\u200b ") == "café noir"
+        True
+    """
+    return " ".join(unicodedata.normalize("NFC", str(label)).translate(_UNSEEN).split())
+
+
+def _looks(label):
+    """Return what two labels have in common that a reader takes for the same."""
+    plain = unicodedata.normalize("NFKC", label).translate(_QUOTES).translate(_JOINERS)
+    plain = plain.strip("'\" ").casefold()
+    if _DECIMAL.fullmatch(plain):
+        plain = re.sub(r"^([+-]?)0+(?=\d)", r"\1", plain).removeprefix("+")
+        plain = re.sub(r"\.?0+$", "", plain) if "." in plain and "e" not in plain else plain
+    return plain
 
 
 def clean_labels(rows, path, *, labels_as_text=False):
@@ -35,8 +63,8 @@ def clean_labels(rows, path, *, labels_as_text=False):
         A list of str.
 
     Raises:
-        ValueError: for missing labels, labels of mixed types, labels that differ only in case, a
-            list of labels, or a single class.
+        ValueError: for missing labels, labels of mixed types, labels that look alike (they differ
+            in case, quotes, leading zeros or width), a list of labels, or a single class.
 
     Example:
         >>> clean_labels([(2, "spam "), (3, "ham")], "mail.csv")
@@ -48,19 +76,22 @@ def clean_labels(rows, path, *, labels_as_text=False):
         kinds[_kind(label)].append((line, label))
     if several := [kind for kind in kinds if kind in ("list", "object")]:
         line, label = kinds[several[0]][0]
-        raise ValueError(f"{path}, line {line}: expected a label, received {label!r}.")
+        raise ValueError(f"{path}, line {line}: expected a label, received {reprlib.repr(label)}.")
     if len(kinds) > 1 and not labels_as_text:
         found = "; ".join(
-            f"{kind} such as {seen[0][1]!r} in line {seen[0][0]} ({len(seen)} rows)"
+            f"{kind} such as {reprlib.repr(seen[0][1])} in line {seen[0][0]} ({len(seen)} rows)"
             for kind, seen in kinds.items()
         )
         raise ValueError(
             f"{path}: labels of mixed types: {found}. Write each class in one way, or pass "
             f"{option_to_pass(path, 'labels_as_text', True)} if they are meant."
         )
-    names = [str(label).strip() for _, label in rows]
+    names = [canonical(label) for _, label in rows]
     if not labels_as_text:
-        _refuse_same_but_for_case(names, path)
+        lines = {}
+        for name, (line, _) in zip(names, rows, strict=True):
+            lines.setdefault(name, line)
+        _refuse_alike(lines, path)
     if len(set(names)) == 1:
         raise ValueError(
             f"{path}: all {len(names)} rows have the same label {names[0]!r}; a classifier needs "
@@ -89,24 +120,24 @@ def joined_labels(rows, path, separator, *, labels_as_text=False):
         >>> joined_labels([(1, "wheat | grain"), (2, ["gas"]), (3, "")], "news.csv", "|")
         ['grain|wheat', 'gas', '']
     """
-    joined = []
+    joined, lines = [], {}
     for line, own in rows:
         if not isinstance(own, list):
             own = [] if is_missing(own) else str(own).split(separator)
-        names = {"" if isinstance(one, list | dict | None) else str(one).strip() for one in own}
+        names = {"" if isinstance(one, list | dict | None) else canonical(one) for one in own}
         if wrong := [one for one in names if not one or separator in one]:
+            other = option_to_pass(path, "label_separator", ";")
             raise ValueError(
                 f"{path}, line {line}: expected labels such as 'grain{separator}wheat' or "
-                f'["grain", "wheat"], received {own!r}, with the label {wrong[0]!r}. Correct the '
-                f"row, or pass {option_to_pass(path, 'label_separator', ';')} if another sign "
-                "stands between them."
+                f'["grain", "wheat"], received {reprlib.repr(own)}, with the label {wrong[0]!r}. '
+                f"Correct the row, or pass {other} if another sign stands between them."
             )
         joined.append(separator.join(sorted(names)))
-    every = sorted({name for names in joined for name in names.split(separator) if name})
-    if not every:
+        lines |= dict.fromkeys(names, line)
+    if not lines:
         raise ValueError(f"{path}: none of the {len(joined)} rows has a label.")
     if not labels_as_text:
-        _refuse_same_but_for_case(every, path)
+        _refuse_alike(lines, path)
     return joined
 
 
@@ -141,14 +172,17 @@ def _kind(label):
     return "word"
 
 
-def _refuse_same_but_for_case(names, path):
-    spellings = defaultdict(set)
-    for name in names:
-        spellings[name.casefold()].add(name)
+def _refuse_alike(lines, path):
+    """Refuse labels that a reader takes for the same: {label: a line on which it stands}."""
+    spellings = defaultdict(list)
+    for name in lines:
+        spellings[_looks(name)].append(name)
     for variants in spellings.values():
         if len(variants) > 1:
+            odd = any(name.translate(_JOINERS) != name for name in variants)
+            shown = ascii if odd else repr  # as codes where the letters show less than they are
+            listed = ", ".join(f"{shown(name)} in line {lines[name]}" for name in sorted(variants))
             raise ValueError(
-                f"{path}: the labels {sorted(variants)} differ only in capitals; write each class "
-                f"in one way, or pass {option_to_pass(path, 'labels_as_text', True)} if they are "
-                "meant."
+                f"{path}: the labels {listed} look alike: write each class in one way, or pass "
+                f"{option_to_pass(path, 'labels_as_text', True)} if they are meant."
             )

@@ -1,12 +1,22 @@
-"""The user's own files: txt, csv, tsv, jsonl, CoNLL, SQuAD's json; or a folder, a file a split."""
+"""The user's own files, of all formats; a folder, a file a split; or several files by name."""
 
 from pathlib import Path
 
-from kerasllm.datasets.examples import Dataset, Text, main_text
+from kerasllm.datasets.examples import Dataset, main_text
 from kerasllm.datasets.files.columns import examples_of_table
+from kerasllm.datasets.files.lines import (
+    SIGNS,
+    format_of_lines,
+    is_labelled,
+    read_classes,
+    read_labelled_lines,
+    read_lines,
+    read_parallel,
+)
 from kerasllm.datasets.files.squad import is_squad, read_squad
-from kerasllm.datasets.files.tables import delimited, json_rows, read_text
+from kerasllm.datasets.files.tables import delimited, json_rows
 from kerasllm.datasets.files.tags import read_tags
+from kerasllm.datasets.options import option_to_pass
 from kerasllm.datasets.splits import SPLIT_NAMES, split, split_contiguous
 from kerasllm.utils.errors import check_choice, nearest
 
@@ -22,17 +32,19 @@ _SPLIT_STEMS = {
 }
 # Fewer texts than this are cut up themselves: one book still has a validation part.
 _FEW_TEXTS = 20
+_THREE = (0.8, 0.1, 0.1)
 
 
-def load_files(path, split="train", *, seed=0, fractions=(0.8, 0.1, 0.1), **options):
-    """Load a file, or a folder with the files train, validation and test, as a data set.
+def load_files(path, split="train", *, seed=0, fractions=None, **options):
+    """Load a file, several files, or a folder with a file a split, as a data set.
 
     Args:
         path: a file, or a folder with one file a split.
         split: "train", "validation", "test", or "all" for a file as it is.
         seed: seed of the split of a single file.
-        fractions: parts of a single file for train, validation and test.
-        **options: see `read_file`.
+        fractions: parts of a single file for train, validation and test; 0.8, 0.1 and 0.1 if left
+            out. Of a training file with a test file beside it a tenth validates.
+        **options: `validation` and `test`, the names of further files; else see `read_file`.
 
     Returns:
         A `Dataset`; `.info["how_split"]` says where the split comes from.
@@ -42,34 +54,83 @@ def load_files(path, split="train", *, seed=0, fractions=(0.8, 0.1, 0.1), **opti
         ValueError: for a file that cannot be used, saying why.
     """
     path = Path(path)
+    files, options = _files(path, split, options)
+    options.setdefault("name", path.name if path.is_dir() else path.stem)
+    cut, usual = _cut_from_train(files)
+    if split in files and split not in cut:
+        return read_file(files[split], split=split, **options)
+    is_whole = split == "all" and not path.is_dir()
+    if split not in cut and not is_whole:
+        if split not in SPLIT_NAMES and not path.is_dir():
+            check_choice("split", split, (*SPLIT_NAMES, "all"))
+        raise FileNotFoundError(_no_split(path, split, files))
+    whole, groups = _read(files["train"], split="all", **options)
+    return whole if is_whole else _part(whole, split, seed, fractions or usual, groups)
+
+
+def _cut_from_train(files):
+    """Return the splits that the training file is cut into, and the usual parts of each."""
+    if "validation" in files:
+        return (), None
+    return (("train", "validation"), (0.9, 0.1)) if "test" in files else (SPLIT_NAMES, _THREE)
+
+
+def _files(path, split, options):
+    """Return the files of the splits that there are, and the options of their reader."""
     if path.is_dir():
-        return read_file(_split_file(path, split), split=split, name=path.name, **options)
-    whole, groups = _read(path, split="all", **options)
-    if split == "all":
-        return whole
-    return _part(whole, split, seed, fractions, groups)
+        found = {name: _split_file(path, name, options) for name in {*SPLIT_NAMES, split}}
+        files = {name: file for name, file in found.items() if file}
+        if "train" not in files and split not in files:
+            raise FileNotFoundError(_no_split(path, "train", files))
+        return files, options
+    files = {"train": path}
+    for name in ("validation", "test"):
+        if given := options.get(name):
+            own = path.parent / given
+            files[name] = own if own.exists() else Path(given)
+    return files, {key: value for key, value in options.items() if key not in files}
 
 
-def _split_file(folder, split):
+def _split_file(folder, split, options):
+    """Return the file of a split in a folder, None if there is none."""
     stems = _SPLIT_STEMS.get(split, (split,))
-    found = sorted(f for f in folder.iterdir() if f.stem in stems and f.suffix.lower() in FORMATS)
-    if len(found) == 1:
-        return found[0]
-    here = sorted(entry.name for entry in folder.iterdir())
-    if found:
+    named = sorted(f for f in folder.iterdir() if f.stem in stems and f.is_file())
+    source = options.get("source")
+    found = [f for f in named if f.suffix.lower() in FORMATS]
+    if not found and any(f.suffix[1:] == source for f in named):
+        found = [f for f in named if f.suffix[1:] == source]
+    if not found:
+        several = [f for f in named if format_of_lines(f)]
+        found = several[:1] if several and several[0].suffix[1:] in SIGNS else several
+        found = found or (named if "format" in options else [])
+    if len(found) > 1 and all(format_of_lines(f) == "parallel" for f in found):
+        ends = [f.suffix[1:] for f in found]
+        raise ValueError(
+            f"{folder}: {[f.name for f in found]} are in {len(ends)} languages; name the one to "
+            f"translate from, such as {option_to_pass(folder, 'source', ends[0])}."
+        )
+    if len(found) > 1:
         raise ValueError(f"{folder}: {[f.name for f in found]} could all be {split}; keep one.")
-    raise FileNotFoundError(
-        f"{folder} has no file for the split {split!r}: expected {stems[0]}.csv (or .txt, .tsv, "
-        f".jsonl, .conll), found {here}."
-    )
+    return found[0] if found else None
+
+
+def _no_split(path, split, files):
+    stem, here = _SPLIT_STEMS.get(split, (split,))[0], sorted(f.name for f in files.values())
+    if path.is_dir():
+        here = sorted(entry.name for entry in path.iterdir())
+        how = f"expected {stem}.csv (or .txt, .tsv, .jsonl, .conll), found"
+    else:
+        how = f"name one, such as {option_to_pass(path, split, f'{stem}{path.suffix}')}, beside"
+    return f"{path} has no file for the split {split!r}: {how} {here}."
 
 
 def _part(whole, wanted, seed, fractions, groups):
-    check_choice("split", wanted, (*SPLIT_NAMES, "all"))
     if whole.task == "language_model" and len(whole) < _FEW_TEXTS:
         parts = split_contiguous(whole, fractions)
     else:
         parts = split(whole, fractions, seed=seed, groups=groups)
+    if SPLIT_NAMES.index(wanted) >= len(parts):
+        raise ValueError(f"{whole.name} has no {wanted} part: fractions={fractions} names two.")
     return parts[SPLIT_NAMES.index(wanted)]
 
 
@@ -80,14 +141,18 @@ def read_file(path, *, split="all", name=None, format=None, encoding=None, **opt
         path: file path.
         split: what the data set is called.
         name: name of the data set; left out: the file's stem.
-        format: "txt", "csv", "tsv", "jsonl", "conll" or "squad"; left out: by the suffix.
+        format: "txt", "labelled", "classes", "parallel", "csv", "tsv", "jsonl", "conll" or "squad";
+            left out: by the suffix, and by what stands in the file and beside it.
         encoding: name of the encoding; left out: UTF-8.
         **options: `documents` ("line", "blank-line" or "auto") for txt; the names of the columns
-            `text`, `label`, `source`, `target`, and `drop_unlabelled`, `labels_as_text` for csv,
-            tsv and jsonl; `label_separator`, such as "|", for texts with several labels (lists in
-            jsonl need none); `drop_empty` for pairs; `delimiter` for csv; `token_column`,
-            `tag_column`, `scheme` (see `tag_schemes`) for conll; `unfound` ("error" or "drop") for
-            answers that are not in their context; `language`.
+            `text`, `label`, `source`, `target` (of several references a row: their columns,
+            "first,second"), and `drop_unlabelled`, `labels_as_text` for csv, tsv and jsonl;
+            `label_separator`, such as "|", for texts with several labels (lists in jsonl need
+            none); `drop_empty` for pairs; `delimiter` for csv; `header` (the names of the columns,
+            such as "label,text", or False) for tables without one; `sublabels` for labelled;
+            `source` and `target` (suffixes) for parallel; `token_column`, `tag_column`, `scheme`
+            (see `tag_schemes`) for conll; `unfound` ("error" or "drop") for answers that are not in
+            their context; `language`.
 
     Raises:
         ValueError: for an unknown format, a file that cannot be read, or labels that cannot be
@@ -104,14 +169,11 @@ def _read(path, split="all", name=None, format=None, encoding=None, **options):
     if format not in _OPTIONS:
         raise ValueError(
             f"{path}: format must be one of {sorted(_OPTIONS)}, received "
-            f"{format or path.suffix!r}. Pass format='txt' for plain text."
+            f"{format or path.suffix!r}. For plain text pass "
+            f"{option_to_pass(path, 'format', 'txt')}."
         )
     language = options.pop("language", None)
-    options = _checked(options, format)
-    if format in _ROWS:
-        task, examples, facts = examples_of_table(path, encoding, _ROWS[format], options)
-    else:
-        task, examples, facts = _READERS[format](path, encoding, **options)
+    task, examples, facts = _READERS[format](path, encoding, **_checked(options, format))
     if not examples:
         raise ValueError(f"{path}: no text was found in it; expected at least one.")
     groups = facts.pop("groups", None)
@@ -124,7 +186,11 @@ def _read(path, split="all", name=None, format=None, encoding=None, **options):
 
 def _format_of(path, encoding):
     format = FORMATS.get(path.suffix.lower())
-    return "squad" if path.suffix.lower() == ".json" and is_squad(path, encoding) else format
+    if path.suffix.lower() == ".json" and is_squad(path, encoding):
+        return "squad"
+    if format in ("txt", None) and path.is_file() and is_labelled(path):
+        return "labelled"
+    return format or format_of_lines(path)
 
 
 def _checked(options, format):
@@ -136,7 +202,7 @@ def _checked(options, format):
                 + nearest(key, known)
             )
         kinds, wanted = _KINDS.get(key, (str, "a text"))
-        fits = isinstance(value, kinds) and isinstance(value, bool) == (kinds is bool)
+        fits = isinstance(value, kinds) and (kinds is not int or not isinstance(value, bool))
         if value is not None and not fits:
             raise TypeError(f"expected {key} to be {wanted}, received {value!r}.")
     return {**known, **options}
@@ -150,15 +216,13 @@ def _language(examples):
     return "zh" if 2 * chinese > latin else "en"
 
 
-def _txt(path, encoding, documents):
-    check_choice("documents", documents, ("line", "blank-line", "auto"))
-    lines = [line.rstrip() for line in read_text(path, encoding).strip().split("\n")]
-    if documents == "auto":
-        documents = "line" if all(lines) else "blank-line"
-    if documents == "blank-line":
-        lines = "\n".join(lines).split("\n\n")
-    examples = [Text(line.strip("\n")) for line in lines if line.strip()]
-    return "language_model", examples, {"documents": documents}
+def _table(read_rows):
+    """Return the reader of tables whose rows a function reads."""
+
+    def read(path, encoding, **options):
+        return examples_of_table(path, encoding, read_rows, options)
+
+    return read
 
 
 def _squad(path, encoding, unfound):
@@ -166,22 +230,36 @@ def _squad(path, encoding, unfound):
     return "span", examples, facts
 
 
-_READERS = {"txt": _txt, "conll": read_tags, "squad": _squad}
-_ROWS = {"csv": delimited, "tsv": delimited, "jsonl": json_rows}
+_READERS = {
+    "txt": read_lines,
+    "labelled": read_labelled_lines,
+    "classes": read_classes,
+    "parallel": read_parallel,
+    "conll": read_tags,
+    "squad": _squad,
+    **dict.fromkeys(("csv", "tsv"), _table(delimited)),
+    "jsonl": _table(json_rows),
+}
+_LABELS = {"drop_unlabelled": False, "labels_as_text": False}
 _COLUMNS = {
-    "text": "text", "label": None, "source": None, "target": None,
-    "drop_unlabelled": False, "labels_as_text": False, "label_separator": None, "drop_empty": False,
+    "text": "text", "label": None, "source": None, "target": None, "label_separator": None,
+    "drop_empty": False, **_LABELS,
 }  # fmt: skip
+_OPTIONS = {
+    "txt": {"documents": "auto"},
+    "labelled": {"sublabels": True, **_LABELS},
+    "classes": {},
+    "parallel": {"source": None, "target": None, "drop_empty": False},
+    "conll": {"token_column": None, "tag_column": None, "scheme": "auto"},
+    "squad": {"unfound": "error"},
+    "csv": {**_COLUMNS, "delimiter": None, "header": True},
+    "tsv": {**_COLUMNS, "delimiter": "\t", "header": True},
+    "jsonl": _COLUMNS,
+}
+_SWITCH = (bool, "true or false")
 _KINDS = {
     "token_column": (int, "a whole number, the first column being 0"),
     "tag_column": (int, "a whole number, the first column being 0, the last -1"),
-    **dict.fromkeys(("drop_unlabelled", "labels_as_text", "drop_empty"), (bool, "true or false")),
-}
-_OPTIONS = {
-    "txt": {"documents": "auto"},
-    "conll": {"token_column": None, "tag_column": None, "scheme": "auto"},
-    "squad": {"unfound": "error"},
-    "csv": {**_COLUMNS, "delimiter": ","},
-    "tsv": {**_COLUMNS, "delimiter": "\t"},
-    "jsonl": _COLUMNS,
+    **dict.fromkeys(("drop_unlabelled", "labels_as_text", "drop_empty", "sublabels"), _SWITCH),
+    "header": ((bool, str), "the names of the columns, such as 'label,text', or false"),
 }

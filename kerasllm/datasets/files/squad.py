@@ -1,10 +1,11 @@
 """Questions on paragraphs as SQuAD writes them: JSON of articles, paragraphs, questions."""
 
-import json
+import reprlib
 from collections import Counter
 
 from kerasllm.datasets.examples import Span
-from kerasllm.datasets.files.tables import read_text
+from kerasllm.datasets.files.tables import parsed_json, read_text
+from kerasllm.datasets.options import option_to_pass
 from kerasllm.utils.errors import check_choice
 
 UNFOUND = ("error", "drop")
@@ -17,7 +18,7 @@ _SHAPE = (
 def is_squad(path, encoding=None):
     """Return whether a JSON file is one object with "data", as SQuAD's are."""
     try:
-        content = json.loads(read_text(path, encoding))
+        content = parsed_json(read_text(path, encoding), path)
     except ValueError:
         return False
     return isinstance(content, dict) and "data" in content
@@ -28,7 +29,7 @@ def read_squad(path, encoding=None, unfound="error"):
 
     An answer that does not stand at its `answer_start` is looked for in the context, and the place
     nearest to the stated one is taken. A question without answers stays, as one that the context
-    does not answer.
+    does not answer; so does one that says `is_impossible`, whatever answers it lists.
 
     Args:
         path: JSON file.
@@ -45,9 +46,9 @@ def read_squad(path, encoding=None, unfound="error"):
     """
     check_choice("unfound", unfound, UNFOUND)
     examples, articles, counts = [], [], Counter()
-    for article, context, question in _questions(path, encoding):
-        answers = tuple(_answers(path, context, question, unfound, counts))
-        if answers or not question["answers"]:
+    for article, context, question, given in _questions(path, encoding):
+        answers = tuple(_answers(path, context, question, given, unfound, counts))
+        if answers or not given:
             examples.append(Span(context, question["question"].strip(), answers))
             articles.append(article)
         else:
@@ -56,8 +57,8 @@ def read_squad(path, encoding=None, unfound="error"):
 
 
 def _questions(path, encoding):
-    """Yield (number of the article, context, question) for each question of a file."""
-    content = _parsed(path, encoding)
+    """Yield (number of the article, context, question, answers) for each question of a file."""
+    content = parsed_json(read_text(path, encoding), path)
     for number, article in enumerate(_field(path, content, "data", list, "")):
         where = f"data[{number}]"
         for i, paragraph in enumerate(_field(path, article, "paragraphs", list, where)):
@@ -65,26 +66,34 @@ def _questions(path, encoding):
             context = _field(path, paragraph, "context", str, inner)
             for k, question in enumerate(_field(path, paragraph, "qas", list, inner)):
                 _field(path, question, "question", str, f"{inner}.qas[{k}]")
-                _field(path, question, "answers", list, f"{inner}.qas[{k}]")
-                yield number, context, question
+                yield number, context, question, _given(path, question, f"{inner}.qas[{k}]")
 
 
-def _parsed(path, encoding):
-    try:
-        return json.loads(read_text(path, encoding))
-    except json.JSONDecodeError as error:
+def _given(path, question, where):
+    """Return the answers that a question states: none where it says that it has none."""
+    impossible = question.get("is_impossible")
+    if impossible is not None and _field(path, question, "is_impossible", bool, where):
+        return []
+    answers = _field(path, question, "answers", list, where)
+    if impossible is False and not answers:
         raise ValueError(
-            f"{path}, line {error.lineno}: not valid JSON at column {error.colno} ({error.msg})."
-        ) from None
+            f"{path}: {where} has no answers, and says that it is not impossible to answer: add "
+            "an answer, or set is_impossible to true."
+        )
+    return answers
 
 
 def _field(path, owner, name, kind, where):
     """Return a field, or say where the file is not shaped as expected."""
     value = owner.get(name) if isinstance(owner, dict) else None
-    if isinstance(value, kind):
+    if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
         return value
-    found = f"the keys {sorted(owner)}" if isinstance(owner, dict) else type(owner).__name__
-    kinds = {list: "a list", str: "a text", int: "a whole number"}
+    found = (
+        f"the keys {reprlib.repr(sorted(owner))}"
+        if isinstance(owner, dict)
+        else type(owner).__name__
+    )
+    kinds = {list: "a list", str: "a text", int: "a whole number", bool: "true or false"}
     problem = f"{name!r} is {type(value).__name__}" if value is not None else f"received {found}"
     raise ValueError(
         f"{path}: expected {name!r} with {kinds[kind]} in {where or 'the file'}, {problem}. The "
@@ -92,10 +101,10 @@ def _field(path, owner, name, kind, where):
     )
 
 
-def _answers(path, context, question, unfound, counts):
+def _answers(path, context, question, given, unfound, counts):
     """Yield the answers that stand in the context, each once, with their places."""
-    for answer in question["answers"]:
-        name = f"the answers of question {question.get('id', question['question'])!r}"
+    for answer in given:
+        name = f"the answers of question {question.get('id', question['question'])!r:.80}"
         text = _field(path, answer, "text", str, name)
         start = _field(path, answer, "answer_start", int, name)
         found = _place(context, text, start)
@@ -122,7 +131,7 @@ def _place(context, text, start):
 
 def _unfound(path, question, text):
     return (
-        f"{path}: the answer {text!r} to question {question.get('id', '(without id)')!r} "
-        f"({question['question']!r}) does not stand in its context. Correct it, or pass "
-        "unfound='drop' to leave such answers out."
+        f"{path}: the answer {text!r:.80} to question {question.get('id', '(without id)')!r:.80} "
+        f"({question['question']!r:.80}) does not stand in its context. Correct it, or pass "
+        f"{option_to_pass(path, 'unfound', 'drop')} to leave such answers out."
     )

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+import reprlib
 from pathlib import Path
 
 from kerasllm.datasets.files.encodings import encoding_hint
@@ -30,9 +32,7 @@ def read_text(path, encoding=None):
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder; expected a file.")
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {path} (looked in {path.absolute().parent}).")
-    data = path.read_bytes()
+    data = _bytes_of(path)
     if not data.strip():
         raise ValueError(f"{path} is empty; expected a text file with at least one text.")
     for start, kind in _OTHER_KINDS.items():
@@ -42,14 +42,23 @@ def read_text(path, encoding=None):
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _bytes_of(path):
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path} is no file that can be read twice: save it as one.")
+        return path.read_bytes()
+    except FileNotFoundError:
+        where = path.absolute().parent
+        raise FileNotFoundError(f"There is no file {path} (looked in {where}).") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from None
+
+
 def _decode(data, encoding, path):
     try:
-        return data.decode(encoding or "utf-8")
-    except LookupError:
-        raise ValueError(
-            f"There is no encoding {encoding!r}; common ones are 'utf-8', 'gb18030', 'utf-16' and "
-            "'latin-1'."
-        ) from None
+        text = data.decode(encoding or "utf-8")
+        text.encode("utf-8")  # some encodings give halves of characters
+        return text
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         found = data[error.start : error.start + 4].hex(" ")
@@ -57,35 +66,87 @@ def _decode(data, encoding, path):
             f"{path} is not {encoding or 'UTF-8'}: byte {error.start} in line {line} starts "
             f"{found}. {encoding_hint(data, error.start, path)}"
         ) from None
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}, line {line}: {encoding!r} gives half of a character there: it is another "
+            "encoding, or the file is damaged."
+        ) from None
+    except (LookupError, TypeError, ValueError):
+        raise ValueError(
+            f"There is no encoding {encoding!r} of text, or {path} is not in it; common ones are "
+            "'utf-8', 'gb18030', 'utf-16' and 'cp1252'."
+        ) from None
 
 
-def delimited(path, delimiter=",", encoding=None):
-    """Return the rows of a csv or tsv file with a header line, as (line number, dict) pairs.
+def delimited(path, encoding=None, delimiter=None, header=True):
+    """Return the rows of a csv or tsv file as (line number, dict) pairs, and facts.
 
     Quotes follow RFC 4180: `"` around a field that holds the delimiter or a line end, doubled
     inside. In a tab-separated file a `"` is a character like any other, unless it opens a field
-    that closes with one.
+    that closes with one. A first line `sep=;`, which spreadsheets write, names the delimiter.
+
+    Args:
+        path: file path.
+        encoding: of the file; left out: UTF-8.
+        delimiter: a character; left out: that of the line `sep=`, else a comma.
+        header: whether the first line names the columns; else their names, such as "label,text",
+            or False to call them "1", "2" and so on.
 
     Raises:
         ValueError: for a doubled column name, a row of another length, or an unclosed quote.
     """
-    text = read_text(path, encoding)
-    if delimiter == "\t":
-        lines = enumerate(text.split("\n"), 1)
-        rows = [(n, [_unquoted(f) for f in line.split("\t")]) for n, line in lines if line.strip()]
-    else:
-        rows = _csv_rows(text, delimiter, path)
-    header = [name.strip() for name in rows[0][1]]
-    if repeated := sorted({name for name in header if header.count(name) > 1}):
-        raise ValueError(f"{path}: the header names {repeated} more than once: {header}.")
+    text, first = read_text(path, encoding), 1
+    if marked := _MARKED.match(text):
+        text, first, delimiter = text[marked.end() :], 2, delimiter or marked[1]
+    delimiter = _checked_delimiter(delimiter or ",")
+    rows = _tsv_rows(text, first) if delimiter == "\t" else _csv_rows(text, first, delimiter, path)
+    if not rows:
+        raise ValueError(f"{path} holds blanks alone; expected rows of texts.")
+    names = _names(rows[0][1], header)
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{path}: the header names {repeated} more than once: {names}.")
+    _check_lengths(rows, names, delimiter, path)
+    body = rows[1:] if header is True else rows
+    kept = [row for row in body if header is not True or [f.strip() for f in row[1]] != names]
+    facts = {"headers_repeated": len(body) - len(kept)}
+    return [(line, dict(zip(names, row, strict=True))) for line, row in kept], facts
+
+
+_MARKED = re.compile(r'"?sep=(.)"?\n', re.IGNORECASE)
+
+
+def _checked_delimiter(delimiter):
+    delimiter = {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ValueError(
+            f"expected delimiter to be one character, such as ';' or 'tab', received {delimiter!r}."
+        )
+    return delimiter
+
+
+def _names(first, header):
+    """Return the names of the columns: of the first row, as given, or their numbers."""
+    if header is True:
+        return [name.strip() for name in first]
+    if header is False:
+        return [str(number) for number in range(1, len(first) + 1)]
+    return [name.strip() for name in header.split(",")]
+
+
+def _check_lengths(rows, names, delimiter, path):
     for line, row in rows:
-        if len(row) != len(header):
+        if len(row) != len(names):
             raise ValueError(
-                f"{path}, line {line}: expected {len(header)} fields as in the header {header}, "
+                f"{path}, line {line}: expected {len(names)} fields as in the header {names}, "
                 f"received {len(row)}: {short(delimiter.join(row))} Put quotes around a field "
                 f"that holds {delimiter!r}, and a header line first."
             )
-    return [(line, dict(zip(header, row, strict=True))) for line, row in rows[1:]]
+
+
+def _tsv_rows(text, first):
+    lines = enumerate(text.split("\n"), first)
+    return [(n, [_unquoted(f) for f in line.split("\t")]) for n, line in lines if line.strip()]
 
 
 def _unquoted(field):
@@ -94,15 +155,15 @@ def _unquoted(field):
     return field
 
 
-def _csv_rows(text, delimiter, path):
+def _csv_rows(text, first, delimiter, path):
     old_limit = csv.field_size_limit(_MAX_FIELD)  # the default refuses a text of 131,072 letters
     try:
         reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True)
-        rows, line = [], 1
+        rows, line = [], first
         for row in reader:
             if any(field.strip() for field in row):
                 rows.append((line, row))
-            line = reader.line_num + 1
+            line = reader.line_num + first
         return rows
     except csv.Error as error:
         raise ValueError(
@@ -121,26 +182,79 @@ def json_rows(path, encoding=None):
     """
     text = read_text(path, encoding)
     if text.lstrip().startswith("["):
-        rows = [(n, row) for n, row in enumerate(_json(text, path, 1), 1)]
+        rows = list(zip(_item_lines(text), parsed_json(text, path), strict=False))
     else:
         lines = enumerate(text.split("\n"), 1)
-        rows = [(number, _json(line, path, number)) for number, line in lines if line.strip()]
+        rows = [(number, parsed_json(line, path, number)) for number, line in lines if line.strip()]
     for number, row in rows:
         if not isinstance(row, dict):
             raise ValueError(
                 f"{path}, line {number}: expected a JSON object such as "
-                f'{{"text": "...", "label": "..."}}, received {short(json.dumps(row))}'
+                f'{{"text": "...", "label": "..."}}, received {reprlib.repr(row)}.'
             )
-    return rows
+    return rows, {}
 
 
-def _json(line, path, number):
+_GAP = re.compile(r"[\s,]*")
+
+
+def _item_lines(text):
+    """Yield the line on which each item of a JSON list begins."""
+    decode, place, line = json.JSONDecoder().raw_decode, text.index("[") + 1, 1
+    line += text.count("\n", 0, place)
+    while True:
+        start = _GAP.match(text, place).end()
+        line += text.count("\n", place, start)
+        if text[start] == "]":
+            return
+        yield line
+        place = decode(text, start)[1]
+        line += text.count("\n", start, place)
+
+
+_HALVES = re.compile(r"\\(?:u(d[89ab]..)(\\ud[c-f]..)?|u(d[c-f]..)|.)", re.IGNORECASE | re.DOTALL)
+_LONG_NUMBER = re.compile(r"\d{4301,}")  # Python reads no longer one
+
+
+def parsed_json(text, path, first=1):
+    """Return what a JSON text stands for.
+
+    Args:
+        text: the text.
+        path: the file, for the messages.
+        first: the line of the file on which the text begins.
+
+    Raises:
+        ValueError: for text that is no JSON, or that cannot be read: a number of more than 4,300
+            digits, half of a character, lists in lists without end.
+    """
+
+    def line(place):
+        return first + text.count("\n", 0, place)
+
+    halves = (m for m in _HALVES.finditer(text) if m[3] or (m[1] and not m[2]))
+    if half := next(halves, None):
+        raise ValueError(
+            f"{path}, line {line(half.start())}: {half[0]} is half of a character: write both "
+            "halves, or the character itself."
+        )
     try:
-        return json.loads(line)
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"{path}, line {number}: not valid JSON at column {error.colno} ({error.msg}): "
-            f"{short(line)} Expected one JSON object a line."
+            f"{path}, line {line(error.pos)}: not valid JSON at column {error.colno} "
+            f"({error.msg}): {short(text.split(chr(10))[error.lineno - 1])}"
+            + ("" if "\n" in text else " Expected one JSON object a line.")
+        ) from None
+    except RecursionError:
+        raise ValueError(
+            f"{path}, line {first}: lists or objects are nested too deeply to be read."
+        ) from None
+    except ValueError:
+        found = _LONG_NUMBER.search(text)
+        place = found.start() if found else 0
+        raise ValueError(
+            f"{path}, line {line(place)}: a number has more than 4,300 digits: write it in quotes."
         ) from None
 
 

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 from kerasllm.datasets.examples import Tagged
+from kerasllm.datasets.files.labels import canonical
 from kerasllm.datasets.files.tables import read_text, short
 from kerasllm.datasets.options import option_to_pass
 from kerasllm.text.tag_schemes import BrokenTagsError, unified
@@ -156,7 +157,7 @@ def _sentences(rows, path, token_column, tag_column):
     lines, tokens, tags = [], [], []
     for number, columns in [*rows, (0, [])]:
         if columns:
-            token, tag = columns[token_column], columns[tag_column].strip()
+            token, tag = columns[token_column], canonical(columns[tag_column])
             if not token or not tag:
                 raise ValueError(
                     f"{path}, line {number}: the {'tag' if token else 'token'} is empty in "

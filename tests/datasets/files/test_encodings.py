@@ -33,7 +33,8 @@ def test_the_right_encoding_comes_first_with_its_text(name):
 @pytest.mark.parametrize(
     ("text", "name"),
     [("Müller", "cp1252"), ("Ólafur", "cp1252"), ("Łódź", "cp1250"), ("Привет", "cp1251"),
-     ("東京", "cp932"), ("北京", "big5"), ("好", "gb18030"), ("서울", "cp949"), ("مرحبا", "cp1256")],
+     ("東京", "cp932"), ("北京", "big5"), ("好", "gb18030"), ("서울", "cp949"),
+     ("مرحبا", "cp1256")],
 )  # fmt: skip
 def test_of_a_single_word_the_right_reading_is_among_those_offered(text, name):
     assert (name, text) in candidates(text.encode(name), 0)[:6]
