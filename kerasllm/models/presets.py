@@ -12,8 +12,9 @@ from kerasllm.models.hub import load_checkpoint
 from kerasllm.models.runs_of_before import in_words_of_today, preprocessor_of
 from kerasllm.models.saved import read_model
 from kerasllm.text import load_tokenizer
-from kerasllm.utils.archives import DamagedError, read_settings
+from kerasllm.utils.archives import DamagedError
 from kerasllm.utils.errors import check_choice
+from kerasllm.utils.json_text import read_object
 
 BACKBONES = {"recurrent": RecurrentBackbone, "transformer": TransformerBackbone}
 
@@ -59,10 +60,10 @@ def read_config(folder):
     """
     path = Path(folder) / "config.json"
     try:
-        config = in_words_of_today(read_settings(path))
+        config = in_words_of_today(read_object(path))
         if not isinstance(config.get("task"), str) or not isinstance(config.get("settings"), dict):
             raise DamagedError("it names no task and its settings")
-    except DamagedError as error:
+    except ValueError as error:
         raise ValueError(
             f"{path} does not describe a run: {error}. Train again, or restore the file from a "
             "copy."

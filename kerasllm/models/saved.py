@@ -16,7 +16,8 @@ from pathlib import Path
 
 import keras
 
-from kerasllm.utils.archives import DamagedError, opened_archive, parse_json
+from kerasllm.utils.archives import DamagedError, opened_archive
+from kerasllm.utils.json_text import parsed_json
 
 PARTS = ("backbone", "preprocessor")  # of a task's config, which are objects themselves
 WEIGHTS = "model.weights.h5"
@@ -32,7 +33,7 @@ def read_model(path):
     """
     try:
         with opened_archive(path, MEMBERS) as archive, tempfile.TemporaryDirectory() as folder:
-            config = parse_json(archive.read("config.json").decode("utf-8"))
+            config = parsed_json(archive.read("config.json").decode("utf-8"), path)
             weights = Path(folder) / WEIGHTS
             with archive.open(WEIGHTS) as source, weights.open("wb") as target:
                 shutil.copyfileobj(source, target)

@@ -25,8 +25,8 @@ from kerasllm.models.presets import check_tokenizer, load_model, read_config
 from kerasllm.models.runs_of_before import preprocessor_of
 from kerasllm.text import load_tokenizer
 from kerasllm.training.settings import settings_for
-from kerasllm.utils.archives import DamagedError, read_settings
 from kerasllm.utils.files import whole_file
+from kerasllm.utils.json_text import read_object
 
 RESULTS = ("model.keras", "metrics.json", "history.csv", "moved.json")
 
@@ -175,11 +175,11 @@ class RunFolder:
         """Return what a JSON file of the folder says."""
         path = self._require(name)
         try:
-            return read_settings(path)
-        except DamagedError as error:
+            return read_object(path)
+        except ValueError as error:
             raise ValueError(
-                f"{path} is damaged: {error}. Train again, or restore the file from a copy."
-            ) from error
+                f"{error} The folder is damaged: train again, or restore the file from a copy."
+            ) from None
 
     def __repr__(self):
         return f"Run({str(self.path)!r})"

@@ -5,12 +5,13 @@
 """
 
 import contextlib
-import json
 import math
 import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from kerasllm.utils.json_text import parsed_json
 
 
 class DamagedError(ValueError):
@@ -58,7 +59,7 @@ def read_arrays(path):
 
     Raises:
         FileNotFoundError: there is no such file.
-        DamagedError: it is damaged, or holds something else than plain arrays.
+        ValueError: it is damaged, or holds something else than plain arrays.
     """
     with opened_archive(path) as archive:
         arrays = {
@@ -66,9 +67,10 @@ def read_arrays(path):
             for member in archive.infolist()
         }
     try:
-        return arrays, parse_json(str(arrays.pop("meta")))
+        meta = arrays.pop("meta")
     except KeyError:
         raise DamagedError("it holds no description, 'meta'") from None
+    return arrays, parsed_json(str(meta), path)
 
 
 def _array(archive, member):
@@ -87,35 +89,6 @@ def _array(archive, member):
         if isinstance(error, DamagedError):
             raise
         raise DamagedError(f"{member.filename!r} is no array: {error}") from error
-
-
-def parse_json(text):
-    """Return what a JSON text says.
-
-    Raises:
-        DamagedError: it is no JSON, or nested so deep that reading it would need all memory.
-    """
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise DamagedError(f"it is not valid JSON ({reason:.200})") from error
-
-
-def read_settings(path):
-    """Return the object in a JSON file as a dict.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        DamagedError: it is not valid JSON, or says something else than settings.
-    """
-    try:
-        content = parse_json(Path(path).read_text("utf-8"))
-    except UnicodeDecodeError as error:
-        raise DamagedError(f"it is not UTF-8 ({error})") from error
-    if not isinstance(content, dict):
-        raise DamagedError(f"it should hold settings by name, it holds {content!r:.60}")
-    return content
 
 
 def plain_name(name):

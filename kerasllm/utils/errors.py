@@ -64,3 +64,8 @@ def check_choice(name, value, choices):
             f"expected {name} to be one of {sorted(choices)}, received {value!r}."
             + nearest(value, choices)
         )
+
+
+def short(text, length=60):
+    """Return a text, or its beginning, as it stands in a message."""
+    return repr(text if len(text) <= length else text[:length] + "…") + "."

@@ -174,7 +174,7 @@ ARCHIVES = {
 def test_archives(what, run):
     ARCHIVES[what](run)
     began = time.process_time()
-    with pytest.raises(ValueError, match=r"model\.keras is not a model that kerasllm wrote"):
+    with pytest.raises(ValueError, match=r"model\.keras (is not a model that|cannot be rebuilt)"):
         presets.load(run)
     assert time.process_time() - began < 1
     assert [path.name for path in run.parent.iterdir()] == ["run"]

@@ -78,14 +78,7 @@ def clean_labels(rows, path, *, labels_as_text=False):
         line, label = kinds[several[0]][0]
         raise ValueError(f"{path}, line {line}: expected a label, received {reprlib.repr(label)}.")
     if len(kinds) > 1 and not labels_as_text:
-        found = "; ".join(
-            f"{kind} such as {reprlib.repr(seen[0][1])} in line {seen[0][0]} ({len(seen)} rows)"
-            for kind, seen in kinds.items()
-        )
-        raise ValueError(
-            f"{path}: labels of mixed types: {found}. Write each class in one way, or pass "
-            f"{option_to_pass(path, 'labels_as_text', True)} if they are meant."
-        )
+        raise ValueError(_mixed(kinds, path))
     names = [canonical(label) for _, label in rows]
     if not labels_as_text:
         lines = {}
@@ -98,6 +91,17 @@ def clean_labels(rows, path, *, labels_as_text=False):
             "at least two classes. Is it the right column?"
         )
     return names
+
+
+def _mixed(kinds, path):
+    found = "; ".join(
+        f"{kind} such as {reprlib.repr(seen[0][1])} in line {seen[0][0]} ({len(seen)} rows)"
+        for kind, seen in kinds.items()
+    )
+    return (
+        f"{path}: labels of mixed types: {found}. Write each class in one way, or pass "
+        f"{option_to_pass(path, 'labels_as_text', True)} if they are meant."
+    )
 
 
 def joined_labels(rows, path, separator, *, labels_as_text=False):

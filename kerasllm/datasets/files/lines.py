@@ -5,9 +5,9 @@ from pathlib import Path
 
 from kerasllm.datasets.examples import Labelled, Pair, Text
 from kerasllm.datasets.files.labels import clean_labels, first_lines, joined_labels
-from kerasllm.datasets.files.tables import read_text, short
+from kerasllm.datasets.files.tables import read_text
 from kerasllm.datasets.options import option_to_pass
-from kerasllm.utils.errors import check_choice
+from kerasllm.utils.errors import check_choice, short
 
 LABEL = "__label__"  # how fastText marks the labels in front of a text
 SIGNS = ("pos", "neg", "neu", "positive", "negative", "neutral")  # suffixes that are classes

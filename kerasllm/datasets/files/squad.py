@@ -4,9 +4,10 @@ import reprlib
 from collections import Counter
 
 from kerasllm.datasets.examples import Span
-from kerasllm.datasets.files.tables import parsed_json, read_text
+from kerasllm.datasets.files.tables import read_text
 from kerasllm.datasets.options import option_to_pass
 from kerasllm.utils.errors import check_choice
+from kerasllm.utils.json_text import parsed_json
 
 UNFOUND = ("error", "drop")
 _SHAPE = (

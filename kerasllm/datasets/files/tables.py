@@ -8,6 +8,8 @@ import reprlib
 from pathlib import Path
 
 from kerasllm.datasets.files.encodings import encoding_hint
+from kerasllm.utils.errors import short
+from kerasllm.utils.json_text import parsed_json
 
 _OTHER_KINDS = {
     b"PK\x03\x04": "a zip or Excel file",
@@ -210,54 +212,3 @@ def _item_lines(text):
         yield line
         place = decode(text, start)[1]
         line += text.count("\n", start, place)
-
-
-_HALVES = re.compile(r"\\(?:u(d[89ab]..)(\\ud[c-f]..)?|u(d[c-f]..)|.)", re.IGNORECASE | re.DOTALL)
-_LONG_NUMBER = re.compile(r"\d{4301,}")  # Python reads no longer one
-
-
-def parsed_json(text, path, first=1):
-    """Return what a JSON text stands for.
-
-    Args:
-        text: the text.
-        path: the file, for the messages.
-        first: the line of the file on which the text begins.
-
-    Raises:
-        ValueError: for text that is no JSON, or that cannot be read: a number of more than 4,300
-            digits, half of a character, lists in lists without end.
-    """
-
-    def line(place):
-        return first + text.count("\n", 0, place)
-
-    halves = (m for m in _HALVES.finditer(text) if m[3] or (m[1] and not m[2]))
-    if half := next(halves, None):
-        raise ValueError(
-            f"{path}, line {line(half.start())}: {half[0]} is half of a character: write both "
-            "halves, or the character itself."
-        )
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}, line {line(error.pos)}: not valid JSON at column {error.colno} "
-            f"({error.msg}): {short(text.split(chr(10))[error.lineno - 1])}"
-            + ("" if "\n" in text else " Expected one JSON object a line.")
-        ) from None
-    except RecursionError:
-        raise ValueError(
-            f"{path}, line {first}: lists or objects are nested too deeply to be read."
-        ) from None
-    except ValueError:
-        found = _LONG_NUMBER.search(text)
-        place = found.start() if found else 0
-        raise ValueError(
-            f"{path}, line {line(place)}: a number has more than 4,300 digits: write it in quotes."
-        ) from None
-
-
-def short(text, length=60):
-    """Return a text, or its beginning, as it stands in a message."""
-    return repr(text if len(text) <= length else text[:length] + "…") + "."

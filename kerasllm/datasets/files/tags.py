@@ -5,9 +5,10 @@ from collections import Counter
 
 from kerasllm.datasets.examples import Tagged
 from kerasllm.datasets.files.labels import canonical
-from kerasllm.datasets.files.tables import read_text, short
+from kerasllm.datasets.files.tables import read_text
 from kerasllm.datasets.options import option_to_pass
 from kerasllm.text.tag_schemes import BrokenTagsError, unified
+from kerasllm.utils.errors import short
 
 _BLANKS = " \t"  # not those that are tokens of a text, such as U+00A0 and U+3000
 _NUMBER = re.compile(r"(\d+)([-.]\d+)?")

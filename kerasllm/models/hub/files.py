@@ -8,8 +8,9 @@ from pathlib import Path
 
 from kerasllm.text import SPECIAL_TOKENS, load_tokenizer
 from kerasllm.text.tokenizers.imported import FRAMES, ROLES, import_tokenizer
-from kerasllm.utils.archives import DamagedError, read_settings
+from kerasllm.utils.archives import DamagedError
 from kerasllm.utils.files import whole_file
+from kerasllm.utils.json_text import read_object
 
 # role: names that tokenizer_config.json has for it, the first one given counts
 _NAMES = {
@@ -100,7 +101,10 @@ def _content(token):
 def _json(path):
     if not path.is_file():
         return {}
-    content = read_settings(path)
+    try:
+        content = read_object(path)
+    except ValueError as error:
+        raise DamagedError(str(error)) from None
     return {name: value for name, value in content.items() if value is not None}
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from kerasllm.models.backbones.config import TransformerConfig
 from kerasllm.models.hub.architectures import ARCHITECTURES
-from kerasllm.utils.archives import DamagedError, read_settings
 from kerasllm.utils.errors import nearest
+from kerasllm.utils.json_text import read_object
 
 # theirs: ours
 ACTIVATIONS = {
@@ -27,9 +27,9 @@ def read_config(folder):
             "that `save_pretrained` wrote, or the name of a model on the hub."
         )
     try:
-        config = read_settings(path)
-    except DamagedError as error:
-        raise ValueError(f"{path} is damaged: {error}. Fetch it again.") from None
+        config = read_object(path)
+    except ValueError as error:
+        raise ValueError(f"{error} Fetch it again.") from None
     architecture = architecture_of(config)
     config = architecture.defaults | config
     names = {"vocab_size", *architecture.settings.values()}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16, which many checkpoints are kept in
 
-from kerasllm.utils.archives import DamagedError, plain_name, read_settings
+from kerasllm.utils.archives import plain_name
 from kerasllm.utils.files import whole_file
+from kerasllm.utils.json_text import read_object
 
 ONE, MANY = "model.safetensors", "model.safetensors.index.json"
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -131,9 +132,9 @@ def parts_of(index):
         ValueError: it is damaged, or names a file elsewhere.
     """
     try:
-        names = read_settings(index)["weight_map"].values()
+        names = read_object(index)["weight_map"].values()
         return sorted({plain_name(name) for name in names})
-    except (DamagedError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError) as error:
         raise ValueError(
             f"{index} is no index of tensors ({error}): fetch it again, from an author whom you "
             "trust."

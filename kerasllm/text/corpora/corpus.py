@@ -20,7 +20,7 @@ from kerasllm.text.corpora.writer import (
     write_corpus,
 )
 from kerasllm.text.tokenizers.special import check_texts
-from kerasllm.utils.archives import read_settings
+from kerasllm.utils.json_text import read_object
 
 
 class TokenCorpus:
@@ -138,7 +138,7 @@ def _read_info(path):
             f"TokenCorpus.build"
         )
     try:
-        info = read_settings(path / "info.json")
+        info = read_object(path / "info.json")
         if info["dtype"] not in ("uint16", "uint32"):
             raise TypeError(f"tokens are no {info['dtype']}")
         sizes = info["tokens"] * np.dtype(info["dtype"]).itemsize, info["documents"] * 8

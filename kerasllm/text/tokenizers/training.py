@@ -21,8 +21,8 @@ from kerasllm.text.tokenizers.special import SPECIAL_TOKENS, check_text, check_t
 from kerasllm.text.tokenizers.splitters import SPLITTERS
 from kerasllm.text.tokenizers.subword import BytePairTokenizer, WordPieceTokenizer
 from kerasllm.text.tokenizers.word import WordTokenizer
-from kerasllm.utils.archives import read_settings
 from kerasllm.utils.errors import check_choice
+from kerasllm.utils.json_text import read_object
 
 _CLASSES = {
     "character": CharacterTokenizer,
@@ -124,7 +124,7 @@ def load_tokenizer(path):
             f"folder written by kerasllm"
         )
     try:
-        return restore_tokenizer(read_settings(path))
+        return restore_tokenizer(read_object(path))
     except _Foreign as error:
         raise ValueError(f"'{path}' {error}") from None
     except Exception as error:  # the library raises bare Exception for a damaged model

@@ -9,7 +9,7 @@ from kerasllm.models import LoRA
 from kerasllm.models.lora import fingerprint
 from kerasllm.models.presets import copy_of
 from kerasllm.models.saved import at_most, rebuild
-from kerasllm.utils.archives import DamagedError, read_arrays
+from kerasllm.utils.archives import read_arrays
 from kerasllm.utils.files import whole_file
 
 
@@ -80,7 +80,7 @@ def _read(path, backbone):
         with at_most(numbers):
             task = rebuild(meta["task"])
         return task, {n: meta[n] for n in ("rank", "alpha", "targets", "base")}, arrays
-    except (DamagedError, TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError) as error:
         raise _damaged(path, error) from error
 
 

@@ -6,7 +6,7 @@ import re
 import keras
 import numpy as np
 
-from kerasllm.utils.archives import DamagedError, read_arrays
+from kerasllm.utils.archives import read_arrays
 from kerasllm.utils.files import whole_file
 
 
@@ -39,7 +39,7 @@ def load_checkpoint(path, model=None):
     """
     try:
         arrays, meta = read_arrays(path)
-    except (OSError, DamagedError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"the checkpoint {path} cannot be read ({error}): it is damaged. Delete it and train "
             "again from the start."

@@ -66,8 +66,8 @@ class Proof(Shown):
         count, failed = len(self.report.rows), len(self.report.failures)
         said = "all agree" if not failed else f"{failed} DO NOT AGREE"
         return (
-            f"{count:,} comparisons of {len({f.name for f in self.functions})} functions and layers "
-            f"with Keras {keras.__version__} on {keras.backend.backend()}: {said}"
+            f"{count:,} comparisons of {len({f.name for f in self.functions})} functions and "
+            f"layers with Keras {keras.__version__} on {keras.backend.backend()}: {said}"
         )
 
     def notes(self):
