@@ -14,8 +14,10 @@ from kerasllm.models.saved import read_model
 from kerasllm.text import load_tokenizer
 from kerasllm.utils.archives import DamagedError
 from kerasllm.utils.errors import check_choice
+from kerasllm.utils.files import sha256
 from kerasllm.utils.json_text import read_object
 
+COMMITTED = ("tokenizer.json", "model.keras")  # config.json has their hashes
 BACKBONES = {"recurrent": RecurrentBackbone, "transformer": TransformerBackbone}
 
 
@@ -43,6 +45,7 @@ def load(source, revision=None):
         task = load_model(folder / "model.keras")
         tokenizer = load_tokenizer(folder / "tokenizer.json")
         check_tokenizer(tokenizer, task, config.get("tokenizer"))
+        check_committed(folder, config)
         if task.preprocessor is None:
             task.preprocessor = preprocessor_of(config, tokenizer, folder)
         settings = {**config["settings"], **task.preprocessor.get_config()}
@@ -100,6 +103,27 @@ def check_tokenizer(tokenizer, model, fingerprint=None):
             + (", and its fingerprint differs from the one in config.json" if other else "")
             + ". Use the tokenizer.json of the same run."
         )
+
+
+def check_committed(folder, config):
+    """Raise unless tokenizer and model are those that a run's config.json names.
+
+    Runs of before name none, and those that a training has not finished neither.
+    """
+    if config.get("run") is None:
+        return
+    if not config.get("files"):
+        raise ValueError(
+            f"the run in {folder} is not finished: its training was cut off, or goes on still. Run "
+            "the same command with --resume."
+        )
+    for name in COMMITTED:
+        if sha256(folder / name) != config["files"].get(name):
+            raise ValueError(
+                f"{folder / name} is not the one that this run wrote, as its config.json says: it "
+                "is of another run, or was cut off while writing. Restore the file from a copy, or "
+                "run the command of the training again with --resume."
+            )
 
 
 def copy_of(backbone, weights=True, **changes):

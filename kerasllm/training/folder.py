@@ -1,56 +1,68 @@
 """The run folder: what a training command leaves, and what any later command takes.
 
-config.json     kind, resolved settings, versions, seed, data fingerprints
+config.json     the run's identity, its task, resolved settings, versions, seed, data fingerprints,
+                and at the end the hashes of tokenizer and model: it is written last, so that a
+                run cut off at any moment is never taken for a whole one
 tokenizer.json  the tokenizer
 model.keras     the task with its backbone
 history.csv     one row a validation
 metrics.json    the last evaluation
 figures/        *.png
 checkpoint/     what resume needs
+lock.json       who trains here, while someone does
 """
 
 import contextlib
 import hashlib
 import json
-import os
 import platform
-import tempfile
+import uuid
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from kerasllm import __version__
-from kerasllm.models.presets import check_tokenizer, load_model, read_config
+from kerasllm.models.presets import (
+    COMMITTED,
+    check_committed,
+    check_tokenizer,
+    load_model,
+    read_config,
+)
 from kerasllm.models.runs_of_before import preprocessor_of
 from kerasllm.text import load_tokenizer
 from kerasllm.training.settings import settings_for
-from kerasllm.utils.files import whole_file
+from kerasllm.utils.errors import writing
+from kerasllm.utils.files import sha256, sweep, whole_file, whole_path
 from kerasllm.utils.json_text import read_object
+from kerasllm.utils.locks import holder, lock
 
-RESULTS = ("model.keras", "metrics.json", "history.csv", "moved.json")
+RESULTS = ("model.keras", "adapter.npz", "metrics.json", "history.csv", "moved.json")
 
 
 @contextlib.contextmanager
-def writing(what):
-    """Say what could not be written, and the cure, when the disk is full or not writable."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None:  # said already
-            raise
-        raise OSError(
-            f"{what} cannot be written ({error.strerror}): free some space, mend the permissions, "
-            "or choose another --output."
-        ) from error
+def in_use(path):
+    """Make a run folder and have it alone while the block runs; one left empty is removed.
 
-
-def check_place(path):
-    """Raise where a run folder could not be written, before any work; nothing is made."""
+    Raises:
+        InUseError: another training writes there.
+        OSError: it cannot be written, which is said before any work.
+    """
     path = Path(path)
-    there = next(folder for folder in (path, *path.parents) if folder.exists())
-    with writing(f"the run folder {path}"):
-        tempfile.TemporaryFile(dir=there).close()
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        with contextlib.ExitStack() as stack:
+            with writing(f"the run folder {path}"):
+                path.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(lock(path))
+                for folder in (path, path / "checkpoint", path / "figures"):
+                    sweep(folder)
+            yield
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):  # it holds something
+                folder.rmdir()
 
 
 class RunFolder:
@@ -67,7 +79,6 @@ class RunFolder:
     @classmethod
     def create(cls, path):
         """Make the folder."""
-        check_place(path)
         run = cls(path)
         with writing(f"the run folder {run.path}"):
             (run.path / "figures").mkdir(parents=True, exist_ok=True)
@@ -75,23 +86,36 @@ class RunFolder:
         return run
 
     def begin(self, config, tokenizer, resume=False):
-        """Write config and tokenizer.
+        """Write tokenizer and config, which gives the run its identity.
 
         Unless resuming, remove what an earlier run left: its weights must never be taken for
         those that the new config describes.
         """
+        known = resume and (self.path / "config.json").exists()
+        before = self.read_json("config.json") if known else {"run": uuid.uuid4().hex}
+        own = {name: before.get(name) for name in ("run", "files")}
         with writing(f"the run folder {self.path}"):
-            left = () if resume else (*RESULTS, *self.path.glob("checkpoint/*.npz"))
+            left = () if resume else (*self.path.glob("checkpoint/*.npz"), *RESULTS, "config.json")
             for name in left:
                 (self.path / name).unlink(missing_ok=True)
-            self.write_json("config.json", {**config, "versions": versions()})
             tokenizer.save(self.path / "tokenizer.json")
+            self.write_json("config.json", {**config, "versions": versions(), **own})
 
     @property
     def config(self):
         """Return what config.json says, in the words of today."""
         self._require("config.json")
         return read_config(self.path)
+
+    @property
+    def checkpoint(self):
+        """Return the path of what resume needs."""
+        return self.path / "checkpoint" / "last.npz"
+
+    @property
+    def identity(self):
+        """Return what the run's own checkpoint knows it by; None for a run of before."""
+        return self.config.get("run") if (self.path / "config.json").exists() else None
 
     @property
     def shape(self):
@@ -122,6 +146,7 @@ class RunFolder:
         if self._model is None:
             model = load_model(self._require("model.keras"))
             check_tokenizer(self.tokenizer, model, self.config.get("tokenizer"))
+            check_committed(self.path, self.config)
             self._model = model
         if self._model.preprocessor is None:  # saved by a version that had none
             self._model.preprocessor = preprocessor_of(self.config, self.tokenizer, self.path)
@@ -143,13 +168,13 @@ class RunFolder:
         return self.model.backbone
 
     def save(self, model, tokenizer):
-        """Write tokenizer and model, each whole or not at all."""
-        tokenizer.save(self.path / "tokenizer.json")
-        where = tempfile.TemporaryDirectory(dir=self.path, ignore_cleanup_errors=True)
-        with writing(f"the model in {self.path}"), where as folder:
-            whole = Path(folder) / "model.keras"
-            model.save(whole)
-            os.replace(whole, self.path / "model.keras")
+        """Write tokenizer and model, and last the config that names them."""
+        with writing(f"the model in {self.path}"):
+            tokenizer.save(self.path / "tokenizer.json")
+            with whole_path(self.path / "model.keras") as part:
+                model.save(part)
+            files = {name: sha256(self.path / name) for name in COMMITTED}
+            self.write_json("config.json", {**self.read_json("config.json"), "files": files})
         self._model, self._tokenizer = model, tokenizer
 
     def write_json(self, name, content):
@@ -158,16 +183,21 @@ class RunFolder:
 
     def write_figure(self, name, figure):
         """Write a figure to figures/NAME.png."""
-        (self.path / "figures").mkdir(exist_ok=True)
-        figure.savefig(self.path / "figures" / f"{name}.png", dpi=120)
+        path = self.path / "figures" / f"{name}.png"
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+            with whole_path(path) as part:
+                figure.savefig(part, dpi=120)
 
     def _require(self, name):
         path = self.path / name
         if not path.is_file():
             there = ", ".join(sorted(p.name for p in self.path.iterdir())) or "nothing"
+            who = holder(self.path).get("process")
+            why = f"process {who} trains there or" if who else "the training"
             raise FileNotFoundError(
-                f"expected {name} in the run folder {self.path}, found {there}: the training was "
-                "cut off or files were moved. Run the same command with --resume, or train again."
+                f"expected {name} in the run folder {self.path}, found {there}: {why} was cut off, "
+                "or files were moved. Run the same command with --resume, or train again."
             )
         return path
 

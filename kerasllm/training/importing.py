@@ -8,7 +8,7 @@ from kerasllm.models import (
 )
 from kerasllm.models.hub import load_checkpoint, save_checkpoint
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.folder import weights_hash
+from kerasllm.training.folder import in_use, weights_hash
 from kerasllm.training.run import Run, as_run
 
 
@@ -46,9 +46,10 @@ def import_checkpoint(source, output="runs/imported", *, revision=None, dropout=
     else:
         reader = ClassificationPreprocessor(tokenizer, length=length)
         model = TextEncoder(backbone, preprocessor=reader)
-    run = Run.create(output)
-    run.begin(_config(info, model, tokenizer), tokenizer)
-    run.save(model, tokenizer)
+    with in_use(output):
+        run = Run.create(output)
+        run.begin(_config(info, model, tokenizer), tokenizer)
+        run.save(model, tokenizer)
     report.say(f"Imported {info} into {run.path}", style="bold")
     report.say(
         f"  {model.count_params():,} weights, {tokenizer.vocabulary_size:,} tokens in the "

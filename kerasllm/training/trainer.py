@@ -12,9 +12,10 @@ from kerasllm import datasets
 from kerasllm.datasets.sources import found_again
 from kerasllm.training.engine.compilation import check_tensorboard, prepare
 from kerasllm.training.engine.freezing import check_method
+from kerasllm.training.engine.interruption import told_how_to_go_on
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.engine.stages import train_in_stages
-from kerasllm.training.folder import check_place, weights_hash
+from kerasllm.training.folder import in_use, weights_hash
 from kerasllm.training.run import Run, as_run, load_run
 from kerasllm.training.settings import settings_for
 from kerasllm.training.settings.base import resolve
@@ -141,11 +142,17 @@ def trained_task(settings, examples, pretrained=None, report=None):
 
 
 def _train(shape, data, output, pretrained, settings, resume, quiet, overrides):
+    """Check what can be checked at once, then train with the run folder in use."""
     settings, report = resolve(shape, settings, **overrides), Progress(quiet)
     pretrained = None if pretrained is None else as_run(pretrained)
     settings.check(pretrained)
     check_tensorboard(settings)
     _check_output(output, pretrained)
+    with in_use(output), told_how_to_go_on(Run(output), report):
+        return _trained(shape, data, output, pretrained, settings, resume, report)
+
+
+def _trained(shape, data, output, pretrained, settings, resume, report):
     examples = settings.prepared(shape.read(data), report)
     settings = settings.suited(examples, pretrained, report)
     config = _config(settings, examples, pretrained, found_again(data))
@@ -154,7 +161,7 @@ def _train(shape, data, output, pretrained, settings, resume, quiet, overrides):
     prepare(settings)
     task = settings.make_task(settings.make_preprocessor(examples, pretrained), pretrained)
     check_method(task, settings)
-    batches = settings.make_batches(task, examples, quiet)
+    batches = settings.make_batches(task, examples, report.quiet)
     config |= {
         "tokenizer": task.preprocessor.tokenizer.fingerprint,
         **settings.facts(task, examples, batches),
@@ -167,9 +174,9 @@ def _train(shape, data, output, pretrained, settings, resume, quiet, overrides):
     rows, distances = train_in_stages(
         task, examples, batches, settings, pretrained, folder, resume, report
     )
-    folder.save(task, task.preprocessor.tokenizer)
     folder.write_json("moved.json", distances)
     _write_scores(folder, rows, settings.monitor(task), settings.keep_best)
+    folder.save(task, task.preprocessor.tokenizer)
     _draw(folder, rows, settings, task, examples)
     report.say(f"  saved in {folder.path}")
     return folder
@@ -193,13 +200,12 @@ def _config(settings, examples, pretrained, source):
 
 
 def _check_output(output, pretrained):
-    """Raise where a training would overwrite what it starts from, or could not be written."""
+    """Raise where a training would overwrite what it starts from."""
     if pretrained is not None and Path(output).resolve() == pretrained.path.resolve():
         raise ValueError(
             f"the output {output} is the pretrained run itself, which would be lost: choose "
             "another --output."
         )
-    check_place(output)
 
 
 def _check_resumable(output, config):

@@ -54,17 +54,23 @@ def _check_members(archive, size, names):
         raise DamagedError(f"its members claim {claimed:,} bytes, the file has {size:,}")
 
 
-def read_arrays(path):
+def read_arrays(path, wanted=None):
     """Return ({name: array}, meta) of a `.npz` file with a member `meta`, which is JSON.
+
+    Args:
+        path: of the file.
+        wanted: which names of arrays to read; None for all.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, or holds something else than plain arrays.
     """
     with opened_archive(path) as archive:
+        members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
         arrays = {
-            member.filename.removesuffix(".npy"): _array(archive, member)
-            for member in archive.infolist()
+            name: _array(archive, member)
+            for name, member in members.items()
+            if name == "meta" or wanted is None or wanted(name)
         }
     try:
         meta = arrays.pop("meta")

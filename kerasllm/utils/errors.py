@@ -1,10 +1,15 @@
 """Messages for a learner: what was expected, what was received, what to do."""
 
 import difflib
+import errno
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 _TERMINAL = ContextVar("terminal", default=False)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
+IN_THE_CACHE = "set KERASLLM_CACHE to a folder on a disk with room that you may write to"
 
 
 @contextmanager
@@ -69,3 +74,36 @@ def check_choice(name, value, choices):
 def short(text, length=60):
     """Return a text, or its beginning, as it stands in a message."""
     return repr(text if len(text) <= length else text[:length] + "…") + "."
+
+
+def cure_of(error, place):
+    """Return what to do about an `OSError` that a disk, or the system, gave.
+
+    Args:
+        error: the `OSError`.
+        place: how another place is chosen, such as "choose another --output".
+
+    Example:
+        >>> cure_of(OSError(28, "No space left on device"), "choose another --output")
+        'free some space, or choose another --output'
+    """
+    if error.errno in NO_ROOM:
+        return f"free some space, or {place}"
+    if error.errno in NOT_ALLOWED:
+        return f"mend the permissions, or {place}"
+    if error.errno in TOO_MANY_FILES:
+        return "allow more open files, `ulimit -n 4096`, or close some"
+    return place
+
+
+@contextmanager
+def writing(what, place="choose another --output"):
+    """Say what could not be written, and the cure, where the block raises an `OSError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # said already
+            raise
+        raise OSError(
+            f"{what} cannot be written ({error.strerror}): {cure_of(error, place)}."
+        ) from error

@@ -99,6 +99,13 @@ def test_other_data_are_refused(pretrained, copy_of):
     assert run.settings == pretrained.settings
 
 
+def test_a_checkpoint_of_another_run_of_the_same_shape_is_refused(pretrained, copy_of):
+    run = copy_of(pretrained)
+    run.write_json("config.json", run.read_json("config.json") | {"run": "another"})
+    with pytest.raises(ValueError, match=r"of the run [0-9a-f]{32}, .* another: files of two runs"):
+        pretrain("topic_en", run.path, resume=True, quiet=True, **run.settings)
+
+
 @pytest.mark.parametrize("kind", ["file", "texts"])
 def test_a_changed_file_is_refused(tmp_path, kind):
     def source(word):

@@ -2,15 +2,18 @@
 
 import errno
 import json
-import tempfile
+import os
 
 import keras
 import numpy as np
 import pytest
 
+from kerasllm.models import Task
 from kerasllm.models.presets import load_model
-from kerasllm.training import Run, load_run
-from kerasllm.training.folder import write_text
+from kerasllm.training import Run, load_run, train
+from kerasllm.training.folder import in_use, write_text
+from kerasllm.utils import locks
+from kerasllm.utils.locks import InUseError, lock
 
 
 def lambda_model(path):
@@ -94,17 +97,20 @@ def test_the_tokenizer_of_another_run_is_refused(pretrained, copy_of):
 
 def test_a_place_that_cannot_be_written_is_said_at_once(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError, match=r"the run folder .* cannot be written .*another --output"):
-        Run.create(tmp_path / "file" / "run")
+    message = r"the run folder .* cannot be written .*another --output"
+    with pytest.raises(OSError, match=message), in_use(tmp_path / "file" / "run"):
+        pass
 
 
 def test_a_folder_without_space_is_said_at_once(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(tempfile, "TemporaryFile", full)
-    with pytest.raises(OSError, match="No space left on device"):
-        Run.create(tmp_path / "run")
+    monkeypatch.setattr(locks.json, "dump", full)
+    message = "run cannot be written .No space left on device.: free some space, or choose another"
+    with pytest.raises(OSError, match=message), in_use(tmp_path / "new" / "run"):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_keeps_the_old_model(pretrained, copy_of, monkeypatch):
@@ -156,3 +162,71 @@ def test_a_run_without_a_backbone_cannot_be_begun_from(tmp_path):
     run._model.preprocessor = "of pairs"
     with pytest.raises(ValueError, match=r"holds a Sequential, which has no backbone .* import"):
         run.backbone  # noqa: B018
+
+
+# One run, and no other's files ---------------------------------------------------
+
+
+def test_a_run_has_an_identity_that_resuming_keeps(pretrained, copy_of):
+    run, before = copy_of(pretrained), pretrained.identity
+    run.begin(pretrained.config, run.tokenizer, resume=True)
+    assert len(before) == 32 and run.identity == before and run.config["files"]
+    run.begin(pretrained.config, run.tokenizer)
+    assert len(run.identity) == 32 and run.identity != before and run.config["files"] is None
+
+
+def others_weights(run):
+    """Write a sound model of the very same shape into a run folder, as mixing folders would."""
+    model = run.model
+    model.set_weights([weight + 1 for weight in model.get_weights()])
+    model.save(run.path / "model.keras")
+
+
+def test_the_weights_of_another_run_of_the_same_shape_are_refused(pretrained, copy_of):
+    run = copy_of(pretrained)
+    others_weights(run)
+    for load in (lambda: load_run(run.path).model, lambda: Task.from_preset(run.path)):
+        with pytest.raises(ValueError, match=r"model.keras is not the one that this run wrote"):
+            load()
+
+
+def test_a_run_cut_off_between_its_last_two_files_is_not_finished(pretrained, copy_of):
+    run = copy_of(pretrained)
+    config = run.read_json("config.json")
+    run.write_json("config.json", {k: v for k, v in config.items() if k != "files"})
+    for load in (lambda: load_run(run.path).model, lambda: Task.from_preset(run.path)):
+        with pytest.raises(
+            ValueError, match=r"is not finished: its training was cut off.*--resume"
+        ):
+            load()
+
+
+def test_the_config_is_written_last(pretrained, copy_of, monkeypatch):
+    run, written, replace = copy_of(pretrained), [], locks.os.replace
+    model = run.model
+    monkeypatch.setattr("os.replace", lambda a, b: (written.append(b.name), replace(a, b)))
+    run.save(model, run.tokenizer)
+    assert written == ["tokenizer.json", "model.keras", "config.json"]
+    assert load_run(run.path).model and load_run(run.path).identity == pretrained.identity
+
+
+def test_a_run_folder_in_use_is_of_one_training(tmp_path, animals):
+    (tmp_path / "run").mkdir()
+    with lock(tmp_path / "run"), pytest.raises(InUseError, match="run is in use: process"):
+        train(animals["classification"], tmp_path / "run", quiet=True)
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_who_loads_a_run_in_training_is_told_of_it(tmp_path):
+    run = Run.create(tmp_path / "run")
+    with lock(run.path), pytest.raises(FileNotFoundError, match=r"process \d+ trains there or"):
+        load_run(run.path)
+
+
+def test_what_a_killed_training_left_is_swept(tmp_path):
+    run = Run.create(tmp_path / "run")
+    part = run.path / "checkpoint" / "last.1@elsewhere.part.npz"
+    part.touch()
+    os.utime(part, (0, 0))
+    with in_use(run.path):
+        assert not part.exists()

@@ -1,9 +1,12 @@
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
-from kerasllm.utils.files import whole_file
+from kerasllm.utils import files
+from kerasllm.utils.files import HOST, part_of, sweep, whole_file, whole_path
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
@@ -36,3 +39,73 @@ def test_the_old_file_is_read_until_the_new_one_is_whole(tmp_path):
         file.flush()
         assert path.read_text() == "old"
     assert path.read_text() == "new"
+
+
+def test_what_is_put_in_place_is_on_the_disk_before(tmp_path, monkeypatch):
+    done, replace = [], os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: done.append(os.fstat(file).st_ino))
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append("moved"), replace(*paths)))
+    with whole_path(tmp_path / "a.bin") as part:
+        part.write_bytes(b"new")
+    assert done == [(tmp_path / "a.bin").stat().st_ino, "moved", tmp_path.stat().st_ino]
+
+
+def test_a_part_keeps_the_suffix_by_which_a_writer_knows_the_format(tmp_path):
+    part = part_of(tmp_path / "model.v2.keras")
+    assert (part.suffix, part.parent) == (".keras", tmp_path)
+
+
+def killed(folder, name):
+    """Let a process die in the middle of writing a file."""
+    code = """
+import os, sys
+from pathlib import Path
+from kerasllm.utils.files import whole_path
+with whole_path(Path(sys.argv[1])) as part:
+    part.write_text("half")
+    os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", code, str(folder / name)], check=False)
+
+
+def test_parts_of_processes_that_ended_are_swept(tmp_path):
+    (tmp_path / "checkpoint").mkdir()
+    killed(tmp_path, "model.keras")
+    killed(tmp_path / "checkpoint", "last.npz")
+    (tmp_path / "corpus.999999@elsewhere.part").mkdir()
+    kept = ["a.part", "model.keras", "my.part.txt", part_of(tmp_path / "metrics.json").name]
+    kept += ["b.12345@elsewhere.part.json"]
+    for name in kept:
+        (tmp_path / name).write_text("of someone")
+    gone = [*sweep(tmp_path), *sweep(tmp_path / "checkpoint")]
+    assert len(gone) == 2 and all(str(os.getpid()) not in path.name for path in gone)
+    left = {p.name for p in tmp_path.iterdir()}
+    assert left == {"checkpoint", "corpus.999999@elsewhere.part", *kept}
+    assert not list((tmp_path / "checkpoint").iterdir())
+
+
+def test_a_part_that_is_a_day_old_is_nobodys(tmp_path):
+    old = [tmp_path / name for name in ("b.12345@elsewhere.part.json", "c.1@elsewhere.part")]
+    old[0].write_text("half")
+    old[1].mkdir()
+    (old[1] / "tokens.bin").write_bytes(b"half")
+    for path in old:
+        os.utime(path, (0, 0))
+    new = tmp_path / "d.1@elsewhere.part"
+    new.touch()
+    assert sorted(sweep(tmp_path)) == sorted(old) and list(tmp_path.iterdir()) == [new]
+
+
+def test_parts_of_earlier_versions_are_known(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = [f"last.npz.{ended.pid}.part", f"model.{ended.pid}@{HOST}.part.keras"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert {path.name for path in sweep(tmp_path)} == set(names)
+
+
+def test_a_process_is_alive_or_not():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert files.is_alive(os.getpid()) and files.is_alive(1) and not files.is_alive(ended.pid)

@@ -204,7 +204,7 @@ def _unpack(archive, file, target):
         with _open_member(archive, file) as source:
             # One byte more than expected tells a wrong file; a bomb is never unpacked whole.
             shutil.copyfileobj(_Limited(source, file.bytes + 1 if file.bytes else None), out)
-        out.close()
+        out.flush()
         check(out.name, file, allow_unverified=True)
 
 

@@ -15,10 +15,10 @@ from kerasllm.datasets.public.registry import (
     find,
     is_verifiable,
     place,
-    sha256,
 )
 from kerasllm.datasets.splits import SPLIT_NAMES, split, split_contiguous
 from kerasllm.utils.errors import nearest
+from kerasllm.utils.files import sha256
 
 _FROM_TRAIN = (0.9, 0.1)
 

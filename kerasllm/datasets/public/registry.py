@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kerasllm.utils.files import sha256
+
 
 class HashMismatchError(ValueError):
     """A file is not the one that the registry names."""
@@ -213,12 +215,6 @@ def _accepted(path):
 def is_verifiable(file):
     """Return whether the registry knows a hash of the file."""
     return bool(file.sha256 or file.git_blob)
-
-
-def sha256(path):
-    """Return the sha256 of a file's content."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def git_blob(path):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasllm.text.corpora.streaming import read_pieces, text_pieces
+from kerasllm.utils.files import sha256
 
 VERSION = 1
 BATCH = 1 << 18  # characters that are tokenised at once
@@ -38,8 +39,7 @@ def corpus_folder(cache_dir, text_hash, settings):
 def hash_source(source):
     """Hash a file or texts, without holding them in memory."""
     if isinstance(source, str | os.PathLike):
-        with open(source, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(source)
     digest = hashlib.sha256()
     for piece in text_pieces(source):
         _hash_piece(digest, piece)

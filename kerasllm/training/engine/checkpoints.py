@@ -1,4 +1,8 @@
-"""Checkpoints: every number that the next step depends on, in one file written atomically."""
+"""Checkpoints: every number that the next step depends on, in one file written atomically.
+
+The weights of the best validation are in the same file: they cannot be lost, or be of another run,
+while their score stays.
+"""
 
 import json
 import re
@@ -7,49 +11,75 @@ import keras
 import numpy as np
 
 from kerasllm.utils.archives import read_arrays
+from kerasllm.utils.errors import writing
 from kerasllm.utils.files import whole_file
 
+BEST = "best:"  # and a number: one of the weights of the best validation
 
-def save_checkpoint(path, model, meta):
+
+def save_checkpoint(path, model, meta, best_weights=None):
     """Write weights, seeds, optimizer state and `meta` (JSON) to one .npz file.
 
     The file is written beside its place and moved there whole: a process killed at any moment
     leaves the checkpoint before.
 
+    Args:
+        path: of the file.
+        model: compiled.
+        meta: facts that JSON can hold.
+        best_weights: the list of arrays that `get_weights` gave after the best validation.
+
     Raises:
         OSError: when the disk is full or the folder is not writable; the old file stays.
     """
     arrays = {name: keras.ops.convert_to_numpy(v.value) for name, v in _variables(model).items()}
-    arrays |= {name: read().numpy() for name, (read, _) in _torch_generators().items()}
-    try:
-        with whole_file(path, "wb") as file:
-            np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
-    except OSError as error:
-        raise OSError(
-            f"the checkpoint {path} could not be written ({error.strerror}): the one before is "
-            "intact. Free some space or mend the permissions, then run again with --resume."
-        ) from error
+    arrays |= {f"{BEST}{i}": weight for i, weight in enumerate(best_weights or ())}
+    place = "move the run folder to another disk; the one before is whole, and --resume takes it up"
+    with writing(f"the checkpoint {path}", place), whole_file(path, "wb") as file:
+        np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
 
 
 def load_checkpoint(path, model=None):
     """Return a checkpoint's `meta`, after assigning its arrays to the model and its optimizer.
 
+    Args:
+        path: of the file.
+        model: compiled; `meta` then holds "best_weights" too, where there are. None reads no array.
+
     Raises:
         ValueError: when the file is damaged or belongs to another model.
+        OSError: when it cannot be opened.
     """
     try:
-        arrays, meta = read_arrays(path)
-    except (OSError, ValueError) as error:
+        wanted = re.compile("(?!)" if model is None else rf"\d|{BEST}")
+        arrays, meta = read_arrays(path, wanted.match)
+    except ValueError as error:
         raise ValueError(
             f"the checkpoint {path} cannot be read ({error}): it is damaged. Delete it and train "
             "again from the start."
         ) from error
-    states = {name: arrays.pop(name) for name in ("torch", "cuda") if name in arrays}
+    best = [arrays.pop(name) for name in list(arrays) if name.startswith(BEST)]
     if model is not None:
         _assign(path, model, arrays)
-        for name, (_, write) in _torch_generators(states).items():
-            write(keras.ops.convert_to_tensor(states[name], "uint8").cpu())
-    return meta
+    return {**meta, "best_weights": best} if best else meta
+
+
+def own_checkpoint(folder, model=None):
+    """Return `load_checkpoint` of a run folder's own checkpoint, None where it has none.
+
+    Raises:
+        ValueError: when it is of another run, though of the same shape perhaps.
+    """
+    path = folder.checkpoint
+    if not path.exists():
+        return None
+    if (run := load_checkpoint(path).get("run")) != folder.identity:
+        raise ValueError(
+            f"the checkpoint {path} is of the run {run}, and config.json of the run "
+            f"{folder.identity}: files of two runs are mixed. Restore the folder from a copy, or "
+            "train again without --resume, which deletes the checkpoint."
+        )
+    return load_checkpoint(path, model)
 
 
 def _assign(path, model, arrays):
@@ -64,18 +94,6 @@ def _assign(path, model, arrays):
         )
     for name, variable in variables.items():
         variable.assign(arrays[name])
-
-
-def _torch_generators(wanted=("torch", "cuda")):
-    """Return {name: (read, write)}: on torch, Keras' Dropout draws from the global generators."""
-    if keras.backend.backend() != "torch":
-        return {}
-    import torch
-
-    known = {"torch": (torch.get_rng_state, torch.set_rng_state)}
-    if torch.cuda.is_available():
-        known["cuda"] = (torch.cuda.get_rng_state, torch.cuda.set_rng_state)
-    return {name: pair for name, pair in known.items() if name in wanted}
 
 
 def _variables(model):

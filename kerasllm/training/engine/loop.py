@@ -1,7 +1,9 @@
 """The training loop: `model.fit` in intervals, with a validation and a checkpoint after each.
 
-- Batches are a function of (seed, step), and a checkpoint holds weights, seeds and optimizer: a run
-  cut off at any moment and resumed ends with the weights of one that was never cut off.
+- Batches are a function of (seed, step), and so is dropout on torch; a checkpoint holds weights,
+  seeds and optimizer: a run cut off at any moment and resumed ends with the weights of one that was
+  never cut off.
+- Ctrl-C and SIGTERM end the training after the step that runs, which is kept.
 - A loss that stops being a number stops the run, with the last good weights kept.
 """
 
@@ -9,13 +11,15 @@ import csv
 import io
 import math
 import time
+import zlib
 from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 
 from kerasllm.models.feeding import feed
-from kerasllm.training.engine.checkpoints import load_checkpoint, save_checkpoint
+from kerasllm.training.engine.checkpoints import load_checkpoint, own_checkpoint, save_checkpoint
+from kerasllm.training.engine.interruption import after_the_step
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.folder import write_text
 
@@ -39,6 +43,33 @@ class _StopAtNaN(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+class _StepByStep(keras.callbacks.Callback):
+    """Draw the numbers of each step from (seed, stage, step), and stop after a step when asked to.
+
+    On torch Keras' dropout draws from the global generator, whose state hangs on all that was drawn
+    before: when the model was built, and in validations. The other backends keep theirs in
+    variables, which a checkpoint holds.
+    """
+
+    def __init__(self, state, asked):
+        super().__init__()
+        self.first, self.done, self.asked = state.step, 0, asked
+        self.seed = state.stage.seed, zlib.crc32(state.stage.name.encode())
+        self.on_torch = keras.backend.backend() == "torch"
+
+    def on_train_batch_begin(self, batch, logs=None):  # noqa: ARG002 - Keras passes it
+        if self.on_torch:
+            import torch
+
+            drawn = np.random.SeedSequence([*self.seed, self.first + batch]).generate_state(2)
+            torch.manual_seed(int(drawn[0]) << 31 | int(drawn[1]) >> 1)
+
+    def on_train_batch_end(self, batch, logs=None):  # noqa: ARG002
+        self.done += 1
+        if self.asked.signal:
+            self.model.stop_training = True
+
+
 @dataclass
 class Stage:
     """One stretch of training with one compiled model.
@@ -54,6 +85,7 @@ class Stage:
         monitor: what is watched: lower is better for a loss, higher otherwise.
         loss_name: of several losses the one that the validation measures too.
         keep_best: end with the best weights rather than the last.
+        seed: of what dropout draws on torch.
         checkpoint_seconds: also save a checkpoint about so often; 0: at validations only.
     """
 
@@ -67,6 +99,7 @@ class Stage:
     monitor: str = "val_loss"
     loss_name: str = "loss"
     keep_best: bool = False
+    seed: int = 0
     checkpoint_seconds: float = 60.0
     tensorboard: object = None
     history: list = field(default_factory=list)
@@ -89,23 +122,23 @@ def run_stage(stage, folder=None, resume=False, history=(), report=None):
     if not (resume and state.restore()):
         state.save()
     report = report or Progress(quiet=True)
-    with report.stage(stage.name, stage.steps, state.step):
+    with report.stage(stage.name, stage.steps, state.step), after_the_step() as asked:
         while state.step < stage.steps and not state.finished:
-            _interval(state, report)
+            _interval(state, report, asked)
     if stage.keep_best and state.best_weights is not None:
         stage.model.set_weights(state.best_weights)
     return state.earlier + state.rows
 
 
-def _interval(state, report):
-    """Train up to the next validation or checkpoint."""
+def _interval(state, report, asked):
+    """Train up to the next validation or checkpoint, or to where a signal asks to stop."""
     stage, began = state.stage, time.perf_counter()
     last = min(stage.steps, (state.step // stage.eval_every + 1) * stage.eval_every)
     if stage.checkpoint_seconds:
         seconds = state.seconds_a_step
         affordable = int(stage.checkpoint_seconds / seconds) if seconds else FIRST_STEPS
         last = min(last, state.step + max(1, affordable))
-    guard = _StopAtNaN()
+    guard, steps = _StopAtNaN(), _StepByStep(state, asked)
     extra = [stage.tensorboard] if stage.tensorboard else []
     for board in extra:
         board.first = state.step
@@ -116,8 +149,9 @@ def _interval(state, report):
         initial_epoch=len(state.rows),
         epochs=len(state.rows) + 1,
         verbose=0,
-        callbacks=[guard, report.callback(stage), *extra],
+        callbacks=[guard, steps, report.callback(stage), *extra],
     )
+    last = state.step + steps.done
     if guard.batch is not None:
         state.fail(state.step + guard.batch)
     if not all(np.isfinite(weight).all() for weight in stage.model.get_weights()):
@@ -129,6 +163,7 @@ def _interval(state, report):
     if last % stage.eval_every == 0 or last == stage.steps:
         state.validated(report)
     state.save()
+    asked.obey()
 
 
 _KEPT = ("step", "seconds", "rows", "earlier", "losses", "best", "waited", "finished")
@@ -142,10 +177,6 @@ class _State:
         self.step, self.seconds, self.seconds_a_step = 0, 0.0, None
         self.rows, self.losses = [], []  # of this stage; `earlier` has those before it
         self.best, self.best_weights, self.waited, self.finished = None, None, 0, False
-
-    @property
-    def path(self):
-        return self.folder.path / "checkpoint" / "last.npz"
 
     def validated(self, report):
         """Add a row to the history, and see whether it is the best one."""
@@ -167,7 +198,7 @@ class _State:
             self.waited = 0 if better else self.waited + 1
             if better:
                 self.best = value
-                self._keep_best()
+                self.best_weights = stage.model.get_weights() if stage.keep_best else None
             self.finished = bool(stage.patience) and self.waited >= stage.patience
         elif stage.validate and self.step >= stage.steps and self.best is None:
             raise ValueError(
@@ -175,42 +206,37 @@ class _State:
                 f"of {stage.name!r}; it had {sorted(row)}."
             )
 
-    def _keep_best(self):
-        if self.stage.keep_best:
-            self.best_weights = self.stage.model.get_weights()
-            if self.folder is not None:
-                best = self.path.with_name("best.npz")
-                save_checkpoint(best, self.stage.model, {"best": self.best})
-
     def save(self):
         if self.folder is None:
             return
-        meta = {name: getattr(self, name) for name in _KEPT}
-        save_checkpoint(self.path, self.stage.model, {"stage": self.stage.name, **meta})
+        meta = {"run": self.folder.identity, "stage": self.stage.name, "steps": self.stage.steps}
+        meta |= {name: getattr(self, name) for name in _KEPT}
+        save_checkpoint(self.folder.checkpoint, self.stage.model, meta, self.best_weights)
         if rows := self.earlier + self.rows:
             write_history(self.folder.path / "history.csv", rows)
 
     def restore(self):
         """Go on where this stage was cut off; return False if its checkpoint is of another."""
-        if self.folder is None or not self.path.exists():
+        kept = None if self.folder is None else own_checkpoint(self.folder)
+        if kept is None or kept["stage"] != self.stage.name:
             return False
-        meta = load_checkpoint(self.path)
-        if meta.pop("stage") != self.stage.name:
-            return False
-        best = self.path.with_name("best.npz")
-        if self.stage.keep_best and meta["best"] is not None and best.exists():
-            load_checkpoint(best, self.stage.model)
-            self.best_weights = self.stage.model.get_weights()
-        load_checkpoint(self.path, self.stage.model)
-        for name, value in meta.items():
-            setattr(self, name, value)
+        kept = own_checkpoint(self.folder, self.stage.model)
+        self.best_weights = kept.get("best_weights")
+        for name in _KEPT:
+            setattr(self, name, kept[name])
+        if self.stage.keep_best and self.best is not None and self.best_weights is None:
+            raise ValueError(
+                f"the checkpoint {self.folder.checkpoint} knows the score of the best weights, "
+                f"{self.best:.4g}, and does not hold them: an earlier version wrote it. Train "
+                "again without --resume."
+            )
         return True
 
     def fail(self, step):
         kept = ""
-        if self.folder is not None and self.path.exists():
-            load_checkpoint(self.path, self.stage.model)
-            kept = f" The weights of step {self.step} are kept in {self.path}."
+        if self.folder is not None and self.folder.checkpoint.exists():
+            load_checkpoint(self.folder.checkpoint, self.stage.model)
+            kept = f" The weights of step {self.step} are kept in {self.folder.checkpoint}."
         raise TrainingDivergedError(
             f"the loss became NaN or infinite at step {step} of {self.stage.name!r} (batch {step} "
             f"of seed {getattr(self.stage.batches, 'seed', '?')}).{kept} Try a smaller "

@@ -31,6 +31,10 @@ class Progress:
                 str(text), style=style, markup=False, highlight=False, soft_wrap=True
             )
 
+    def warn(self, text):
+        """Print what has to be known even where nothing else is shown."""
+        self.console.print(str(text), markup=False, highlight=False, soft_wrap=True)
+
     def result(self, table):
         """Print what the command was called for, on standard output."""
         if not self.quiet:

@@ -4,7 +4,7 @@ import contextlib
 
 from kerasllm.models import LoRA
 from kerasllm.training.engine.adapters import save_adapter
-from kerasllm.training.engine.checkpoints import load_checkpoint
+from kerasllm.training.engine.checkpoints import own_checkpoint
 from kerasllm.training.engine.compilation import compile_model, tensorboard
 from kerasllm.training.engine.freezing import freeze_below, stages, targets_of
 from kerasllm.training.engine.loop import Stage, run_stage, write_history
@@ -103,16 +103,15 @@ def _stage(name, task, adapted, examples, batches, top, steps, factors, settings
         monitor=settings.monitor(task),
         loss_name=task.loss_name,
         keep_best=settings.keep_best,
+        seed=settings.seed,
         tensorboard=tensorboard(settings, folder),
     )
 
 
 def _was_finished(number, folder, resume):
     """Return whether the run that is resumed was cut off in a later stage than this one."""
-    last = folder.path / "checkpoint" / "last.npz" if folder else None
-    if not (resume and last.exists()):
-        return False
-    return int(load_checkpoint(last)["stage"].split()[1].rstrip(":")) > number
+    kept = own_checkpoint(folder) if folder and resume else None
+    return kept is not None and int(kept["stage"].split()[1].rstrip(":")) > number
 
 
 def _note_moved(rows, distances, adapted, folder, report):

@@ -41,6 +41,15 @@ def test_a_checkpoint_holds_all_that_the_next_step_depends_on(path):
         assert np.array_equal(a, b)
 
 
+def test_the_best_weights_are_in_the_same_file(path):
+    model, best = network(), [np.full((3, 5), 7.0), np.arange(5.0)]
+    save_checkpoint(path, model, {"best": 1.0}, best)
+    found = load_checkpoint(path, network(seed=2))
+    assert found["best"] == 1.0
+    for a, b in zip(found["best_weights"], best, strict=True):
+        assert np.array_equal(a, b)
+
+
 def test_it_loads_into_a_model_that_was_never_trained(path):
     model = train(network())
     save_checkpoint(path, model, {})
@@ -65,7 +74,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(checkpoints.np, "savez", full)
-    with pytest.raises(OSError, match=r"last.npz could not be written \(No space left on device"):
+    with pytest.raises(OSError, match=r"last.npz cannot be written \(No space left on device"):
         save_checkpoint(path, network(), {"step": 2})
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["last.npz"]

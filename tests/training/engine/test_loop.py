@@ -120,8 +120,7 @@ def test_a_validation_that_is_no_number_is_never_the_best(folder):
     watched = stage(validate=scripted(values), keep_best=True, patience=2)
     rows = run_stage(watched, folder)
     assert len(rows) == 3
-    best = load_checkpoint(folder.path / "checkpoint" / "best.npz")
-    assert best["best"] == 2.0
+    assert load_checkpoint(folder.checkpoint)["best"] == 2.0
 
 
 def test_early_stopping_counts_validations_without_progress():
@@ -159,20 +158,20 @@ class Cut(BaseException):
 VALUES = [3.0, 2.0, 1.0, 4.0]  # of the four validations: the best weights are the third
 
 
-@pytest.mark.parametrize("where", ["validation", "best.npz", "last.npz"])
+@pytest.mark.parametrize("where", ["validation", "checkpoint"])
 def test_a_stage_cut_off_and_resumed_ends_with_the_same_weights(folder, monkeypatch, where):
     whole = stage(steps=16, validate=scripted(VALUES), keep_best=True)
     expected = run_stage(whole)
     save, written = loop.save_checkpoint, []
 
-    def dies(path, model, meta):
+    def dies(path, *rest):
         written.append(path.name)
-        if written.count(where) == 3:
+        if where == "checkpoint" and len(written) == 3:
             raise Cut
-        save(path, model, meta)
+        save(path, *rest)
 
     def validate():
-        if where == "validation" and written.count("best.npz") == 2:
+        if where == "validation" and len(written) == 3:
             raise Cut
         return {"val_loss": next(values)}
 
@@ -181,8 +180,8 @@ def test_a_stage_cut_off_and_resumed_ends_with_the_same_weights(folder, monkeypa
     with pytest.raises(Cut):
         run_stage(stage(steps=16, validate=validate, keep_best=True), folder)
     monkeypatch.undo()
-    step = load_checkpoint(folder.path / "checkpoint" / "last.npz")["step"]
-    assert step == (4 if where == "last.npz" else 8)
+    step = load_checkpoint(folder.checkpoint)["step"]
+    assert step == (4 if where == "checkpoint" else 8)
 
     left = scripted(VALUES[step // 4 :])
     resumed = stage(steps=16, validate=left, keep_best=True)
@@ -198,6 +197,18 @@ def test_resuming_a_finished_stage_trains_no_more(folder):
     again = stage(validate=scripted([]), keep_best=True)
     rows = run_stage(again, folder, resume=True)
     assert len(rows) == 3 and equal(first.model.get_weights(), again.model.get_weights())
+
+
+def test_best_weights_that_are_not_there_are_missed(folder):
+    # Never the last weights under the best score.
+    first = stage(validate=scripted([1.0, 2.0, 3.0]), keep_best=True)
+    run_stage(first, folder)
+    other = network()
+    meta = load_checkpoint(folder.checkpoint, other)
+    del meta["best_weights"]
+    loop.save_checkpoint(folder.checkpoint, other, meta)
+    with pytest.raises(ValueError, match=r"the score of the best weights, 1, and does not hold"):
+        run_stage(stage(steps=16, keep_best=True), folder, resume=True)
 
 
 def test_a_new_stage_leaves_no_checkpoint_of_the_old_one(folder):
@@ -218,9 +229,9 @@ def test_a_new_stage_leaves_no_checkpoint_of_the_old_one(folder):
 def test_a_checkpoint_comes_early_although_validations_are_rare(folder, monkeypatch):
     steps, save = [], loop.save_checkpoint
 
-    def note(path, model, meta):
+    def note(path, model, meta, best_weights):
         steps.append(meta["step"])
-        save(path, model, meta)
+        save(path, model, meta, best_weights)
 
     monkeypatch.setattr(loop, "save_checkpoint", note)
     run_stage(stage(steps=24, eval_every=24, checkpoint_seconds=1e-9), folder)
