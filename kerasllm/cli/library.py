@@ -76,6 +76,27 @@ def data_get(
     typer.echo(get(name, allow_unverified=allow_unverified))
 
 
+@data_app.command("clean")
+def data_clean(
+    downloads: Annotated[bool, typer.Option(help="delete downloaded data sets too")] = False,
+    dry_run: Annotated[bool, typer.Option(help="show what would go, delete nothing")] = False,
+):
+    """Show what the cache holds, and free it: tokenised texts, docstrings, broken downloads.
+
+    Example: kerasllm data clean --dry-run
+    """
+    from kerasllm.datasets.cache import clean, parts
+    from kerasllm.datasets.public.registry import cache_folder
+
+    there = parts()
+    gone = clean(downloads, dry_run)
+    for part in there:
+        what = "kept" if part not in gone else "would go" if dry_run else "deleted"
+        typer.echo(f"{part.bytes / 1e6:10.1f} MB  {what:8}  {part.kind}  {part.name}")
+    freed = f"{sum(part.bytes for part in gone) / 1e6:.1f} MB"
+    typer.echo(f"{freed} {'would be' if dry_run else 'are'} freed in {cache_folder()}")
+
+
 @lessons_app.command("list")
 def lessons_list():
     """List the lessons with their minutes.

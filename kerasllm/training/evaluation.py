@@ -27,11 +27,13 @@ def evaluate_run(run, data=None, split="test", with_baselines=True, quiet=False)
     found = run.model.evaluation(test, train if with_baselines else None)
     figures = found.pop("figures", {})
     rows = found.pop("rows", None) or len(test)
-    result = {"data": test.name, "split": split, "rows": rows, **found}
-    run.write_json("metrics.json", result)
-    Progress(quiet).result(table_of(result))
+    result, report = {"data": test.name, "split": split, "rows": rows, **found}, Progress(quiet)
+    report.result(table_of(result))
+    with report.despite("the scores"):
+        run.write_json("metrics.json", result)
     for name, draw in figures.items():
-        run.write_figure(name, draw())
+        with report.despite(f"the figure {name}"):
+            run.write_figure(name, draw())
     return result
 
 

@@ -177,7 +177,8 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     folder.write_json("moved.json", distances)
     _write_scores(folder, rows, settings.monitor(task), settings.keep_best)
     folder.save(task, task.preprocessor.tokenizer)
-    _draw(folder, rows, settings, task, examples)
+    with report.despite("the figures"):
+        _draw(folder, rows, settings, task, examples)
     report.say(f"  saved in {folder.path}")
     return folder
 

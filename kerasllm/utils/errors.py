@@ -104,6 +104,8 @@ def writing(what, place="choose another --output"):
     except OSError as error:
         if error.errno is None:  # said already
             raise
+        known = error.filename is None or str(error.filename) in str(what)
+        where = "" if known else f": {error.filename}"
         raise OSError(
-            f"{what} cannot be written ({error.strerror}): {cure_of(error, place)}."
+            f"{what} cannot be written ({error.strerror}{where}): {cure_of(error, place)}."
         ) from error

@@ -41,9 +41,9 @@ def whole_path(path):
     part = part_of(path)
     try:
         yield part
-        _to_disk(part)
+        to_disk(part)
         os.replace(part, path)
-        _to_disk(path.parent)
+        to_disk(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
@@ -84,7 +84,7 @@ def part_of(path):
     return path.with_name(f"{path.stem}.{os.getpid()}@{HOST}.part{path.suffix}")
 
 
-def _to_disk(path):
+def to_disk(path):
     """Wait until a file, or the names in a folder, would outlive a loss of power."""
     if os.name == "nt":  # pragma: no cover - Windows syncs no folder, and no file opened to read
         return

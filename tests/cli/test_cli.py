@@ -35,7 +35,7 @@ VERBS = [
     "doctor",
 ]
 GROUPS = {
-    "data": ("list", "show", "get"),
+    "data": ("list", "show", "get", "clean"),
     "lessons": ("list", "open", "build"),
 }
 
@@ -270,6 +270,16 @@ def test_wrong_usage_says_so(run, args, message):
     result = run(*args)
     assert result.exit_code == 2 and "Traceback" not in result.output
     assert message in result.output
+
+
+def test_the_cache_is_shown_and_freed(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERASLLM_CACHE", str(tmp_path))
+    (tmp_path / "docstrings-7.json").write_bytes(b"x" * 2_000_000)
+    shown = run("data", "clean", "--dry-run").output.splitlines()
+    assert shown[0].split() == ["2.0", "MB", "would", "go", "docstrings", "docstrings-7.json"]
+    assert shown[-1] == f"2.0 MB would be freed in {tmp_path}"
+    assert run("data", "clean").output.splitlines()[-1] == f"2.0 MB are freed in {tmp_path}"
+    assert not list(tmp_path.iterdir())
 
 
 def test_errors_of_training_are_messages_too(tmp_path):

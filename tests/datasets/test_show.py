@@ -1,10 +1,11 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from kerasllm.datasets import names
-from kerasllm.datasets.public.registry import cache_folder
+from kerasllm.datasets.public.registry import cache_folder, folders
 from kerasllm.datasets.show import describe, list_table
 
 
@@ -63,6 +64,19 @@ def test_cache_folder_follows_the_platform(monkeypatch):
         assert cache_folder().as_posix() == expected
     monkeypatch.setattr(sys, "platform", "darwin")
     assert cache_folder().as_posix().endswith("Library/Caches/kerasllm")
+
+
+def test_without_a_home_folder_the_cure_is_named(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("KERASLLM_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA", "KERASLLM_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(OSError, match=r"no home folder to keep a cache in: set KERASLLM_CACHE to"):
+        cache_folder()
+    monkeypatch.setenv("KERASLLM_DATA", "/data")
+    assert folders("sst2") == [Path("/data/sst2")]
 
 
 def test_importing_is_light():

@@ -21,7 +21,6 @@ import json
 import logging
 import os
 import platform
-import sys
 import sysconfig
 import warnings
 from collections import Counter
@@ -31,6 +30,7 @@ from kerasllm.datasets.docstrings.names import NameMask, telling_names
 from kerasllm.datasets.docstrings.near_duplicates import first_copies
 from kerasllm.datasets.docstrings.prose import prose
 from kerasllm.datasets.examples import Dataset, Labelled, Text
+from kerasllm.datasets.public.registry import cache_folder
 from kerasllm.utils.errors import check_choice
 from kerasllm.utils.files import whole_file
 
@@ -142,14 +142,6 @@ def _quick_parsing():
             gc.enable()
 
 
-def _cache_folder():
-    """Return where this computer keeps what can be made again, or KERASLLM_CACHE."""
-    variable = "LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"
-    usual = ("Library", "Caches") if sys.platform == "darwin" else (".cache",)
-    root = Path(os.environ.get(variable) or Path.home().joinpath(*usual))
-    return Path(os.environ.get("KERASLLM_CACHE") or root / "kerasllm")
-
-
 def _version(source):
     """Return the version of a source without importing it."""
     if SOURCES[source] is None:
@@ -162,7 +154,7 @@ def _version(source):
 def _cache_file():
     """Return the file of this data set for the versions that are installed."""
     key = json.dumps([FORMAT, {source: _version(source) for source in SOURCES}])
-    return _cache_folder() / f"docstrings-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    return cache_folder() / f"docstrings-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
 
 def _write_atomically(path, rows):

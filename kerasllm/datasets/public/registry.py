@@ -4,6 +4,7 @@ A file is used only if its content is the one that the registry names. It is loo
 `$KERASLLM_DATA/<name>/`, then in the user's cache, then at its address.
 """
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kerasllm.utils.errors import IN_THE_CACHE
 from kerasllm.utils.files import sha256
 
 
@@ -121,23 +123,32 @@ class DatasetInfo:
 
 
 def cache_folder():
-    """Return the folder for downloads: `$KERASLLM_CACHE`, or the platform's cache folder."""
+    """Return the folder for downloads: `$KERASLLM_CACHE`, or the platform's cache folder.
+
+    Raises:
+        OSError: neither is known: there is no home folder.
+    """
     if chosen := os.environ.get("KERASLLM_CACHE"):
         return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        if sys.platform == "win32":
+            base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        elif sys.platform == "darwin":
+            base = Path.home() / "Library" / "Caches"
+        else:
+            base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as error:
+        raise OSError(f"there is no home folder to keep a cache in: {IN_THE_CACHE}.") from error
     return Path(base) / "kerasllm"
 
 
 def folders(name):
     """Return the folders in which a data set may lie, in the order of the search."""
-    found = [cache_folder() / name]
-    if root := os.environ.get("KERASLLM_DATA"):
-        found.insert(0, Path(root).expanduser() / name)
+    root, found = os.environ.get("KERASLLM_DATA"), []
+    if root:
+        found.append(Path(root).expanduser() / name)
+    with contextlib.suppress(OSError):  # without a home folder there is no cache to look into
+        found.append(cache_folder() / name)
     return found
 
 

@@ -5,9 +5,11 @@ import sys
 
 import numpy as np
 
+from kerasllm.datasets.cache import CORPORA, forget_old_corpora
 from kerasllm.datasets.public.registry import cache_folder
 from kerasllm.datasets.sources import HELD_OUT
 from kerasllm.text import TokenCorpus
+from kerasllm.utils.errors import IN_THE_CACHE, writing
 
 
 def token_rows(source, tokenizer, quiet=False):
@@ -36,8 +38,10 @@ def document_rows(source, tokenizer, length, quiet=False):
 
 def token_corpus(texts, tokenizer, unit="file", quiet=True):
     """Tokenise texts, or a text file in units, into a memory-mapped `TokenCorpus` in the cache."""
-    folder, show = cache_folder() / "corpora", not quiet and sys.stderr.isatty()
-    return TokenCorpus.build(texts, tokenizer, folder, unit=unit, progress=show)
+    folder, show = cache_folder() / CORPORA, not quiet and sys.stderr.isatty()
+    with writing(f"the tokenised text in {folder}", IN_THE_CACHE):
+        forget_old_corpora()
+        return TokenCorpus.build(texts, tokenizer, folder, unit=unit, progress=show)
 
 
 class Documents:

@@ -6,6 +6,7 @@
 - Memory stays constant: the text is read in pieces, the tokens are appended to a file.
 """
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -98,6 +99,8 @@ class TokenCorpus:
             text_hash = hash_source(source)
             path = corpus_folder(cache_dir, text_hash, settings)
             if path.is_dir():
+                with contextlib.suppress(OSError):  # a disk that is only read
+                    os.utime(path / "info.json")  # it is in use: see datasets.cache
                 return cls(path)
         pieces = show_progress(source, unit, progress)
         return cls(write_corpus(pieces, tokenizer, Path(cache_dir), settings, cleaner, text_hash))

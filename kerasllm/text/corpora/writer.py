@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasllm.text.corpora.streaming import read_pieces, text_pieces
-from kerasllm.utils.files import sha256
+from kerasllm.utils.files import part_of, sha256, to_disk
 
 VERSION = 1
 BATCH = 1 << 18  # characters that are tokenised at once
@@ -102,7 +102,7 @@ class _Writer:
 def write_corpus(pieces, tokenizer, cache_dir, settings, cleaner, text_hash):
     """Tokenise into a folder with another name, then rename it."""
     digest = hashlib.sha256()
-    partial = cache_dir / f".partial-{uuid.uuid4().hex}"
+    partial = part_of(cache_dir / uuid.uuid4().hex)
     partial.mkdir()
     try:
         writer = _Writer(partial, tokenizer, settings["bos"], settings["eos"])
@@ -124,6 +124,8 @@ def _finish(partial, writer, settings, text_hash):
     counts = {"tokens": writer.tokens, "documents": writer.documents, "dtype": writer.dtype}
     info = {**settings, "text": text_hash, **counts}
     (partial / "info.json").write_text(json.dumps(info, indent=1), "utf-8")
+    for name in ("tokens.bin", "starts.bin", "info.json"):
+        to_disk(partial / name)
     path = corpus_folder(partial.parent, text_hash, settings)
     try:
         partial.rename(path)

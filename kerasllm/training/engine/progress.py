@@ -35,6 +35,14 @@ class Progress:
         """Print what has to be known even where nothing else is shown."""
         self.console.print(str(text), markup=False, highlight=False, soft_wrap=True)
 
+    @contextmanager
+    def despite(self, what):
+        """Warn where something that the result can do without could not be written."""
+        try:
+            yield
+        except (OSError, MemoryError) as error:
+            self.warn(f"warning: {what} could not be kept: {error or type(error).__name__}")
+
     def result(self, table):
         """Print what the command was called for, on standard output."""
         if not self.quiet:

@@ -11,7 +11,7 @@ from kerasllm import datasets
 from kerasllm.baselines import classification as baselines
 from kerasllm.baselines.features import semantic_space
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.folder import RunFolder, weights_hash
+from kerasllm.training.folder import RunFolder, in_use, weights_hash
 from kerasllm.training.run import as_run
 from kerasllm.training.settings.base import resolve
 from kerasllm.training.settings.classification import ClassificationSettings
@@ -73,16 +73,18 @@ def payoff(
             f"expected at most {len(train)} labels, the training rows of {train.name}, received "
             f"label_counts={tuple(label_counts)}: ask for fewer."
         )
-    cells = _Cells(output or run.path / "payoff", run, train, test, settings, resume)
-    space = semantic_space(unlabelled or train.texts)
-    for count, seed in itertools.product(label_counts, range(seeds)):
-        drawn = draw(train, count, seed)
-        held = draw(validation, min(count, len(validation)), seed)
-        for method, score in _scorers(run, drawn, held, test, space, settings, seed).items():
-            cells.fill(method, count, seed, score)
-        report.say(f"  {count} labels, draw {seed + 1}: {cells.line(count, seed)}")
-    _draw(cells.folder, cells.rows)
-    report.result(table_of(cells.result))
+    space, output = semantic_space(unlabelled or train.texts), output or run.path / "payoff"
+    with in_use(output):
+        cells = _Cells(output, run, train, test, settings, resume)
+        for count, seed in itertools.product(label_counts, range(seeds)):
+            drawn = draw(train, count, seed)
+            held = draw(validation, min(count, len(validation)), seed)
+            for method, score in _scorers(run, drawn, held, test, space, settings, seed).items():
+                cells.fill(method, count, seed, score)
+            report.say(f"  {count} labels, draw {seed + 1}: {cells.line(count, seed)}")
+        report.result(table_of(cells.result))
+        with report.despite("the figure"):
+            _draw(cells.folder, cells.rows)
     return cells.result
 
 
