@@ -13,14 +13,16 @@ import pytest
 
 HERE = Path(__file__).parent
 OTHERS = ("jax", "torch")
-FOLDERS = ("layers", "models", "reference", "verify")
+FOLDERS = ("layers", "models", "reference", "training", "verify")
 # What every run proves; KERASLLM_ALL_BACKENDS=1 proves all folders, for which JAX takes long to
 # compile.
 QUICK = [
     ("jax", "layers/test_attention.py"),
     ("jax", "layers/test_embedding.py"),
+    ("jax", "training/test_kill_points.py"),
     ("torch", "layers"),
     ("torch", "models"),
+    ("torch", "training/test_kill_points.py"),
 ]
 ALL = [(backend, folder) for backend in OTHERS for folder in FOLDERS]
 CHOSEN = ALL if os.environ.get("KERASLLM_ALL_BACKENDS") else QUICK

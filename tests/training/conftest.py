@@ -1,5 +1,12 @@
 """Tiny data of every shape, all in the same few words, and tiny runs to begin from."""
 
+import contextlib
+import csv
+import os
+import shutil
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -47,17 +54,29 @@ def examples(task, rows, split, seed):
     return Dataset(made, name="animals", split=split, task=task)
 
 
-@pytest.fixture(scope="session")
-def animals():
+def all_examples():
     """Return {task: (training, validation) data sets}."""
     return {
         task: (examples(task, 23, "train", 1), examples(task, 11, "validation", 2)) for task in MADE
     }
 
 
+@pytest.fixture(scope="session")
+def animals():
+    """Return {task: (training, validation) data sets}."""
+    return all_examples()
+
+
 @pytest.fixture(scope="module")
 def eager():
     """Train without tracing and pictures, which would take longer than the few steps."""
+    with eager_training():
+        yield
+
+
+@contextlib.contextmanager
+def eager_training():
+    """Train without tracing and pictures while the block runs."""
     from kerasllm.training import trainer
     from kerasllm.training.engine import stages
     from kerasllm.training.engine.compilation import compile_model
@@ -83,6 +102,11 @@ SEQ2SEQ = {**WORDS, "hidden_dim": 8, "num_layers": 1, "length": 13, "epochs": 0.
 @pytest.fixture(scope="session")
 def bases(animals, shared):
     """Return a function of a name that gives a run to begin from; not to be changed."""
+    return bases_in(shared, animals)
+
+
+def bases_in(shared, animals):
+    """Return a function of a name that gives a run in a folder, made when first asked for."""
     from kerasllm.training import pretrain, train
 
     texts, made = [t for pair in animals.values() for part in pair for t in part.texts], {}
@@ -106,3 +130,71 @@ def bases(animals, shared):
         return made[name]
 
     return base
+
+
+# Kill points: a run folder as a process leaves it that is killed at a replace of a file -------
+
+EPOCHS = {"classification": 1, "tagging": 1, "span": 1, "seq2seq": 1}
+OPTIONS = {"batch_size": 12, "learning_rate": 0.02, "dropout": 0.3, "quiet": True, "xla": False}
+SMALL = {"size": "tiny", "tokenizer": "word", "min_frequency": 1, "hidden_dim": 8}
+FROM_SCRATCH = {
+    "classification": {**SMALL, "units": 7, "word_dropout": 0.2},
+    "tagging": {"units": 5, "word_dim": 7, "filters": 3},
+    "span": {**SMALL, "num_heads": 2, "length": 29},
+    "seq2seq": {**SMALL, "num_heads": 2, "num_layers": 1, "architecture": "transformer"},
+    "language_model": {**SMALL, "units": 7, "length": 11},
+}
+OWN = {
+    "span": {"max_answer": 5},
+    "seq2seq": {"length": 13, "metric": "loss"},
+    "language_model": {"steps": 2, "eval_every": 1},
+}
+
+
+def training_of(task, base, method, animals, bases):
+    """Return (data, options) of a small training of one shape by one method, with dropout."""
+    data = animals[task][0] if task == "language_model" else animals[task]
+    options = {**OPTIONS, **OWN.get(task, {}), "method": method}
+    options |= {"epochs": EPOCHS[task]} if task in EPOCHS else {}
+    options |= {"lora_rank": 2} if method == "lora" else {}
+    options |= {"pretrained": bases(base)} if base else FROM_SCRATCH[task]
+    return data, options
+
+
+@contextlib.contextmanager
+def copied_at_every_replace(folder, to):
+    """Copy a folder whenever a file is about to be put in its place; give the list of copies."""
+    copies, replace = [], os.replace
+
+    def copying(part, path):
+        if Path(path).is_relative_to(folder):
+            copies.append(to / f"{len(copies):03}_before_{Path(path).name}")
+            shutil.copytree(folder, copies[-1])
+        replace(part, path)
+
+    os.replace = copying
+    try:
+        yield copies
+    finally:
+        os.replace = replace
+
+
+def found_in(run):
+    """Return all that a training decides, of a run: weights, history, how far weights moved."""
+    with open(run.path / "history.csv", newline="") as file:
+        rows = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+    facts = {"history": rows, "moved": run.read_json("moved.json"), "scores": run.metrics}
+    return run.model.get_weights(), facts
+
+
+def differences(found, expected):
+    """Return the names of what is not the same, to the last bit."""
+    pairs = zip(found[0], expected[0], strict=True)
+    wrong = [] if all(np.array_equal(a, b) for a, b in pairs) else ["weights"]
+    return wrong + [name for name in expected[1] if found[1][name] != expected[1][name]]
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """Return this module: tests are imported by path, and cannot import it by name."""
+    return sys.modules[__name__]

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM: a training ends after the step that runs, and says how to go on.
 
 A handler that the program itself has set stays; one that a library set in C, as JAX does for
-SIGTERM when it runs in several processes, is put aside while a training runs.
+SIGTERM when it runs in several processes, and which would let the training go on, is replaced.
 """
 
 import contextlib

@@ -212,6 +212,9 @@ class _State:
         meta = {"run": self.folder.identity, "stage": self.stage.name, "steps": self.stage.steps}
         meta |= {name: getattr(self, name) for name in _KEPT}
         save_checkpoint(self.folder.checkpoint, self.stage.model, meta, self.best_weights)
+        self._write_history()
+
+    def _write_history(self):
         if rows := self.earlier + self.rows:
             write_history(self.folder.path / "history.csv", rows)
 
@@ -230,6 +233,7 @@ class _State:
                 f"{self.best:.4g}, and does not hold them: an earlier version wrote it. Train "
                 "again without --resume."
             )
+        self._write_history()  # whoever was killed before that has none
         return True
 
     def fail(self, step):

@@ -56,9 +56,10 @@ def crossvalidate(run, data, output=None, *, folds=5, settings=None, quiet=False
         return scores
 
     found = score_folds(train_and_score, rows, folds, settings.seed)
-    if output is not None:
-        write_text(output, json.dumps(found.to_json(), indent=2) + "\n")
     report.say(str(found))
+    if output is not None:
+        with report.despite("the scores"):
+            write_text(output, json.dumps(found.to_json(), indent=2) + "\n")
     return found
 
 

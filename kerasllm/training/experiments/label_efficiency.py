@@ -75,7 +75,7 @@ def payoff(
         )
     space, output = semantic_space(unlabelled or train.texts), output or run.path / "payoff"
     with in_use(output):
-        cells = _Cells(output, run, train, test, settings, resume)
+        cells = _Cells(output, run, train, test, settings, resume, report)
         for count, seed in itertools.product(label_counts, range(seeds)):
             drawn = draw(train, count, seed)
             held = draw(validation, min(count, len(validation)), seed)
@@ -108,8 +108,8 @@ def _scorers(run, drawn, held, test, space, settings, seed):
 class _Cells:
     """The scores of each method, number of labels and draw; kept in payoff.json one by one."""
 
-    def __init__(self, folder, run, train, test, settings, resume):
-        self.folder = RunFolder(folder)
+    def __init__(self, folder, run, train, test, settings, resume, report):
+        self.folder, self.report = RunFolder(folder), report
         (self.folder.path / "figures").mkdir(parents=True, exist_ok=True)
         self.about = {"data": train.name, "test_rows": len(test)}
         self.made_of = {
@@ -132,7 +132,8 @@ class _Cells:
             scores = score()
             found = {name: float(scores[name]) for name in ("accuracy", "matthews")}
             self.rows.append({"method": method, "labels": count, "seed": seed, **found})
-            self.folder.write_json("payoff.json", self.result)
+            with self.report.despite("the scores so far"):
+                self.folder.write_json("payoff.json", self.result)
 
     def line(self, count, seed):
         """Return the accuracies of a draw on one line."""

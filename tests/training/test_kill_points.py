@@ -1,0 +1,47 @@
+"""Killed at any replace of a file and resumed, a training ends with the very same numbers.
+
+One method a shape here, and one shape on the other backends; `python -m tests.long kill_points`
+goes through every shape and method.
+"""
+
+import keras
+import pytest
+
+from kerasllm.training import load_run, train
+
+pytestmark = [pytest.mark.usefixtures("eager"), pytest.mark.backends]
+CASES = [  # task, what it begins from, method
+    ("classification", "lstm", "lora"),
+    ("tagging", None, "scratch"),
+    ("span", "encoder", "full"),
+    ("seq2seq", None, "scratch"),
+    ("language_model", "contrastive", "frozen"),
+]
+ELSEWHERE = {"torch": "span", "jax": "tagging"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[2]}")
+def test_killed_at_any_replace_and_resumed_it_ends_with_the_same_numbers(
+    case, animals, bases, tmp_path, tiny
+):
+    backend = keras.backend.backend()
+    if backend != "tensorflow" and case[0] != ELSEWHERE[backend]:
+        pytest.skip("one shape is enough here")
+    data, options = tiny.training_of(*case, animals, bases)
+    with tiny.copied_at_every_replace(tmp_path / "whole", tmp_path) as copies:
+        expected = tiny.found_in(train(data, tmp_path / "whole", **options))
+    assert len(copies) >= 11
+    for copy in copies:
+        resumed = train(data, copy, resume=True, **options)
+        for run in (resumed, load_run(copy)):
+            assert not tiny.differences(tiny.found_in(run), expected), copy.name
+        assert not list(copy.rglob("*.part*")) and not (copy / "lock.json").exists()
+
+
+def test_a_difference_would_be_seen(bases, tiny):
+    found = bases("lstm").model.get_weights(), {"history": [{"loss": "1.0"}], "scores": {}}
+    other = [weight.copy() for weight in found[0]]
+    other[3].flat[0] += 1e-7
+    assert tiny.differences((other, found[1]), found) == ["weights"]
+    changed = {**found[1], "history": [{"loss": "1.0000001"}]}
+    assert tiny.differences((found[0], changed), found) == ["history"]
