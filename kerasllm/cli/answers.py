@@ -9,6 +9,7 @@ import typer
 from kerasllm.cli import flags
 from kerasllm.cli.command import USE, app
 from kerasllm.cli.flags import RunFolder
+from kerasllm.utils.terminal import one_line, say
 
 
 @app.command(rich_help_panel=USE)
@@ -54,9 +55,9 @@ def predict(
         texts = [(question, context) for question in texts]
     options = {"attention": True} if attention else {}
     for number, row in enumerate(predict(run, texts, **options)):
-        typer.echo(line_of(row))
+        say(line_of(row))
         if row.get("warning"):
-            typer.echo(f"warning: {row['warning']}", err=True)
+            say(f"warning: {row['warning']}", error=True)
         elif attention:
             _draw_attention(row, run / "figures" / f"attention_of_text_{number + 1}.png")
 
@@ -66,7 +67,7 @@ def _draw_attention(row, path):
 
     source, target, weights = row["attention"]
     attention_map(target, weights, source, row["text"][:60]).savefig(path, dpi=120)
-    typer.echo(f"saved {path}", err=True)
+    say(f"saved {path}", error=True)
 
 
 def line_of(row):
@@ -79,8 +80,9 @@ def line_of(row):
         'LOC: Rome\tin Rome'
     """
     if "label" in row:
-        found = f"{row['label']}\t{row['probabilities'][row['label']]:.3f}"
-    elif "labels" in row:
+        sure = row["probabilities"][row["label"]]
+        return f"{one_line(row['label'])}\t{sure:.3f}\t{one_line(row['text'])}"
+    if "labels" in row:
         sure = (f"{name} {row['probabilities'][name]:.3f}" for name in row["labels"])
         found = ", ".join(sure) or "-"
     elif "perplexity" in row:
@@ -91,13 +93,13 @@ def line_of(row):
     elif "entities" in row:
         found = ", ".join(f"{e['type']}: {e['text']}" for e in row["entities"])
         if not found and set(row.get("tags", "O")) != {"O"}:  # tags that mark no entities
-            return " ".join(map("/".join, zip(row["tokens"], row["tags"], strict=True)))
+            return one_line(" ".join(map("/".join, zip(row["tokens"], row["tags"], strict=True))))
         found = found or "-"
     else:
         if "answer" in row:
-            return "-" if row["answer"] in ("", None) else str(row["answer"])
+            return "-" if row["answer"] in ("", None) else one_line(row["answer"])
         found = ", ".join(f"{n} {v}" for n, v in row.items() if n not in ("text", "warning"))
-    return f"{found}\t{row['text']}"
+    return f"{one_line(found)}\t{one_line(row['text'])}"
 
 
 @app.command(rich_help_panel=USE)
@@ -138,8 +140,8 @@ def generate(
         "seed": seed,
     }
     if beam > 1 or not stream:
-        typer.echo(generate(run, prompt, **options))
+        say(generate(run, prompt, **options))
         return
     for piece in generate(run, prompt, stream=True, **options):
-        typer.echo(piece, nl=False)
-    typer.echo()
+        say(piece, end="")
+    say()

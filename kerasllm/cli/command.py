@@ -1,10 +1,12 @@
-"""The command itself, its groups of verbs, and how it ends in error."""
+"""The command itself, and its groups of verbs."""
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
+from kerasllm.cli.failures import ended
 from kerasllm.utils.errors import at_terminal
 
 TRAIN, USE, CHECK = "Train", "Use", "Check"  # panels of the help page
@@ -25,17 +27,26 @@ def group(name, help, panel):
 
 
 def main():
-    """Run the command; an expected error is one message, not a traceback."""
-    try:
+    """Run the command; whatever ends it is one message, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a sign that it has no code for is spelled out
+            stream.reconfigure(errors="backslashreplace")
+    if "_KERASLLM_COMPLETE" in os.environ:  # a shell asks how a word goes on
         app()
-    except (ValueError, TypeError, OSError, ArithmeticError, ImportError, RuntimeError) as error:
-        if "--traceback" in sys.argv:
-            raise
-        from rich.console import Console
-        from rich.markup import escape
+    try:
+        run(app, "kerasllm", sys.argv[1:])
+    except BaseException as end:
+        status = ended(end, traceback="--traceback" in sys.argv)
+    else:
+        status = 0
+    sys.exit(status)
 
-        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
+
+def run(commands, title, words):
+    """Run the words of a command line; what ends it goes on to the caller as it was raised."""
+    command = typer.main.get_command(commands)
+    with command.make_context(title, list(words)) as context:
+        command.invoke(context)
 
 
 @app.callback()

@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from kerasllm.cli.command import run
 from kerasllm.training.settings import settings_for, shapes
+from kerasllm.utils.terminal import say
 
 RunFolder = Annotated[Path, typer.Argument(help="a run folder", show_default=False)]
 Data = Annotated[
@@ -105,8 +107,7 @@ def flags_of_the_data(example):
             shape = settings_for(datasets.task_of(words[len(names) - 1]))
             inner = typer.Typer(add_completion=False, rich_markup_mode="rich")
             inner.command()(settings_flags(shape, example)(function))
-            title = f"kerasllm {context.info_name}"
-            typer.main.get_command(inner).main(context.args, title, standalone_mode=False)
+            run(inner, f"kerasllm {context.info_name}", context.args)
 
         place = " ".join(name.upper() for name in names)
         verb.__name__ = function.__name__
@@ -129,7 +130,7 @@ def _explain(context, names):
     asked = not context.args or "--help" in context.args
     typer.echo(context.get_help(), err=not asked)
     if not asked:
-        typer.echo(f"expected {' and '.join(name.upper() for name in names)}", err=True)
+        say(f"expected {' and '.join(name.upper() for name in names)}", error=True)
     raise typer.Exit(0 if asked else 2)
 
 

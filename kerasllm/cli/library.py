@@ -6,6 +6,7 @@ import typer
 
 from kerasllm.cli.command import USE, group
 from kerasllm.cli.flags import Data
+from kerasllm.utils.terminal import console, say
 
 data_app = group("data", "List, show and fetch data sets.", USE)
 lessons_app = group("lessons", "List, open and build the lessons.", USE)
@@ -17,20 +18,14 @@ def data_list():
 
     Example: kerasllm data list
     """
-    from rich.console import Console
-
     from kerasllm.datasets.show import list_table
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PIPED)  # a pipe, or a file, has room for all of it
-    rows = list_table()
+    screen, rows = console(), list_table()
     for task in dict.fromkeys(row["task"] for row in rows):
-        console.print(_table([row for row in rows if row["task"] == task], task, console.width))
-    console.print("More on one of them: kerasllm data show NAME", highlight=False)
+        screen.print(_table([row for row in rows if row["task"] == task], task, screen.width))
+    screen.print("More on one of them: kerasllm data show NAME")
 
 
-_PIPED = 200
 _LONGEST_NAME = 23
 _ROOM_FOR_LICENCE = 130
 
@@ -59,7 +54,7 @@ def data_show(name: Data):
     """
     from kerasllm.datasets.show import describe
 
-    typer.echo(describe(name))
+    say(describe(name))
 
 
 @data_app.command("get")
@@ -73,7 +68,7 @@ def data_get(
     """
     from kerasllm.datasets import get
 
-    typer.echo(get(name, allow_unverified=allow_unverified))
+    say(get(name, allow_unverified=allow_unverified))
 
 
 @data_app.command("clean")
@@ -134,4 +129,4 @@ def lessons_build(
     from kerasllm import lessons
 
     for path in lessons.build(number, html=html):
-        typer.echo(path)
+        say(path)

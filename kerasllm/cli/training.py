@@ -103,6 +103,9 @@ def import_(
 
     Example: kerasllm import sentence-transformers/all-MiniLM-L6-v2 --output runs/minilm
     """
+    from kerasllm.utils.hub import find
+
+    find(source, revision)  # which fails at once, or fetches, before Keras is loaded
     flags.load_keras()
     from kerasllm.training import import_checkpoint
 

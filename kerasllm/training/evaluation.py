@@ -2,6 +2,7 @@
 
 from kerasllm.models import TextEncoder
 from kerasllm.training.engine.progress import Progress
+from kerasllm.utils.tables import Table
 
 
 def evaluate_run(run, data=None, split="test", with_baselines=True, quiet=False):
@@ -48,9 +49,7 @@ def _own_data(run):
 
 
 def table_of(result):
-    """Return a rich table of the scores, the network's first."""
-    from rich.table import Table
-
+    """Return a `Table` of the scores, the network's first."""
     of_tokens = "perplexity" in result["model"] and "bleu" not in result["model"]
     if of_tokens:
         names = ("loss", "perplexity", "bits_per_character")
@@ -61,12 +60,8 @@ def table_of(result):
     else:
         names = [name for name, score in result["model"].items() if isinstance(score, float)]
     unit = "tokens" if of_tokens else "rows"
-    table = Table(title=f"{result['data']} ({result['split']}, {result['rows']:,} {unit})")
-    table.add_column("model")
-    for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
-    rows = {"network": result["model"], **result["baselines"]}
-    for model, scores in rows.items():
+    models, rows = {"network": result["model"], **result["baselines"]}, []
+    for model, scores in models.items():
         cells = []
         for name in names:
             cell = f"{scores[name]:.4g}" if name in scores else "-"
@@ -74,5 +69,7 @@ def table_of(result):
                 low, high = result["interval"][name]
                 cell += f"\n[{low:.4g}, {high:.4g}]"
             cells.append(cell)
-        table.add_row(model, *cells)
-    return table
+        rows.append((model, *cells))
+    title = f"{result['data']} ({result['split']}, {result['rows']:,} {unit})"
+    heads = ("model", *(name.replace("_", " ") for name in names))
+    return Table(heads, rows, title, right=range(1, len(heads)))

@@ -1,1 +1,1 @@
-"""What every package may use: errors, files, tables, pages."""
+"""What every package may use: errors, files, tables, pages, the terminal, the hub."""

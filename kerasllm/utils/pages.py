@@ -23,10 +23,15 @@ def element(tag, *content, **attributes):
         >>> element("td", "a < b", element("b", "!"), class_="number")
         '<td class="number">a &lt; b<b>!</b></td>'
     """
-    given = {name.rstrip("_"): html.escape(str(v)) for name, v in attributes.items() if v}
+    given = {name.rstrip("_"): escaped(v) for name, v in attributes.items() if v}
     start = " ".join([tag, *(f'{name}="{value}"' for name, value in given.items())])
-    inner = (part if isinstance(part, Markup) else html.escape(str(part)) for part in content)
+    inner = (part if isinstance(part, Markup) else escaped(part) for part in content)
     return Markup(f"<{start}>{''.join(inner)}" + ("" if tag == "img" else f"</{tag}>"))
+
+
+def escaped(text):
+    """Return a text as HTML shows it, its dollar signs too: they begin no formula on a page."""
+    return html.escape(str(text)).replace("$", "&#36;")
 
 
 def scrolling(*content):

@@ -7,7 +7,12 @@
 Columns are aligned by what a terminal shows: a Chinese sign takes two places.
 """
 
+import re
+from itertools import zip_longest
+
 from kerasllm.utils.pages import element
+from kerasllm.utils.terminal import console as terminal
+from kerasllm.utils.terminal import visible
 
 # What a row is marked as, in HTML (the pages know these colours and have others in the dark) and
 # at a terminal. A heading is a row of its own.
@@ -19,6 +24,8 @@ _STYLES = {
     "": ("", None),
 }
 _SIGNS = {"✓": "green", "✗": "bold red", "·": "dim"}
+_BETWEEN, _EDGES = 3, 2  # columns of a terminal between two of a table, and at its sides
+_WRAPPED = 16  # columns of a terminal that a text is wrapped into at least
 
 
 class Shown:
@@ -58,7 +65,7 @@ class Table(Shown):
     """
 
     def __init__(self, columns, rows, title="", marks=(), right=()):
-        self.columns, self.title = tuple(columns), title
+        self.columns, self.title = tuple(map(visible, columns)), title
         self.rows = tuple(map(tuple, rows))
         self.marks = tuple(marks) or ("",) * len(self.rows)
         wanted = len(self.columns or (self.rows or ((),))[0])
@@ -80,12 +87,14 @@ class Table(Shown):
         return list(zip(*formatted, strict=True))
 
     def __str__(self):
-        lines = [*([self.columns] if self.columns else []), *self.cells()]
+        rows = (zip_longest(*(c.split("\n") for c in row), fillvalue="") for row in self.cells())
+        lines = [*([self.columns] if self.columns else []), *(line for row in rows for line in row)]
         widths = [max(map(_width, cells)) for cells in zip(*lines, strict=True)]
         if self.columns:
             lines.insert(1, tuple("-" * width for width in widths))
         text = ("  ".join(map(self._padded, line, widths, range(len(line)))) for line in lines)
-        return "\n".join([*([self.title] if self.title else []), *map(str.rstrip, text)])
+        title = [visible(self.title)] if self.title else []
+        return "\n".join([*title, *map(str.rstrip, text)])
 
     def _padded(self, cell, width, place):
         room = " " * (width - _width(cell))
@@ -94,7 +103,7 @@ class Table(Shown):
     def markdown(self):
         """Return the lines of a table in Markdown."""
         rules = ("---:" if k in self.right else "---" for k in range(len(self.columns)))
-        rows = ([c.replace("|", r"\|") for c in row] for row in (self.columns, *self.cells()))
+        rows = (map(_in_markdown, row) for row in (self.columns, *self.cells()))
         head, *body = ("| " + " | ".join(row) + " |" for row in rows)
         return [head, "|" + "|".join(rules) + "|", *body]
 
@@ -132,22 +141,35 @@ class Table(Shown):
         return Table(self.columns[:kept], rows, self.title + more, self.marks, right)
 
     def print(self, console=None):
-        """Print the table with rich, to `console` or to the terminal; wide columns are wrapped."""
+        """Print the table with rich, to `console` or to the terminal.
+
+        Texts are wrapped where the terminal is narrow, numbers never are: columns for which there
+        is no room follow below, beside the first one again.
+        """
+        console = console or terminal()
+        if self.title:
+            console.print(visible(self.title), style="bold cyan", markup=False, highlight=False)
+        lines = [*([self.columns] if self.columns else []), *self.cells()]
+        columns = enumerate(zip(*lines, strict=True))
+        least = [_least(cells, k in self.right) for k, cells in columns]
+        for places in _blocks(least, console.width - _EDGES):
+            console.print(self._drawn(places))
+
+    def _drawn(self, places):
+        """Return some of the columns as a table of rich."""
         from rich.box import SIMPLE_HEAD
-        from rich.console import Console
         from rich.table import Table as Drawn
         from rich.text import Text
 
-        drawn = Drawn(box=SIMPLE_HEAD, pad_edge=False)
-        for k, name in enumerate(self.columns):
-            drawn.add_column(Text(name), justify="right" if k in self.right else "left")
+        drawn = Drawn(box=SIMPLE_HEAD, pad_edge=False, show_header=bool(self.columns))
+        for k in places:
+            name = Text(self.columns[k] if self.columns else "")
+            right = k in self.right
+            drawn.add_column(name, justify="right" if right else "left", no_wrap=right)
         for cells, mark in zip(self.cells(), self.marks, strict=True):
-            shown = (Text(cell, _SIGNS.get(cell, "")) for cell in cells)
+            shown = (Text(cells[k], _SIGNS.get(cells[k], "")) for k in places)
             drawn.add_row(*shown, style=_STYLES[mark][1])
-        console = console or Console()
-        if self.title:
-            console.print(self.title, style="bold cyan", markup=False, highlight=False)
-        console.print(drawn)
+        return drawn
 
 
 def readable(token):
@@ -169,6 +191,29 @@ def _width(text):
     return cell_len(text)
 
 
+def _least(cells, whole):
+    """Return the columns of a terminal that a column needs: `whole`, or with its texts wrapped."""
+    widest = max(_width(line) for cell in cells for line in cell.split("\n"))
+    return widest if whole else min(widest, _WRAPPED)
+
+
+def _blocks(least, width):
+    """Return the places of the columns that stand side by side, the first of them each time."""
+    blocks, used = [[0][: len(least)]], sum(least[:1])
+    for k, needed in enumerate(least[1:], 1):
+        if used + _BETWEEN + needed > width and len(blocks[-1]) > 1:
+            blocks.append([0])
+            used = least[0]
+        blocks[-1].append(k)
+        used += _BETWEEN + needed
+    return blocks
+
+
+def _in_markdown(cell):
+    """Return a cell that ends nowhere before its end, and begins no tag."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", cell.replace("|", r"\|").replace("\n", " "))
+
+
 def _is_number(cell):
     return hasattr(cell, "__float__") and not isinstance(cell, str | bool)
 
@@ -183,7 +228,7 @@ def _formatted(cells):
 
     def text(cell):
         if not _is_number(cell):
-            return "–" if cell is None else str(cell)
+            return "–" if cell is None else visible(cell)
         whole = hasattr(cell, "__index__")
         return f"{int(cell):,}" if whole else f"{float(cell):,.{decimals}f}"
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kerasllm import cli, datasets, training
-from kerasllm.cli import answers, command, flags, library
+from kerasllm.cli import answers, flags, library
 from kerasllm.diagnosis import report as diagnosis
 from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.pretraining import PretrainSettings
@@ -292,11 +292,11 @@ def test_errors_of_training_are_messages_too(tmp_path):
 
 
 def test_brackets_in_an_error_are_no_markup(capsys, monkeypatch):
-    raises = lambda: (_ for _ in ()).throw(ValueError("wrong [/b] [red]"))  # noqa: E731
-    monkeypatch.setattr(command, "app", raises)
+    monkeypatch.setattr(sys, "argv", ["kerasllm", "data", "show", "[b] [red] \x1b[31m"])
     with pytest.raises(SystemExit, match="1"):
         cli.main()
-    assert capsys.readouterr().err == "error: wrong [/b] [red]\n"
+    error = capsys.readouterr().err
+    assert error.startswith(r"error: There is no data set '[b] [red] \x1b[31m'.")
 
 
 def test_data_verbs(run, monkeypatch, tmp_path):

@@ -100,7 +100,9 @@ def resume(folder):
             found[name_of(case)] = {
                 "points": len(points), "different": different, "seconds": seconds
             }  # fmt: skip
-            print(f"{os.environ['KERAS_BACKEND']} {name_of(case)}: {found[name_of(case)]}", flush=True)
+            print(
+                f"{os.environ['KERAS_BACKEND']} {name_of(case)}: {found[name_of(case)]}", flush=True
+            )
             (folder / "found.json").write_text(json.dumps(found), "utf-8")
 
 

@@ -39,7 +39,7 @@ def test_numbers_stand_to_the_right_and_a_score_has_four_decimals():
 def test_markdown_escapes_what_would_end_a_cell(table):
     head, rule, *rows = table.markdown()
     assert (head, rule) == ("| name | rows | score |", "|---|---|---|")
-    assert rows[-1] == r"| <b>\|& | 7 | – |"
+    assert rows[-1] == r"| &lt;b>\|& | 7 | – |"
     assert Table(("a", "b"), [("x", 1)]).markdown()[1] == "|---|---:|"
 
 

@@ -20,8 +20,10 @@ from urllib.parse import urlsplit
 
 from kerasllm.datasets.public.registry import HashMismatchError, check
 from kerasllm.utils.files import whole_file
+from kerasllm.utils.terminal import console
 
 _CHUNK = 1 << 16
+MOST = 2**30  # bytes of a file of which no size is known
 
 
 class DownloadError(OSError):
@@ -112,14 +114,14 @@ def _fetch_part(file, part, timeout, attempts, progress):
 
 
 def _bar(progress):
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(),
+        TransferSpeedColumn(),
     )  # fmt: skip
-    console = Console(stderr=True)  # stdout belongs to the data
-    return Progress(*columns, console=console, disable=not progress, transient=True)
+    screen = console(error=True)  # stdout belongs to the data
+    return Progress(*columns, console=screen, disable=not progress, transient=True)
 
 
 def _receive(file, part, timeout, report):
@@ -131,7 +133,7 @@ def _receive(file, part, timeout, report):
         with urllib.request.urlopen(request, timeout=timeout) as response:
             if response.status != 206:  # the server sends the file from its start
                 have = 0
-            total = have + int(response.headers.get("Content-Length") or 0)
+            total = have + (response.length or 0)
             with open(part, "ab" if have else "wb") as out:
                 _copy(response, out, have, file, report)
     except urllib.error.HTTPError as error:
@@ -142,12 +144,15 @@ def _receive(file, part, timeout, report):
     except (urllib.error.URLError, ConnectionError, HTTPException) as error:
         raise _Interrupted(f"{urlsplit(file.url).netloc} cannot be reached ({error})") from None
     received = part.stat().st_size
+    if not file.bytes and received > MOST:
+        part.unlink()
+        raise DownloadError(_too_much(file))
     if received < min(total, file.bytes or total):
         raise _Interrupted(f"the connection ended after {received:,} of {total:,} bytes")
 
 
 def _copy(response, out, have, file, report):
-    limit = file.bytes or float("inf")
+    limit = file.bytes or MOST
     while chunk := response.read1(_CHUNK):
         out.write(chunk)
         have += len(chunk)
@@ -203,9 +208,19 @@ def _unpack(archive, file, target):
     with whole_file(target, "wb") as out:
         with _open_member(archive, file) as source:
             # One byte more than expected tells a wrong file; a bomb is never unpacked whole.
-            shutil.copyfileobj(_Limited(source, file.bytes + 1 if file.bytes else None), out)
+            shutil.copyfileobj(_Limited(source, (file.bytes or MOST) + 1), out)
+        if not file.bytes and out.tell() > MOST:
+            raise DownloadError(_too_much(file))
         out.flush()
         check(out.name, file, allow_unverified=True)
+
+
+def _too_much(file):
+    return (
+        f"{file.path} of {file.url} is larger than {MOST:,} bytes, and no size of it is known: no "
+        "more is taken. If it is right, fetch it by other means and put it into $KERASLLM_DATA as "
+        "shown by `kerasllm data show`."
+    )
 
 
 class _Limited:
@@ -215,9 +230,8 @@ class _Limited:
         self.stream, self.left = stream, limit
 
     def read(self, size):
-        if self.left is not None:
-            size = min(size, self.left)
-            self.left -= size
+        size = min(size, self.left)
+        self.left -= size
         return self.stream.read(size) if size else b""
 
 

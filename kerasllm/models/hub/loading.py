@@ -6,13 +6,13 @@ import numpy as np
 
 from kerasllm.models.backbones.transformer import TransformerBackbone
 from kerasllm.models.hub.architectures import ARCHITECTURES
-from kerasllm.models.hub.download import find
 from kerasllm.models.hub.files import read_tokenizer
 from kerasllm.models.hub.settings import architecture_of, pad_rows, read_config, to_ours
 from kerasllm.models.hub.tensors import FLOATS, Tensors
 from kerasllm.models.saved import at_most
 from kerasllm.text.tokenizers.imported import original_ids
 from kerasllm.utils.archives import DamagedError
+from kerasllm.utils.hub import find
 
 # Constants that some checkpoints carry: positions 0, 1, 2 … and the causal mask.
 _BUFFERS = ("position_ids", "token_type_ids", ".attn.bias", ".attn.masked_bias")

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16, which many checkpoints are kept in
 
-from kerasllm.utils.archives import plain_name
 from kerasllm.utils.files import whole_file
-from kerasllm.utils.json_text import read_object
+from kerasllm.utils.hub import MANY, ONE, parts_of
 
-ONE, MANY = "model.safetensors", "model.safetensors.index.json"
 FLOATS = ("F64", "F32", "F16", "BF16")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
 
@@ -123,22 +121,6 @@ def _files(folder):
             "`transformers`: AutoModel.from_pretrained(folder).save_pretrained(new_folder)."
         )
     raise FileNotFoundError(f"expected {ONE} in {folder}, found {', '.join(there) or 'nothing'}.")
-
-
-def parts_of(index):
-    """Return the names of the files that an index of tensors names, all beside it.
-
-    Raises:
-        ValueError: it is damaged, or names a file elsewhere.
-    """
-    try:
-        names = read_object(index)["weight_map"].values()
-        return sorted({plain_name(name) for name in names})
-    except (ValueError, KeyError, AttributeError) as error:
-        raise ValueError(
-            f"{index} is no index of tensors ({error}): fetch it again, from an author whom you "
-            "trust."
-        ) from error
 
 
 def _library():

@@ -13,6 +13,7 @@ import numpy as np
 
 from kerasllm.text.corpora.streaming import read_pieces, text_pieces
 from kerasllm.utils.files import part_of, sha256, to_disk
+from kerasllm.utils.terminal import console
 
 VERSION = 1
 BATCH = 1 << 18  # characters that are tokenised at once
@@ -60,7 +61,8 @@ def show_progress(source, unit, progress):
     is_file = isinstance(source, str | os.PathLike)
     total = os.path.getsize(source) if is_file else getattr(source, "__len__", lambda: None)()
     columns = (*Progress.get_default_columns()[:3], TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not progress, transient=True) as bar:
+    screen = console(error=True)
+    with Progress(*columns, console=screen, disable=not progress, transient=True) as bar:
         task = bar.add_task("Tokenising", total=total)
         pieces = read_pieces(source, unit) if is_file else text_pieces(source)
         for text, ends in pieces:

@@ -1,35 +1,42 @@
-"""What a training command shows while it works: loss, tokens per second, time left."""
+"""What a training command shows while it works: loss, tokens per second, time left.
 
-import sys
+In a terminal a bar moves, as wide as there is room for. Elsewhere (a log, a pipe, a notebook) a
+line is printed every so often.
+"""
+
 import time
 from contextlib import contextmanager
 
 import keras
 import numpy as np
-import rich
+
+from kerasllm.utils import terminal
+from kerasllm.utils.terminal import visible
+
+EVERY = 30.0  # seconds from one line to the next
+FIRST = 5.0  # seconds to the first one: it is known then how fast the steps are
+_SHORTEST_BAR = 5
 
 
 class Progress:
-    """A live bar in a terminal; one line a validation elsewhere.
+    """A live bar in a terminal; elsewhere a line every so often, and one a validation.
 
     Args:
         quiet: show nothing.
         console: a rich console; standard error when None.
+        clock: () -> seconds.
     """
 
-    def __init__(self, quiet=False, console=None):
-        from rich.console import Console
-
-        self.quiet = quiet
-        self.console = console or Console(file=sys.stderr)
+    def __init__(self, quiet=False, console=None, clock=time.monotonic):
+        self.quiet, self.clock = quiet, clock
+        self.console = console or terminal.console(error=True)
         self._bar = self._task = None
 
     def say(self, text, style=None):
         """Print a line; brackets in it are text, not markup."""
         if not self.quiet:
-            self.console.print(
-                str(text), style=style, markup=False, highlight=False, soft_wrap=True
-            )
+            options = {"markup": False, "highlight": False, "soft_wrap": True}
+            self.console.print(visible(text), style=style, **options)
 
     def warn(self, text):
         """Print what has to be known even where nothing else is shown."""
@@ -44,33 +51,17 @@ class Progress:
             self.warn(f"warning: {what} could not be kept: {error or type(error).__name__}")
 
     def result(self, table):
-        """Print what the command was called for, on standard output."""
+        """Print the `Table` that the command was called for, on standard output."""
         if not self.quiet:
-            rich.get_console().print(table)
+            table.print()
 
     @contextmanager
     def stage(self, name, steps, done=0):
         """Show a bar while a stage runs."""
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-        from rich.progress import Progress as Bar
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[numbers]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
+        self._name, self._step, self._steps, self._done = name, done, steps, done
+        self._began, self._due = self.clock(), self.clock() + FIRST
         shown = not self.quiet and self.console.is_terminal
-        with Bar(*columns, console=self.console, disable=not shown, transient=True) as self._bar:
+        with _bar(self.console, shown, name, steps) as self._bar:
             self._task = self._bar.add_task(name, total=steps, completed=done, numbers="")
             yield
         self._bar = None
@@ -80,10 +71,24 @@ class Progress:
         return _Mover(self, stage.batches)
 
     def advance(self, loss, tokens_a_second):
-        """Move the bar by one step."""
-        if self._bar is not None:
-            numbers = f"loss {loss:.3f}  {tokens_a_second:,.0f} tokens/s"
-            self._bar.update(self._task, advance=1, numbers=numbers)
+        """Move the bar by one step, or print a line where one is due."""
+        if self._bar is None:
+            return
+        self._step += 1
+        numbers = f"loss {loss:.3f} {tokens_a_second:,.0f} tokens/s"
+        self._bar.update(self._task, advance=1, numbers=numbers)
+        if not self.console.is_terminal and self.clock() >= self._due:
+            self._due = self.clock() + EVERY
+            place = f"{self._name} step {self._step:,} of {self._steps:,}"
+            self.say(f"  {place}: {numbers}, {self._left()}")
+
+    def _left(self):
+        """Return how long the stage still takes, in words."""
+        done = self._step - self._done
+        seconds = (self.clock() - self._began) / done * (self._steps - self._step)
+        return (
+            f"about {seconds:.0f} s left" if seconds < 100 else f"about {seconds / 60:.0f} min left"
+        )
 
     def row(self, row):
         """Print a validation."""
@@ -95,6 +100,23 @@ class Progress:
             if isinstance(value, float) and name not in ("seconds", "learning_rate")
         )
         self.say(f"  {row['stage']} step {row['step']}: {numbers}  ({row['seconds']:.0f} s)")
+
+
+def _bar(console, shown, name, steps):
+    """Return a live bar that takes one line, however narrow the terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    numbers = "loss 99.999 999,999 tokens/s" if console.width >= 72 else ""
+    taken = len(f"{name} {steps}/{steps} {numbers} 9:99:99 left") + 2
+    columns = [TextColumn("{task.description}", markup=False)]
+    if console.width - taken >= _SHORTEST_BAR:
+        columns.append(BarColumn(min(40, console.width - taken)))
+    columns.append(MofNCompleteColumn())
+    if numbers:
+        columns.append(TextColumn("{task.fields[numbers]}", markup=False))
+    columns += [TimeRemainingColumn(), TextColumn("left")]
+    return Bar(*columns, console=console, disable=not shown, transient=True)
 
 
 class _Mover(keras.callbacks.Callback):

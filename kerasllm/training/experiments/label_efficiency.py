@@ -18,6 +18,7 @@ from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.task import METHODS
 from kerasllm.training.trainer import trained_task
 from kerasllm.utils.errors import check_choice
+from kerasllm.utils.tables import Table
 
 
 def payoff(
@@ -213,19 +214,17 @@ def summary(rows):
 
 
 def table_of(result):
-    """Return a rich table: one row a method, one column a number of labels."""
-    from rich.table import Table
-
+    """Return a `Table`: one row a method, one column a number of labels."""
     counts = sorted({row["labels"] for row in result["summary"]})
-    table = Table(title=f"{result['data']}: accuracy on {result['test_rows']:,} test rows")
-    table.add_column("method")
-    for count in counts:
-        table.add_column(f"{count} labels", justify="right")
-    cells = {(r["method"], r["labels"]): r for r in result["summary"]}
-    for method in dict.fromkeys(r["method"] for r in result["summary"]):
-        found = [cells[method, count] for count in counts]
-        table.add_row(method, *(f"{r['accuracy']:.3f} ± {r['sd']:.3f}" for r in found))
-    return table
+    cells = {
+        (r["method"], r["labels"]): f"{r['accuracy']:.3f} ± {r['sd']:.3f}"
+        for r in result["summary"]
+    }
+    methods = dict.fromkeys(r["method"] for r in result["summary"])
+    rows = [(method, *(cells[method, count] for count in counts)) for method in methods]
+    title = f"{result['data']}: accuracy on {result['test_rows']:,} test rows"
+    names = ("method", *(f"{count} labels" for count in counts))
+    return Table(names, rows, title, right=range(1, len(names)))
 
 
 def _splits(data):

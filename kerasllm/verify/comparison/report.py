@@ -13,6 +13,7 @@ import numpy as np
 
 from kerasllm.utils.pages import Markup, element
 from kerasllm.utils.tables import Shown, Table
+from kerasllm.utils.terminal import console as terminal
 
 # Below this size an expected array counts as zero: a gradient that is zero on paper comes out as
 # rounding noise, and noise divided by noise says nothing.
@@ -146,9 +147,7 @@ class Report(Shown):
 
     def print(self, console=None):
         """Print the table in colour (rich), to `console` or to the terminal."""
-        from rich.console import Console
-
-        console = console or Console()
+        console = console or terminal()
         self.table.print(console)
         console.print(self.summary(), style="green" if self.ok else "bold red", markup=False)
         for line in self._warned():

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from kerasllm.utils.errors import check_choice
+from kerasllm.utils.terminal import console as terminal
 from kerasllm.verify.proofs.plan import Progress, announcement
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -38,11 +39,9 @@ def on_backend(backend, arguments):
 
 def announce(model=None, preset=None, quick=False, console=None):
     """Say what `verify_command` is about to prove and how long it takes; Keras need not be here."""
-    from rich.console import Console
-
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     text = announcement(model, preset, quick, backend)
-    (console or Console()).print(text, markup=False, highlight=False)
+    (console or terminal()).print(text, markup=False, highlight=False)
 
 
 def verify_command(
@@ -68,12 +67,10 @@ def verify_command(
         table: file for the summary as Markdown (of the equations only).
         console: a rich console; that of the terminal if left out.
     """
-    from rich.console import Console
-
     if os.environ.get("KERAS_BACKEND") == "jax":
         # Read when JAX begins to compute; Keras is not imported yet.
         os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), QUICK]).strip()
-    console = console or Console()
+    console = console or terminal()
     for path in (json, html, table):
         if path is not None and not Path(path).resolve().parent.is_dir():
             raise FileNotFoundError(f"the folder of {path} does not exist: create it first.")
@@ -165,12 +162,10 @@ def show_trace(run, text, *, layer=None, symbol=None, step=None, unit=0, top=5, 
     Returns:
         The paths of the figures.
     """
-    from rich.console import Console
-
     from kerasllm.training.run import load_run
     from kerasllm.verify.traces.trace import trace
 
-    console, run = console or Console(), load_run(run)
+    console, run = console or terminal(), load_run(run)
     seen = trace(run, text)
     table = seen.table(layer, symbol)
     equations = _equations(seen, layer, step, unit)

@@ -85,11 +85,13 @@ def _side_by_side(title, model, steps, console):
         )
     ]
     if console is not None:
+        from rich.text import Text
+
         worst, ok = max(row.max_rel for row in rows), all(row.ok for row in rows)
-        console.print(
-            f"{'[green]✓[/]' if ok else '[bold red]✗[/]'} {title:<18}{model.count_params():>11,} "
+        line = (
+            f" {title:<18}{model.count_params():>11,} "
             f"weights  loss {losses[0]:.2f} → {losses[-1]:.2f}  apart {worst:.0e} "
-            f"{time.perf_counter() - began:5.0f} s",
-            highlight=False,
+            f"{time.perf_counter() - began:5.0f} s"
         )
+        console.print(Text.assemble(("✓", "green") if ok else ("✗", "bold red"), line))
     return rows

@@ -6,6 +6,7 @@ import numpy as np
 from kerasllm.utils import pages
 from kerasllm.utils.pages import element, scrolling
 from kerasllm.utils.tables import Table
+from kerasllm.utils.terminal import console as terminal
 from kerasllm.verify.proofs.summary import CHECKS, LEGEND, beside, nearest_to_failing
 
 
@@ -21,9 +22,7 @@ def table(proof):
 
 def print_proof(proof, console=None):
     """Print a `Proof`: the table, what its numbers mean, the first failures and the verdict."""
-    from rich.console import Console
-
-    console = console or Console()
+    console = console or terminal()
     table(proof).print(console)
     console.print(LEGEND, style="dim", highlight=False)
     console.print("Not covered:", style="bold cyan")
@@ -99,9 +98,7 @@ def whole_page(title, summary, report, *content):
 
 def print_model_proof(report, seconds, console=None):
     """Print the report of a model: a row for each layer, the worst of each kind."""
-    from rich.console import Console
-
-    console, rows, marks = console or Console(), [], []
+    console, rows, marks = console or terminal(), [], []
     for name, kinds in by_layer(report).items():
         ok = all(row.ok for rows in kinds.values() for row in rows)
         cells = (_worst(kinds.get(kind)) for kind in ("forward", "gradient", "after"))

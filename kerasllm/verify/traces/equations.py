@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasllm import reference as ref
-from kerasllm.utils.pages import Markup, element
+from kerasllm.utils.pages import element
 from kerasllm.utils.tables import Shown
 
 BENDS = {
@@ -108,8 +108,8 @@ class Equations(Shown):
 
     def _repr_html_(self):
         note = element("p", self.note) if self.note else ""
-        title = Markup(element("b", self.title).replace("$", "&#36;"))
-        return f"{element('p', title)}\n$$\n{self.latex}\n$$\n{note}"
+        title = element("p", element("b", self.title))
+        return f"{title}\n$$\n{self.latex}\n$$\n{note}"
 
 
 def equations_of(trace, step, unit):

@@ -59,7 +59,8 @@ class Server:
         if start and start >= len(body):
             return handler.send_error(416)
         handler.send_response(206 if start else 200)
-        handler.send_header("Content-Length", str(len(body) - start))
+        if fault != "endless":
+            handler.send_header("Content-Length", str(len(body) - start))
         handler.end_headers()
         rest = body[start:]
         if fault == "truncate":
@@ -71,6 +72,8 @@ class Server:
         if fault == "lie":
             rest = b"x" + rest[1:]
         handler.wfile.write(rest)
+        for _ in range(100 * (fault == "endless")):
+            handler.wfile.write(bytes(10**5))
 
 
 @pytest.fixture
@@ -173,6 +176,23 @@ def test_more_bytes_than_expected_are_not_collected(server, wanted, target):
     with pytest.raises(HashMismatchError):
         get(wanted, target)
     assert os.listdir(target.parent) == []
+
+
+def test_a_file_of_unknown_size_has_a_limit(server, target, monkeypatch):
+    monkeypatch.setattr(download, "MOST", 10**6)
+    server.faults["/a.bin"] = ["endless"]
+    with pytest.raises(DownloadError, match=r"is larger than 1,000,000 bytes, and no size of it"):
+        get(File("a.bin", 0, "", server.url + "/a.bin"), target)
+    assert not list(target.parent.iterdir())
+
+
+def test_a_member_of_unknown_size_has_a_limit(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "MOST", 10**6)
+    server.files["/x.arc"] = zipped({"one": bytes(10**7)})
+    file = File("one", 0, "", server.url + "/x.arc", member="one")
+    with pytest.raises(DownloadError, match=r"one of http.* is larger than 1,000,000 bytes"):
+        fetch_members([file], tmp_path / "set", progress=False)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_not_found_and_forbidden_are_not_tried_again(server, wanted, target):

@@ -3,11 +3,13 @@
 import contextlib
 import http.server
 import threading
+import time
 
 import numpy as np
 import pytest
 
-from kerasllm.models.hub import download, load_checkpoint
+from kerasllm.models.hub import load_checkpoint
+from kerasllm.utils import hub as download
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAME = "someone/tiny-bert"
@@ -18,7 +20,7 @@ class Hub:
     """Files of one model, served as the hub serves them."""
 
     def __init__(self, files):
-        self.files, self.asked, self.cut, self.status = files, [], {}, {}
+        self.files, self.asked, self.cut, self.status, self.endless = files, [], {}, {}, set()
 
     def answer(self, handler):
         """Answer GET and HEAD of /NAME/resolve/REVISION/FILE."""
@@ -35,7 +37,9 @@ class Hub:
         code = self.status.get(file, code)
         content = self.files.get(file, b"") if code == 200 else b""
         handler.send_response(code)
-        handler.send_header("Content-Length", str(len(content)))
+        endless = file in self.endless
+        if not endless:
+            handler.send_header("Content-Length", str(len(content)))
         handler.send_header("X-Repo-Commit", COMMIT)
         handler.send_header("ETag", f'"{abs(hash(content)):x}"')
         if error:
@@ -44,6 +48,8 @@ class Hub:
         if handler.command == "GET":
             with contextlib.suppress(ConnectionError):
                 handler.wfile.write(content[: self.cut.get(file)])
+                for _ in range(1000 * endless):
+                    handler.wfile.write(bytes(10**6))
 
 
 @pytest.fixture
@@ -120,6 +126,29 @@ def test_the_cache_serves_without_the_hub(hub, monkeypatch):
 def test_no_connection(hub, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ConnectionError, match=r"the hub cannot be reached .* the folder's path"):
+        load_checkpoint(NAME)
+
+
+def test_a_hub_that_never_answers_is_given_up(hub, monkeypatch):
+    """A name server may keep silent for longer than any limit of the client's."""
+    monkeypatch.setattr(download, "SECONDS", 0.2)
+    load_checkpoint(NAME)
+    silent = threading.Event()
+    library = download._library()
+    monkeypatch.setattr(library, "get_hf_file_metadata", lambda *_, **__: silent.wait(20))
+    began = time.monotonic()
+    _, _, info = load_checkpoint(NAME)  # from the cache
+    assert info.source.startswith(NAME)
+    with pytest.raises(ConnectionError, match="other/model is not in the cache"):
+        download.find("other/model")
+    assert time.monotonic() - began < 5
+    silent.set()
+
+
+def test_a_file_without_a_size_has_a_limit(hub, monkeypatch):
+    monkeypatch.setattr(download, "MOST", 10**6)
+    hub.endless.add("model.safetensors")
+    with pytest.raises(OSError, match="it is larger than the 1,000,000 bytes that were"):
         load_checkpoint(NAME)
 
 

@@ -4,14 +4,22 @@
   (HF_ENDPOINT), its token for closed models (HF_TOKEN), and HF_HUB_OFFLINE=1, which reads the cache
   alone.
 - All files come from one commit: that of the first.
+- A hub that does not answer within seconds counts as out of reach: what is in the cache is taken.
+- No file grows beyond the size that was declared, nor without one beyond `MOST` bytes.
 """
 
 import contextlib
+import inspect
 import os
+import threading
 from pathlib import Path
 
-from kerasllm.models.hub.tensors import MANY, ONE, parts_of
+from kerasllm.utils.archives import plain_name
+from kerasllm.utils.json_text import read_object
 
+ONE, MANY = "model.safetensors", "model.safetensors.index.json"
+SECONDS = 4.0  # in which the hub answers
+MOST = 2**30  # bytes of a file of which no size is declared
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "vocab.txt", "vocab.json", "merges.txt",
@@ -53,8 +61,8 @@ def fetch(name, revision=None):
         "revision": revision,
         "cache_dir": os.environ.get("HF_HUB_CACHE"),
         "endpoint": os.environ.get("HF_ENDPOINT"),
-        "local_files_only": os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("1", "true", "yes"),
     }
+    options["local_files_only"] = not _answers(name, options)
     with _explained(name, revision):
         folder = Path(_file(name, "config.json", options)).parent
         options["revision"] = folder.name
@@ -94,6 +102,29 @@ def _explained(name, revision):
         ) from error
 
 
+def _answers(name, options):
+    """Return whether the hub answers in time, whatever it says; a name server may never."""
+    if os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("1", "true", "yes"):
+        return False
+    library, answers = _library(), []
+
+    def ask():
+        with contextlib.suppress(Exception):  # whatever keeps the answer away
+            try:
+                where = {"revision": options["revision"], "endpoint": options["endpoint"]}
+                library.get_hf_file_metadata(
+                    library.hf_hub_url(name, "config.json", **where), timeout=SECONDS
+                )
+            except (library.errors.HfHubHTTPError, library.errors.HFValidationError):
+                pass
+            answers.append(True)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(SECONDS)
+    return bool(answers)
+
+
 def _fetch_parts(name, options):
     if not _has(name, MANY, options):
         raise ValueError(
@@ -102,6 +133,22 @@ def _fetch_parts(name, options):
         )
     for file in parts_of(Path(_file(name, MANY, options))):
         _file(name, file, options)
+
+
+def parts_of(index):
+    """Return the names of the files that an index of tensors names, all beside it.
+
+    Raises:
+        ValueError: it is damaged, or names a file elsewhere.
+    """
+    try:
+        names = read_object(index)["weight_map"].values()
+        return sorted({plain_name(name) for name in names})
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{index} is no index of tensors ({error}): fetch it again, from an author whom you "
+            "trust."
+        ) from error
 
 
 def _has(name, file, options):
@@ -115,7 +162,29 @@ def _has(name, file, options):
 
 
 def _file(name, file, options):
-    return _library().hf_hub_download(name, file, library_name="kerasllm", **options)
+    library = _library()
+    if "tqdm_class" in inspect.signature(library.hf_hub_download).parameters:
+        options = {**options, "tqdm_class": _counting(library)}
+    return library.hf_hub_download(name, file, library_name="kerasllm", **options)
+
+
+def _counting(library):
+    """Return the library's progress bar, which stops a file that grows beyond its size."""
+
+    class Counting(library.utils.tqdm):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            self.received, self.most = options.get("initial", 0), options.get("total") or MOST
+
+        def update(self, n=1):
+            self.received += n
+            if self.received > self.most:
+                raise OSError(
+                    f"it is larger than the {self.most:,} bytes that were declared or are taken"
+                )
+            return super().update(n)
+
+    return Counting
 
 
 def _absent(name, revision, error):

@@ -1,0 +1,125 @@
+"""Every page in a real browser: hostile labels change no element of it, and run nothing.
+
+Each page is made twice, with harmless and with hostile texts, and read by the browser in a frame:
+the elements and the names of their attributes must be the same. Pages forbid themselves scripts;
+here that rule is taken out, so that escaping alone has to hold.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from urllib.parse import unquote
+
+import pytest
+
+from kerasllm.exercises.result import Result, Verdict
+from kerasllm.lessons.pages import set_aside
+from kerasllm.recipes.report import Code, Picture, write_report
+from kerasllm.utils import pages
+from kerasllm.utils.tables import Table
+from kerasllm.verify.comparison.report import Report, compare_arrays
+from kerasllm.verify.proofs.rendering import whole_page
+from kerasllm.verify.traces.equations import Equation, Equations, Factor
+
+SET = "top.owned = 1"
+HOSTILE = [
+    f"<script>{SET}</script>", f'"><img src=x onerror="{SET}">', f"' onmouseover='{SET}' x='",
+    f"</title></style></textarea><script>{SET}</script>", "&lt;b&gt;", "&#60;b>", "\u2028<s>",
+    f"</pre></td></table><svg onload='{SET}'>", f"<math><mtext><img src=x onerror={SET}>",
+    "--><b>", "]]><i>", f"<iframe srcdoc='<script>{SET}</script>'>", "\x00<u\x00>", "<base href=x>",
+    f"$\\text{{<script>{SET}</script>}}$", f"$$\\href{{javascript:{SET}}}{{x}}$$", "<!-- ",
+]  # fmt: skip
+LABELS = [" ".join(HOSTILE), " ".join(HOSTILE[::-1]), *HOSTILE[:2]]
+HARMLESS = "a label"
+HARNESS = """<!doctype html><meta charset="utf-8"><body><script>
+const pages = PAGES, found = {};
+function outline(page) {
+  return [...page.querySelectorAll("*")].map(e => e.localName + " " +
+    [...e.attributes].map(a => a.name).sort().join(",")).join(";");
+}
+const read = Object.entries(pages).map(([name, text]) => new Promise(done => {
+  const frame = document.createElement("iframe");
+  frame.onload = () => { found[name] = outline(frame.contentDocument); done(); };
+  frame.srcdoc = text;
+  document.body.append(frame);
+}));
+Promise.all(read).then(() => setTimeout(() => {
+  document.querySelectorAll("iframe").forEach(frame => frame.remove());
+  document.body.dataset.found = encodeURIComponent(JSON.stringify([found, top.owned || 0]));
+}, 300));
+</script>"""
+
+
+def writers(label, folder):
+    """Return {name: HTML} of everything that is written as HTML, with a label wherever one fits."""
+    row = compare_arrays(label, label, [1.0], [2.0], bar=0, note=label)
+    report = Report([row], label, warnings=[label])
+    table = Table((label, "n"), [(label, 1), (label, 2)], label, ["heading", "bad"])
+    term = (Factor("x", "x", 1.0),)
+    equations = Equations(label, [Equation("h", "h_t", "σ", (term,), 0.7)], note=label)
+    result = Result(label, (Verdict(label, "wrong", 1.0, label),), {label: False, "b": True},
+                    label, (), (label,), label)  # fmt: skip
+    (folder / "dot.png").write_bytes(b"\x89PNG")
+    blocks = [label, table, Code(label, label), Picture(folder / "dot.png", label)]
+    write_report(folder, label, [(label, blocks)])
+    return {
+        "table": table._repr_html_(),
+        "report": report._repr_html_(),
+        "equations": equations._repr_html_(),
+        "exercise": result._repr_html_(),
+        "lesson": set_aside(table._repr_html_(), []),
+        "page": pages.page(label, label, pages.scrolling(label)),
+        "proof": whole_page(label, label, report, label),
+        "quickstart": (folder / "report.html").read_text("utf-8"),
+    }
+
+
+@pytest.fixture(scope="module")
+def browser():
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip("needs a browser: Chromium or Chrome, none was found")
+    return found
+
+
+def read_in(browser, texts, folder):
+    """Return ({name: outline of the page in the browser}, whether a script ran)."""
+    # A page may not end the script that it is handed over in.
+    handed = json.dumps(texts).replace("<", "\\u003c").replace("\u2028", "\\u2028")
+    (folder / "harness.html").write_text(HARNESS.replace("PAGES", handed), "utf-8")
+    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom",
+             "--disable-background-networking", "--disable-component-update", "--disable-sync",
+             f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=20000"]  # fmt: skip
+    done = subprocess.run(
+        [browser, *quiet, (folder / "harness.html").as_uri()],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    found = re.search(r'data-found="([^"]+)"', done.stdout)
+    assert found, done.stdout[:500] + done.stderr[-500:]
+    return json.loads(unquote(found[1]))
+
+
+def without_rule(text):
+    """Return a page that allows scripts."""
+    return re.sub(r"<meta http-equiv=[^>]+>", "", text)
+
+
+def test_hostile_labels_change_no_page_and_run_nothing(browser, tmp_path):
+    texts = {f"{name} harmless": text for name, text in writers(HARMLESS, tmp_path).items()}
+    for number, label in enumerate(LABELS):
+        made = writers(label, tmp_path).items()
+        texts |= {f"{name} {number}": without_rule(text) for name, text in made}
+    texts |= {k: without_rule(v) for k, v in texts.items()}
+    found, owned = read_in(browser, texts, tmp_path)
+    assert set(found) == set(texts) and not owned
+    changed = [name for name in found if found[name] != found[f"{name.split()[0]} harmless"]]
+    assert not changed
+
+
+def test_the_browser_would_have_told(browser, tmp_path):
+    """One text that nobody escaped is seen, and its script has run."""
+    texts = {"good": pages.element("p", HOSTILE[0]), "bad": f"<p>{HOSTILE[0]}</p>"}
+    found, owned = read_in(browser, texts, tmp_path)
+    assert owned == 1 and "script" in found["bad"] and "script" not in found["good"]
