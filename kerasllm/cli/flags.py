@@ -39,6 +39,7 @@ def load_keras():
             import keras
 
             keras.ops.ones(1)
+            keras.config.disable_traceback_filtering()  # which rewords the errors of layers
             logging.getLogger("tensorflow").addFilter(_is_news)
         except BaseException:
             notices.seek(0)

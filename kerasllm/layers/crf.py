@@ -7,6 +7,14 @@ from keras import ops
 from kerasllm.layers.masking import lowest
 
 FORBIDDEN = -1e4  # score of a transition that must not happen; finite in every float type
+_UNTRAINED = (
+    "a CRF at the end of a model passes its emissions on: the loss behind it never sees the scores "
+    "of its transitions, which would stay as they began. Train it by its likelihood: give the "
+    "model the tags as a second input, crf(emissions, tags=tags) as its output and minus its mean "
+    "as its loss; or take kerasllm.models.TokenTagger, or a loss of the model's own that calls "
+    "crf(emissions, tags=tags), with crf.has_loss = True. To leave the transitions as they are, "
+    "set crf.trainable = False."
+)
 
 
 @keras.saving.register_keras_serializable("kerasllm")
@@ -18,9 +26,10 @@ class CRF(keras.layers.Layer):
         ln p(tags)  = score(tags) - ln Σ over all C^T paths of exp(score)
 
     Both sums run over the real steps only. Called without tags, the layer returns the emissions as
-    they are, so that it can stand at the end of a model that is trained with its log-likelihood
-    (see `TokenTagger.compute_loss`). To train a model of your own with plain `fit`, make
-    `crf(emissions, tags=tags)` its output and take minus its mean for the loss.
+    they are: no loss behind it sees its weights, and so it refuses that in training while they are
+    trainable. Where the model's own loss calls it with tags (`TokenTagger.compute_loss`), set
+    `has_loss`. To train a model of your own with plain `fit`, make `crf(emissions, tags=tags)` its
+    output and take minus its mean for the loss.
 
     Args:
         num_tags: C.
@@ -32,6 +41,10 @@ class CRF(keras.layers.Layer):
         tags: right tags (B, T); any integer where masked.
         mask: real steps (B, T), all of them before the padded ones.
         decode: return the best tags.
+        training: whether the call is part of a training.
+
+    Attributes:
+        has_loss: whether a loss of the model's own calls the layer with tags.
 
     Returns:
         Emissions (B, T, C); with `tags` the log-likelihood (B,), 0 for a row without a real step;
@@ -40,6 +53,9 @@ class CRF(keras.layers.Layer):
     Weights: A (C, C), from the row's tag to the column's; start (C,); end (C,).
 
     Differences from the paper: none. Scores are added up in float32 at least.
+
+    Raises:
+        ValueError: in training without tags, where its weights would never change.
 
     Source: Lafferty et al. 2001; Lample et al. 2016, section 2.2 (start and end).
 
@@ -62,7 +78,7 @@ class CRF(keras.layers.Layer):
                     f"expected forbidden pairs (from, to) of tags from 0 to {num_tags - 1}, or "
                     f"{num_tags} for the edge of the sentence, received {pair}."
                 )
-        self.supports_masking = True
+        self.supports_masking, self.has_loss = True, False
 
     def build(self, input_shape):
         """Make A (C, C), start (C,) and end (C,)."""
@@ -77,9 +93,11 @@ class CRF(keras.layers.Layer):
         self.start = self.add_weight(name="start", shape=shape, **options)
         self.end = self.add_weight(name="end", shape=shape, **options)
 
-    def call(self, inputs, tags=None, mask=None, decode=False):
+    def call(self, inputs, tags=None, mask=None, decode=False, training=None):
         """Return the emissions, the log-likelihood of the tags, or the best tags."""
         if tags is None and not decode:
+            if training and self.trainable_weights and not self.has_loss:
+                raise ValueError(_UNTRAINED)
             return inputs
         mask = ops.ones(ops.shape(inputs)[:2], "bool") if mask is None else ops.cast(mask, "bool")
         scores = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
@@ -104,7 +122,7 @@ class CRF(keras.layers.Layer):
         """Pass on the mask, except to a log-likelihood."""
         return mask if tags is None or decode else None
 
-    def compute_output_spec(self, inputs, tags=None, mask=None, decode=False):  # noqa: ARG002
+    def compute_output_spec(self, inputs, tags=None, mask=None, decode=False, training=None):  # noqa: ARG002
         """Return the shape and dtype of what `call` returns."""
         if decode:
             return keras.KerasTensor(inputs.shape[:2], dtype="int32")

@@ -9,6 +9,7 @@ import numpy as np
 from kerasllm.baselines import BASELINES
 from kerasllm.models import presets
 from kerasllm.models.feeding import feed
+from kerasllm.models.logits import check_targets, losses_of_logits, metrics_of_logits
 from kerasllm.models.optimizers import make_optimizer
 from kerasllm.models.raw import BatchStream, is_raw, is_stream, plain
 from kerasllm.models.saved import rebuild
@@ -165,8 +166,9 @@ class Task(keras.Model):
         """Configure the training; left out, as the training commands do it.
 
         The optimizer is AdamW with warm-up and cosine decay over the steps of the next `fit`, and
-        clipping; the loss and the metrics are those of this task. A loss for classes that is named
-        by a string takes logits, which is what the tasks give.
+        clipping; the loss and the metrics are those of this task. Losses and metrics of Keras are
+        told that they are given logits, in whatever form they come; those that take probabilities
+        only are refused.
 
         Args:
             optimizer: as in Keras; "auto" for the default.
@@ -186,19 +188,18 @@ class Task(keras.Model):
         given = dict(self._given)
         if given["jit_compile"] == AUTO and keras.backend.backend() == "tensorflow":
             given["jit_compile"] = False
-        given["metrics"] = self.default_metrics() if given["metrics"] == AUTO else given["metrics"]
-        given["loss"] = self._loss(given["loss"])
+        metrics, loss = given["metrics"], given["loss"]
+        given["metrics"] = (
+            self.default_metrics() if _is_auto(metrics) else metrics_of_logits(metrics)
+        )
+        given["loss"] = self.default_loss() if _is_auto(loss) else losses_of_logits(loss)
         super().compile(optimizer, **given)
 
-    def _loss(self, loss):
-        if loss == AUTO:
-            return self.default_loss()
-        if isinstance(loss, str) and "crossentropy" in loss:
-            found = keras.losses.get(loss)
-            name = getattr(found, "__name__", loss)
-            kind = "".join(part.capitalize() for part in name.split("_"))
-            return getattr(keras.losses, kind)(from_logits=True)
-        return loss
+    @property
+    def has_loss_of_keras(self):
+        """Whether it was compiled with another loss than the task's own."""
+        loss = (self._given or {}).get("loss")
+        return loss is not None and not _is_auto(loss)
 
     def compile_from_config(self, config):
         """Compile as the saved model was."""
@@ -211,6 +212,8 @@ class Task(keras.Model):
 
         Keras asks for a weight of each target, where they are numbers of classes.
         """
+        if self.has_loss_of_keras:
+            check_targets(self.loss, y, y_pred)
         rank, weights = len(getattr(y, "shape", ())), sample_weight
         if weights is not None and len(weights.shape) < rank < len(y_pred.shape):
             weights = keras.ops.reshape(weights, (-1, *[1] * (rank - 1)))
@@ -455,6 +458,10 @@ class Task(keras.Model):
         """Give the default optimizer its schedule, once it is known how many steps there are."""
         self._scheduled = True
         self._compile(make_optimizer(steps, learning_rate=self.learning_rate))
+
+
+def _is_auto(given):
+    return isinstance(given, str) and given == AUTO
 
 
 def _drawn_seed():

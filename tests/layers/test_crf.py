@@ -197,6 +197,23 @@ def test_a_model_of_ones_own_is_trained_by_plain_fit(tmp_path, rng):
     assert np.array_equal(again.predict(x, verbose=0), y)
 
 
+@pytest.mark.backends
+def test_at_the_end_of_a_plain_model_it_refuses_to_stay_untrained(rng):
+    x = rng.normal(size=(4, 3, 5)).astype("float32")
+    y = rng.integers(0, 2, (4, 3))
+    model = keras.Sequential([keras.Input((None, 5)), keras.layers.Dense(2), CRF(2)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ValueError, match=r"never sees the scores of its transitions.*crf\(emis"):
+        model.fit(x, y, verbose=0)
+    assert model.predict(x, verbose=0).shape == (4, 3, 2)  # and in use it passes emissions on
+    model.layers[-1].trainable = False
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = [np.array(weight) for weight in model.get_weights()]
+    model.fit(x, y, verbose=0)
+    moved = [not np.array_equal(*pair) for pair in zip(before, model.get_weights(), strict=True)]
+    assert moved == [True, True, False, False, False]
+
+
 def test_configuration_round_trip():
     layer = CRF(3, forbidden=[(3, 0)], name="some_name")
     again = CRF.from_config(layer.get_config())

@@ -96,7 +96,9 @@ class TokenTagger(Task):
             x = keras.layers.Dropout(dropout, name="words_dropout")(x)
         emissions = keras.layers.Dense(num_tags, name="tags")(x)
         if head == "crf":
-            emissions = CRF(num_tags, forbidden, name="crf")(emissions)
+            crf = CRF(num_tags, forbidden, name="crf")
+            crf.has_loss = True  # `compute_loss`
+            emissions = crf(emissions)
         super().__init__(inputs, emissions, **kwargs)
         self._finish(
             backbone,
@@ -113,6 +115,11 @@ class TokenTagger(Task):
         """Return None: the loss is the task's own."""
         return None
 
+    def _compile(self, optimizer):
+        super()._compile(optimizer)
+        if self.task_config["head"] == "crf":
+            self.get_layer("crf").has_loss = not self.has_loss_of_keras
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the mean negative log-likelihood in nats per word.
 
@@ -124,7 +131,7 @@ class TokenTagger(Task):
             sample_weight: weight of each sentence (B,); with a softmax also of each word (B, M).
             training: not read.
         """
-        if self._given is not None and self.loss is not None:
+        if self.has_loss_of_keras:
             return super().compute_loss(x, _tags(y), y_pred, sample_weight, training)
         real, tags = ops.not_equal(y, 0), _tags(y)
         weight = None if sample_weight is None else ops.convert_to_tensor(sample_weight)
