@@ -139,6 +139,10 @@ def generate(
         "stop": tuple(stop),
         "seed": seed,
     }
+    from kerasllm.text.cleaning import speechless
+
+    if prompt and (said := speechless(prompt, "prompt")):
+        say(f"warning: {said}", error=True)
     if beam > 1 or not stream:
         say(generate(run, prompt, **options))
         return

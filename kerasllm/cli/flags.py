@@ -24,6 +24,7 @@ Data = Annotated[
     ),
 ]
 Resume = Annotated[bool, typer.Option(help="go on where the run was cut off")]
+Overwrite = Annotated[bool, typer.Option(help="lose what an earlier call left there")]
 Quiet = Annotated[bool, typer.Option(help="print nothing but the result")]
 
 
@@ -152,5 +153,5 @@ def _switches():
     """Return the flags that take no value, of all shapes."""
     fields = [field for shape in shapes().values() for field in dataclasses.fields(shape)]
     names = {field.name for field in fields if field.type in (bool, bool | None)}
-    names |= {"resume", "quiet", "help"}
+    names |= {"resume", "overwrite", "quiet", "help"}
     return {f"--{off}{name.replace('_', '-')}" for name in names for off in ("", "no-")}

@@ -10,6 +10,7 @@ from kerasllm.cli.command import TRAIN, app
 from kerasllm.cli.flags import (
     PASSED_ON,
     Data,
+    Overwrite,
     Quiet,
     Resume,
     RunFolder,
@@ -28,6 +29,7 @@ Pretrained = Annotated[
 def quickstart(
     output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/quickstart"),
     seed: Annotated[int, typer.Option(help="seed of every random draw")] = 0,
+    overwrite: Overwrite = False,
 ):
     """Pretrain, fine-tune, compare and report, in minutes, without network.
 
@@ -36,7 +38,7 @@ def quickstart(
     flags.load_keras()
     from kerasllm.recipes.quickstart import quickstart
 
-    quickstart(output, seed=seed)
+    quickstart(output, seed=seed, overwrite=overwrite)
 
 
 @app.command(rich_help_panel=TRAIN)
@@ -48,13 +50,14 @@ def pretrain(
     settings,
     output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/pretrained"),
     resume: Resume = False,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
     """Train a language model on text."""
     flags.load_keras()
     from kerasllm.training import pretrain
 
-    pretrain(data, output, settings=settings, resume=resume, quiet=quiet)
+    pretrain(data, output, settings=settings, resume=resume, overwrite=overwrite, quiet=quiet)
 
 
 @app.command(rich_help_panel=TRAIN, context_settings=PASSED_ON)
@@ -65,13 +68,14 @@ def train(
     pretrained: Pretrained = None,
     output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/trained"),
     resume: Resume = False,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
     """Train on labelled texts, tagged sentences, pairs or questions: the task follows from them."""
     flags.load_keras()
     from kerasllm.training import train
 
-    options = {"settings": settings, "resume": resume, "quiet": quiet}
+    options = {"settings": settings, "resume": resume, "overwrite": overwrite, "quiet": quiet}
     train(data, output, pretrained=pretrained, **options)
 
 
@@ -83,13 +87,14 @@ def finetune(
     settings,
     output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/finetuned"),
     resume: Resume = False,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
     """Fine-tune a pretrained model on data of any task."""
     flags.load_keras()
     from kerasllm.training import finetune
 
-    finetune(run, data, output, settings=settings, resume=resume, quiet=quiet)
+    finetune(run, data, output, settings=settings, resume=resume, overwrite=overwrite, quiet=quiet)
 
 
 @app.command("import", rich_help_panel=TRAIN)
@@ -97,6 +102,7 @@ def import_(
     source: Annotated[str, typer.Argument(help="folder, or name on the Hugging Face hub")],
     output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/imported"),
     revision: Annotated[str | None, typer.Option(help="branch, tag or commit on the hub")] = None,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
     """Take over a BERT, RoBERTa or GPT-2 of another project, ready to fine-tune.
@@ -109,13 +115,14 @@ def import_(
     flags.load_keras()
     from kerasllm.training import import_checkpoint
 
-    import_checkpoint(source, output, revision=revision, quiet=quiet)
+    import_checkpoint(source, output, revision=revision, overwrite=overwrite, quiet=quiet)
 
 
 @app.command(rich_help_panel=TRAIN)
 def export(
     run: RunFolder,
     folder: Annotated[Path, typer.Argument(help="folder to write")],
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
     """Write a run's backbone as a folder that `transformers` loads.
@@ -125,7 +132,7 @@ def export(
     flags.load_keras()
     from kerasllm.training import export_checkpoint
 
-    export_checkpoint(run, folder, quiet=quiet)
+    export_checkpoint(run, folder, overwrite=overwrite, quiet=quiet)
 
 
 @app.command(rich_help_panel=TRAIN)
@@ -144,6 +151,7 @@ def payoff(
     ),
     seeds: Annotated[int, typer.Option(help="draws of the labels")] = 5,
     resume: Resume = False,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
     """Measure what pretraining is worth at several numbers of labels."""
@@ -151,7 +159,7 @@ def payoff(
     from kerasllm.training import payoff
 
     options = {"label_counts": label_counts, "methods": methods, "seeds": seeds, "resume": resume}
-    payoff(run, data, output, settings=settings, quiet=quiet, **options)
+    payoff(run, data, output, settings=settings, overwrite=overwrite, quiet=quiet, **options)
 
 
 @app.command(rich_help_panel=TRAIN, context_settings=PASSED_ON)
@@ -162,10 +170,13 @@ def crossvalidate(
     settings,
     output: Annotated[Path | None, typer.Option(help="JSON file to write")] = None,
     folds: Annotated[int, typer.Option(help="parts that are scored in turn")] = 5,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
     """Fine-tune and score on each of k folds, beside the linear baseline."""
     flags.load_keras()
     from kerasllm.training import crossvalidate
 
-    crossvalidate(run, data, output, folds=folds, settings=settings, quiet=quiet)
+    crossvalidate(
+        run, data, output, folds=folds, settings=settings, overwrite=overwrite, quiet=quiet
+    )

@@ -73,6 +73,11 @@ def load(name_or_path, split="train", **options):
             f"Expected the name of a data set or the path of a file, received "
             f"{type(name_or_path).__name__}."
         )
+    if all((Path(name_or_path) / name).is_file() for name in ("config.json", "tokenizer.json")):
+        raise ValueError(
+            f"expected data, {name_or_path} is a run folder or a checkpoint: give the file or the "
+            "name of the data as well, `kerasllm finetune RUN DATA`, `kerasllm evaluate RUN DATA`."
+        )
     if Path(name_or_path).exists() or _looks_like_path(name_or_path):
         return load_files(name_or_path, split, **options)
     raise ValueError(_unknown(name_or_path) + " A file of your own must exist at the path given.")

@@ -9,7 +9,7 @@ from kerasllm.datasets.files.lines import is_plain_text
 from kerasllm.datasets.files.tables import read_text
 from kerasllm.datasets.loading import load, names
 from kerasllm.datasets.options import with_options
-from kerasllm.datasets.splits import split
+from kerasllm.datasets.splits import WHY_MORE, split
 from kerasllm.text import Cleaner
 from kerasllm.text.corpora.writer import hash_source
 
@@ -57,7 +57,8 @@ def read_source(source):
     cut = max(1, int(len(texts) * HELD_OUT))
     if len(texts) < 2:
         raise ValueError(
-            f"expected at least 2 texts, one of them to validate on, received {len(texts)}."
+            f"expected at least 2 texts, one of them to validate on, received {len(texts)}; "
+            f"{WHY_MORE}."
         )
     return Source("texts", texts[:-cut], texts[-cut:], fingerprint=hash_source(texts))
 

@@ -9,6 +9,7 @@ import numpy as np
 from kerasllm.datasets.examples import EXAMPLE_TYPES, Text, inputs_of, main_text
 
 SPLIT_NAMES = ("train", "validation", "test")
+WHY_MORE = "why a few say nothing is shown in lesson 21 under S15, `kerasllm lessons open 21`"
 
 
 def normalise(text):
@@ -66,7 +67,8 @@ def split(dataset, fractions=(0.8, 0.1, 0.1), seed=0, stratify=True, deduplicate
     if empty := [SPLIT_NAMES[i] for i, part in enumerate(parts) if not part and fractions[i]]:
         raise ValueError(
             f"{dataset.name}: {len(kept)} distinct examples are too few for fractions {fractions}: "
-            f"nothing is left for {', '.join(empty)}. Add examples or give larger fractions."
+            f"nothing is left for {', '.join(empty)}. Add examples or give larger fractions; "
+            f"{WHY_MORE}."
         )
     facts = {
         "how_split": _how(fractions, seed, len(classes) > 1, deduplicate, groups),

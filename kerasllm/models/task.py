@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from kerasllm.baselines import BASELINES
+from kerasllm.datasets.splits import WHY_MORE
 from kerasllm.models import presets
 from kerasllm.models.feeding import feed
 from kerasllm.models.logits import check_targets, losses_of_logits, metrics_of_logits
@@ -14,6 +15,7 @@ from kerasllm.models.optimizers import make_optimizer
 from kerasllm.models.raw import BatchStream, is_raw, is_stream, plain
 from kerasllm.models.saved import rebuild
 from kerasllm.text.batching import WeightedBatches
+from kerasllm.text.cleaning import speechless
 
 AUTO = "auto"
 WEIGHTED = "mean_with_sample_weight"  # an example of weight 0 is as if left out
@@ -360,7 +362,11 @@ class Task(keras.Model):
 
     def answers(self, x, **options):
         """Return a dict for each raw example: what was found, and a warning or None."""
-        return self.scoring.answers(self, x, **options)
+        found = self.scoring.answers(self, x, **options)
+        for row in found:
+            said = (speechless(row[name], name) for name in ("question", "text") if name in row)
+            row["warning"] = row["warning"] or next(filter(None, said), None)
+        return found
 
     def scores(self, dataset):
         """Return {name: number}: the loss and the scores on a `Dataset`, "loss" among them."""
@@ -486,7 +492,7 @@ def _divided(data, weights, share):
     if not 0 < cut < len(data):
         raise ValueError(
             f"validation_split={share} of {len(data)} examples leaves nothing on one side: give "
-            "more examples, or another share."
+            f"more examples, or another share; {WHY_MORE}."
         )
     parts = (None, None) if weights is None else (weights[:cut], weights[cut:])
     return data[:cut], parts[0], (data[cut:], None, parts[1])

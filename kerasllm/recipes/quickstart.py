@@ -25,6 +25,7 @@ from kerasllm.training import (
 )
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.experiments.label_efficiency import draw
+from kerasllm.training.folder import check_free
 
 LABELS = (100, 300)
 DRAWS = 5
@@ -60,18 +61,21 @@ FULL = ClassificationSettings(
 SCRATCH = dataclasses.replace(FULL, dropout=0.1, head_epochs=0.0, epochs=15.0)
 
 
-def quickstart(output="runs/quickstart", *, seed=0, draws=DRAWS, quiet=False):
+def quickstart(output="runs/quickstart", *, seed=0, draws=DRAWS, overwrite=False, quiet=False):
     """Pretrain, fine-tune, compare, generate, and write a report.
 
     Args:
         output: folder for the runs and the report.
         seed: of the pretraining.
         draws: how often the labelled rows are drawn anew.
+        overwrite: lose what an earlier call left in the folder.
         quiet: print nothing.
 
     Returns:
         Path of `report.html`.
     """
+    made = ("report.html", "pretrained/config.json", "finetuned/config.json")
+    check_free(output, overwrite, results=made)
     began, output, say = time.perf_counter(), Path(output), Progress(quiet).say
     say("1/4  Reading docstrings of the installed libraries (no network)")
     unlabelled = datasets.load("docstrings", split="unlabelled")
@@ -81,7 +85,12 @@ def quickstart(output="runs/quickstart", *, seed=0, draws=DRAWS, quiet=False):
     say(f"     {len(unlabelled):,} texts; {len(train.labels)} libraries to tell apart")
     say("2/4  Pretraining: the next token, and which spans belong together")
     run = pretrain(
-        "docstrings", output / "pretrained", settings=PRETRAINING, seed=seed, quiet=quiet
+        "docstrings",
+        output / "pretrained",
+        settings=PRETRAINING,
+        seed=seed,
+        overwrite=True,
+        quiet=quiet,
     )
     say(f"3/4  Fine-tuning with {LABELS[0]} and {LABELS[1]} labels, {draws} draws each")
     result = payoff(
@@ -93,11 +102,13 @@ def quickstart(output="runs/quickstart", *, seed=0, draws=DRAWS, quiet=False):
         seeds=draws,
         settings={"scratch": SCRATCH, "full": FULL},
         unlabelled=unlabelled.texts,
+        overwrite=True,
         quiet=quiet,
     )
     say("4/4  One classifier to keep, a sample, and the report")
     rows = draw(train, LABELS[-1], 0)
-    tuned = finetune(run, (rows, validation), output / "finetuned", settings=FULL, quiet=True)
+    kept = {"settings": FULL, "overwrite": True, "quiet": True}
+    tuned = finetune(run, (rows, validation), output / "finetuned", **kept)
     scores = evaluate(tuned, test, with_baselines=False, quiet=True)
     sample = generate(run, findings.PROMPT, max_new_tokens=60, temperature=0.6, seed=seed)
     seconds = time.perf_counter() - began

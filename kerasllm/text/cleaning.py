@@ -28,6 +28,22 @@ _SPACES = re.compile(r"[^\S\n]+")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
+def speechless(text, name="text"):
+    """Return what has to be said of a text that holds no word, None of any other.
+
+    Example:
+        >>> speechless("😀 !")
+        'the text holds neither a letter nor a digit: an answer says little about it'
+        >>> speechless("5 😀") is None
+        True
+    """
+    if any(character.isalnum() for character in text):
+        return None
+    if not _INVISIBLE.sub("", text).strip():
+        return f"the {name} is blank: there is nothing in it to read"
+    return f"the {name} holds neither a letter nor a digit: an answer says little about it"
+
+
 def _control(text):
     return _INVISIBLE.sub("", _LINE_END.sub("\n", text))
 

@@ -65,6 +65,33 @@ def in_use(path):
                 folder.rmdir()
 
 
+def check_free(path, overwrite=False, resume=False, results=("config.json", "model.keras")):
+    """Raise where an earlier call left results that would be lost.
+
+    Args:
+        path: the folder.
+        overwrite: lose them.
+        resume: go on with them.
+        results: names of the files that are looked for.
+
+    Raises:
+        FileExistsError: they are there.
+        ValueError: both ways are asked for.
+    """
+    if overwrite and resume:
+        raise ValueError(
+            "expected resume (--resume), which goes on with what is there, or overwrite "
+            "(--overwrite), which loses it, received both: choose one."
+        )
+    there = [name for name in results if (Path(path) / name).exists()]
+    if there and not (overwrite or resume):
+        raise FileExistsError(
+            f"{path} holds the results of an earlier call ({', '.join(there)}): choose another "
+            "--output, go on with them by --resume where there is that flag, or lose them by "
+            "--overwrite (in Python: resume=True, overwrite=True)."
+        )
+
+
 class RunFolder:
     """A run folder on disk; its model and tokenizer are loaded when first asked for.
 

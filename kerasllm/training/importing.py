@@ -8,11 +8,19 @@ from kerasllm.models import (
 )
 from kerasllm.models.hub import load_checkpoint, save_checkpoint
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.folder import in_use, weights_hash
+from kerasllm.training.folder import check_free, in_use, weights_hash
 from kerasllm.training.run import Run, as_run
 
 
-def import_checkpoint(source, output="runs/imported", *, revision=None, dropout=None, quiet=False):
+def import_checkpoint(
+    source,
+    output="runs/imported",
+    *,
+    revision=None,
+    dropout=None,
+    overwrite=False,
+    quiet=False,
+):
     """Load a BERT, RoBERTa, DistilBERT or GPT-2 of another project, and write a run folder.
 
     The run is taken by whatever takes a pretrained run: `finetune`, and for a GPT-2 `generate` too.
@@ -23,14 +31,17 @@ def import_checkpoint(source, output="runs/imported", *, revision=None, dropout=
         output: the run folder.
         revision: branch, tag or commit on the hub.
         dropout: of the backbone in later training; as in config.json when None.
+        overwrite: lose the run that is in the folder already.
         quiet: print nothing.
 
     Returns:
         The `Run`, whose model is a `TextEncoder`, or a `CausalLM` for a GPT-2.
 
     Raises:
+        FileExistsError: the folder holds a run already.
         FileNotFoundError, ValueError, OSError: as `kerasllm.models.hub.load_checkpoint` does.
     """
+    check_free(output, overwrite)
     report = Progress(quiet)
     overrides = {} if dropout is None else {"dropout": dropout}
     backbone, tokenizer, info = load_checkpoint(source, revision, **overrides)
@@ -80,7 +91,7 @@ def _config(info, model, tokenizer):
     }
 
 
-def export_checkpoint(run, folder, *, quiet=False):
+def export_checkpoint(run, folder, *, overwrite=False, quiet=False):
     """Write the backbone and the tokenizer of a run so that `transformers` loads them.
 
     Heads (of a classifier, a tagger) stay behind: they have no counterpart there.
@@ -88,14 +99,17 @@ def export_checkpoint(run, folder, *, quiet=False):
     Args:
         run: run folder or `Run`.
         folder: where to.
+        overwrite: lose the checkpoint that is there already.
         quiet: print nothing.
 
     Returns:
         The folder's path.
 
     Raises:
+        FileExistsError: the folder holds a checkpoint, or a run, already.
         ValueError: a backbone or a tokenizer of a form that `transformers` does not know.
     """
+    check_free(folder, overwrite, results=("config.json", "model.safetensors"))
     run = as_run(run)
     folder = save_checkpoint(run.backbone, run.tokenizer, folder)
     title = "AutoModelForCausalLM" if isinstance(run.model, CausalLM) else "AutoModel"

@@ -9,6 +9,7 @@ from kerasllm.training.engine.compilation import compile_model
 from kerasllm.training.evaluation import evaluate_run
 from kerasllm.training.folder import RunFolder
 from kerasllm.training.generation import generate_with
+from kerasllm.training.places import not_a_run
 
 
 class Run(RunFolder):
@@ -71,11 +72,8 @@ def load_run(path):
         ValueError: its config.json is damaged.
     """
     path = Path(path)
-    if not path.is_dir():
-        raise FileNotFoundError(
-            f"expected a run folder, there is none at {path}: give the --output of an earlier "
-            "`kerasllm pretrain`, `kerasllm train` or `kerasllm finetune`."
-        )
+    if said := not_a_run(path):
+        raise FileNotFoundError(said)
     run, config = Run(path), Run(path).config
     if not isinstance(config, dict) or "settings" not in config or "task" not in config:
         raise ValueError(f"{path}/config.json does not describe a run: train again.")

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from kerasllm import datasets
 from kerasllm.datasets.sources import found_again
+from kerasllm.text.cleaning import speechless
 from kerasllm.training.engine.compilation import check_tensorboard, prepare
 from kerasllm.training.engine.freezing import check_method
 from kerasllm.training.engine.interruption import told_how_to_go_on
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.engine.stages import train_in_stages
-from kerasllm.training.folder import in_use, weights_hash
+from kerasllm.training.folder import check_free, in_use, weights_hash
 from kerasllm.training.run import Run, as_run, load_run
 from kerasllm.training.settings import settings_for
 from kerasllm.training.settings.base import resolve
@@ -29,6 +30,7 @@ def train(
     pretrained=None,
     settings=None,
     resume=False,
+    overwrite=False,
     quiet=False,
     **overrides,
 ):
@@ -43,6 +45,7 @@ def train(
         pretrained: run folder, or `Run`, whose backbone to begin from; None begins from scratch.
         settings: settings of the task; the defaults when None.
         resume: go on where an earlier call with the same settings was cut off.
+        overwrite: lose the run that is in the folder already.
         quiet: print nothing.
         **overrides: single settings, such as `method="gradual"`.
 
@@ -52,15 +55,25 @@ def train(
     Raises:
         ValueError: a setting or the data cannot be used.
         TypeError: an unknown setting, or one of a wrong type.
+        FileExistsError: the folder holds a run already.
         OSError: the folder cannot be written.
         TrainingDivergedError: the loss became NaN or infinite.
     """
+    check_free(output, overwrite, resume)
     shape = settings_for(task_of(data))
     return _train(shape, data, output, pretrained, settings, resume, quiet, overrides)
 
 
 def finetune(
-    run, data, output="runs/finetuned", *, settings=None, resume=False, quiet=False, **overrides
+    run,
+    data,
+    output="runs/finetuned",
+    *,
+    settings=None,
+    resume=False,
+    overwrite=False,
+    quiet=False,
+    **overrides,
 ):
     """Fine-tune a pretrained run on data of any task: `train(data, output, pretrained=run, …)`.
 
@@ -73,15 +86,24 @@ def finetune(
         output: the run folder.
         settings: settings of the task.
         resume: go on where an earlier call was cut off.
+        overwrite: lose the run that is in the folder already.
         quiet: print nothing.
         **overrides: single settings.
     """
+    check_free(output, overwrite, resume)
     shape = settings_for(task_of(data))
     return _train(shape, data, output, run, settings, resume, quiet, overrides)
 
 
 def pretrain(
-    data, output="runs/pretrained", *, settings=None, resume=False, quiet=False, **overrides
+    data,
+    output="runs/pretrained",
+    *,
+    settings=None,
+    resume=False,
+    overwrite=False,
+    quiet=False,
+    **overrides,
 ):
     """Train a language model on text, and write a run folder.
 
@@ -91,6 +113,7 @@ def pretrain(
         output: the run folder.
         settings: `PretrainSettings`; the defaults when None.
         resume: go on where an earlier call with the same settings was cut off.
+        overwrite: lose the run that is in the folder already.
         quiet: print nothing.
         **overrides: single settings, such as `steps=2000`.
 
@@ -100,9 +123,11 @@ def pretrain(
     Raises:
         ValueError: a setting or the text cannot be used.
         TypeError: an unknown setting, or one text where a list is wanted.
+        FileExistsError: the folder holds a run already.
         OSError: the folder cannot be written.
         TrainingDivergedError: the loss became NaN or infinite.
     """
+    check_free(output, overwrite, resume)
     return _train(PretrainSettings, data, output, None, settings, resume, quiet, overrides)
 
 
@@ -169,7 +194,7 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     folder = Run.create(output)
     folder.begin(config, task.preprocessor.tokenizer, resume)
     report.say(f"Training ({settings.method}) on {examples.name} into {folder.path}", style="bold")
-    for line in settings.told(task, examples, batches):
+    for line in (*settings.told(task, examples, batches), *_speechless(examples.train)):
         report.say(f"  {line}")
     rows, distances = train_in_stages(
         task, examples, batches, settings, pretrained, folder, resume, report
@@ -198,6 +223,17 @@ def _config(settings, examples, pretrained, source):
             "hash": examples.fingerprint,
         },
     }
+
+
+def _speechless(train):
+    """Yield a warning where training texts hold no word."""
+    texts = getattr(train, "texts", ())
+    found = [text for text in texts if speechless(text)]
+    if found:
+        yield (
+            f"warning: {len(found):,} of {len(texts):,} training texts hold neither a letter nor a "
+            f"digit, such as {found[0]!r:.40}"
+        )
 
 
 def _check_output(output, pretrained):

@@ -213,7 +213,8 @@ def test_the_flags_follow_from_the_data(run, monkeypatch, data, settings):
     assert result.exit_code == 0, result.output
     (arguments, options) = calls[0]
     assert [str(part) for part in arguments] == ["runs/a", data, "runs/finetuned"]
-    assert options == {"settings": settings, "resume": True, "quiet": False}
+    kept = {"resume": True, "overwrite": False, "quiet": False}
+    assert options == {"settings": settings, **kept}
 
 
 def test_the_data_is_found_wherever_flags_stand(run, monkeypatch):

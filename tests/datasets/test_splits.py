@@ -1,4 +1,6 @@
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +117,12 @@ def test_normalise_keeps_chinese_and_symbols_apart():
     assert normalise("今天，天气 好！") == normalise("今天天气好")
     assert normalise(":-)") != normalise(":-(")
     assert normalise("ＡＢＣ１") == "abc1"
+
+
+def test_too_few_rows_point_to_the_lesson_that_says_why():
+    three = Dataset(map(Text, "abc"), name="three", split="all", task="language_model")
+    with pytest.raises(ValueError, match=r"3 distinct examples are too few") as caught:
+        split(three)
+    number, place = re.search(r"lesson (\d\d) under (S\d+),", str(caught.value)).groups()
+    (lesson,) = (Path(__file__).parents[2] / "notebooks" / "src").glob(f"{number}_*.py")
+    assert f"## {place} " in lesson.read_text("utf-8")

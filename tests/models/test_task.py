@@ -210,6 +210,17 @@ def test_metrics_of_tags_count_words_alone(kind, make_small):
     assert found["accuracy"] == pytest.approx(right.mean())
 
 
+@pytest.mark.parametrize("text", ["😀 🎉", " \u3000\u200b", "?!"])
+def test_a_text_without_a_word_gets_a_warning(small, text):
+    if small.kind == "masked":
+        return  # answers as the causal one does
+    given = [(text, "the cat")] if small.kind == "span" else [text]
+    (row,) = small.task.answers(given)
+    assert row["warning"]
+    if text == "?!" and "unknown" not in row["warning"]:
+        assert "holds neither a letter nor a digit" in row["warning"]
+
+
 # === The default optimizer ===
 
 SETTINGS = {

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasllm.text import Cleaner
+from kerasllm.text.cleaning import speechless
 
 OFF = {"nfkc": False, "control": False, "html": False, "whitespace": False}
 RAW = {
@@ -64,3 +65,20 @@ def test_report_of_nothing():
 def test_one_string_is_refused():
     with pytest.raises(TypeError, match="letter by letter"):
         Cleaner().clean_all("one text")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("  \u3000\u200b\n", "the text is blank"),
+        ("", "the text is blank"),
+        ("😀👩‍👩‍👧 ❤️", "the text holds neither a letter nor a digit"),
+        ("... !", "the text holds neither a letter nor a digit"),
+        ("7", None),
+        ("好", None),
+        ("é 😀", None),
+        ("ไทย", None),
+    ],
+)
+def test_texts_without_a_word(text, said):
+    assert (speechless(text) or "").startswith(said or "") and bool(speechless(text)) == bool(said)

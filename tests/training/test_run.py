@@ -47,7 +47,7 @@ def test_a_missing_file_is_named(pretrained, copy_of, name):
 
 
 def test_an_empty_folder_is_no_run(tmp_path):
-    with pytest.raises(FileNotFoundError, match="found nothing"):
+    with pytest.raises(FileNotFoundError, match="is empty: give the --output"):
         load_run(tmp_path)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from kerasllm.datasets.cache import CORPORA, forget_old_corpora
 from kerasllm.datasets.public.registry import cache_folder
 from kerasllm.datasets.sources import HELD_OUT
+from kerasllm.datasets.splits import WHY_MORE
 from kerasllm.text import TokenCorpus
 from kerasllm.utils.errors import IN_THE_CACHE, writing
 
@@ -30,7 +31,7 @@ def document_rows(source, tokenizer, length, quiet=False):
     if len(train) < 2:
         raise ValueError(
             f"expected at least 2 lines in {source.name}, one of them to validate on, received "
-            f"{len(train)}: write one text a line."
+            f"{len(train)}: write one text a line; {WHY_MORE}."
         )
     cut = len(train) - max(1, int(len(train) * HELD_OUT))
     return train[:cut], train[cut:]

@@ -60,8 +60,8 @@ class Progress:
         """Show a bar while a stage runs."""
         self._name, self._step, self._steps, self._done = name, done, steps, done
         self._began, self._due = self.clock(), self.clock() + FIRST
-        shown = not self.quiet and self.console.is_terminal
-        with _bar(self.console, shown, name, steps) as self._bar:
+        seen = not self.quiet and self.console.is_terminal
+        with _bar(self.console, seen, name, steps) as self._bar:
             self._task = self._bar.add_task(name, total=steps, completed=done, numbers="")
             yield
         self._bar = None
@@ -102,21 +102,22 @@ class Progress:
         self.say(f"  {row['stage']} step {row['step']}: {numbers}  ({row['seconds']:.0f} s)")
 
 
-def _bar(console, shown, name, steps):
+def _bar(console, seen, name, steps):
     """Return a live bar that takes one line, however narrow the terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     numbers = "loss 99.999 999,999 tokens/s" if console.width >= 72 else ""
-    taken = len(f"{name} {steps}/{steps} {numbers} 9:99:99 left") + 2
-    columns = [TextColumn("{task.description}", markup=False)]
-    if console.width - taken >= _SHORTEST_BAR:
-        columns.append(BarColumn(min(40, console.width - taken)))
+    room = console.width - len(f" {steps}/{steps} {numbers} 9:99:99 left") - 1
+    shown = name if len(name) < room else name.partition(":")[0][: max(room, 7)]
+    columns = [TextColumn(shown, markup=False)]
+    if room - len(shown) > _SHORTEST_BAR:
+        columns.append(BarColumn(min(40, room - len(shown) - 1)))
     columns.append(MofNCompleteColumn())
     if numbers:
         columns.append(TextColumn("{task.fields[numbers]}", markup=False))
     columns += [TimeRemainingColumn(), TextColumn("left")]
-    return Bar(*columns, console=console, disable=not shown, transient=True)
+    return Bar(*columns, console=console, disable=not seen, transient=True)
 
 
 class _Mover(keras.callbacks.Callback):

@@ -4,13 +4,14 @@ import json
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from kerasllm import datasets
 from kerasllm.datasets.examples import inputs_of
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.folder import write_text
+from kerasllm.training.folder import check_free, write_text
 from kerasllm.training.run import as_run
 from kerasllm.training.settings import settings_for
 from kerasllm.training.settings.base import resolve
@@ -19,7 +20,17 @@ from kerasllm.training.trainer import trained_task
 SCORES = ("accuracy", "f1_macro", "matthews")  # of a classifier
 
 
-def crossvalidate(run, data, output=None, *, folds=5, settings=None, quiet=False, **overrides):
+def crossvalidate(
+    run,
+    data,
+    output=None,
+    *,
+    folds=5,
+    settings=None,
+    overwrite=False,
+    quiet=False,
+    **overrides,
+):
     """Fine-tune and score k times, each time on another fold, beside the linear baseline.
 
     Duplicates are removed before the rows are divided, and a tenth of each fold's training rows
@@ -31,12 +42,15 @@ def crossvalidate(run, data, output=None, *, folds=5, settings=None, quiet=False
         output: JSON file to write; none when None.
         folds: k.
         settings: settings of the task; the defaults when None.
+        overwrite: lose the file that is there already.
         quiet: print nothing.
         **overrides: single settings.
 
     Returns:
         `FoldReport`: its rows hold the network's scores, and the linear baseline's as `linear_…`.
     """
+    if output is not None:
+        check_free(Path(output).parent, overwrite, results=(Path(output).name,))
     run, report, rows = as_run(run), Progress(quiet), whole(data)
     shape = settings_for(rows.task)
     settings = resolve(shape, settings, **overrides)

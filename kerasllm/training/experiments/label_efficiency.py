@@ -11,7 +11,7 @@ from kerasllm import datasets
 from kerasllm.baselines import classification as baselines
 from kerasllm.baselines.features import semantic_space
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.folder import RunFolder, in_use, weights_hash
+from kerasllm.training.folder import RunFolder, check_free, in_use, weights_hash
 from kerasllm.training.run import as_run
 from kerasllm.training.settings.base import resolve
 from kerasllm.training.settings.classification import ClassificationSettings
@@ -32,6 +32,7 @@ def payoff(
     settings=None,
     unlabelled=None,
     resume=False,
+    overwrite=False,
     quiet=False,
     **overrides,
 ):
@@ -53,6 +54,7 @@ def payoff(
         settings: `ClassificationSettings`, or {method: settings}; the defaults when None.
         unlabelled: texts for latent semantic analysis; the training texts when None.
         resume: keep the scores that an earlier call left in payoff.json, and go on after them.
+        overwrite: lose the scores that are there already.
         quiet: print nothing.
         **overrides: single settings.
 
@@ -61,12 +63,15 @@ def payoff(
         (what a later call must share to resume).
 
     Raises:
+        FileExistsError: the folder holds scores already.
         ValueError: a setting or the data cannot be used, or what was left is of other data,
             weights or settings.
     """
     for method in methods:
         check_choice("method", method, METHODS)
     run, report = as_run(run), Progress(quiet)
+    output = output or run.path / "payoff"
+    check_free(output, overwrite, resume, results=("payoff.json",))
     train, validation, test = _splits(data)
     settings = _settings_by_method(settings, methods, overrides, run, train, report)
     if max(label_counts) > len(train):
@@ -74,7 +79,7 @@ def payoff(
             f"expected at most {len(train)} labels, the training rows of {train.name}, received "
             f"label_counts={tuple(label_counts)}: ask for fewer."
         )
-    space, output = semantic_space(unlabelled or train.texts), output or run.path / "payoff"
+    space = semantic_space(unlabelled or train.texts)
     with in_use(output):
         cells = _Cells(output, run, train, test, settings, resume, report)
         for count, seed in itertools.product(label_counts, range(seeds)):
