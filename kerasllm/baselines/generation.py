@@ -4,7 +4,8 @@ import numpy as np
 
 from kerasllm.baselines.baseline import Baseline, check_examples
 from kerasllm.baselines.features import fit_tf_idf, tf_idf
-from kerasllm.metrics.generation import generation_metrics, is_chinese
+from kerasllm.metrics.generation import generation_metrics
+from kerasllm.metrics.writing import WITHOUT_SPACES, writing_of
 
 AT_ONCE = 256  # sources that are compared with all of training at once
 
@@ -44,7 +45,7 @@ def nearest_neighbour(train, test):
 def lead(train, test):
     """Answer each source with its first words, as many as targets have in the middle (the median).
 
-    Chinese is counted in characters.
+    Writing without spaces is counted in characters.
 
     Args:
         train: `Dataset` of pairs.
@@ -64,7 +65,8 @@ def lead(train, test):
     """
     check_examples(train, test)
     targets = [pair.target for pair in train]
-    cut, join = (list, "".join) if is_chinese(targets) else (str.split, " ".join)
+    characters = writing_of(targets) in WITHOUT_SPACES
+    cut, join = (list, "".join) if characters else (str.split, " ".join)
     length = int(np.median([len(cut(target)) for target in targets]))
     answers = [join(cut(source)[:length]) for source in test.texts]
     return _scored("lead", answers, test, {"length": length})

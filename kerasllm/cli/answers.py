@@ -16,17 +16,22 @@ from kerasllm.utils.terminal import one_line, say
 def evaluate(
     run: RunFolder,
     data: Annotated[str | None, typer.Argument(help="data; the run's own by default")] = None,
-    split: Annotated[str, typer.Option(help="test or validation")] = "test",
+    split: Annotated[
+        str | None, typer.Option(help="test or validation; of a file all rows by default")
+    ] = None,
     baselines: Annotated[bool, typer.Option(help="train and score the baselines too")] = True,
+    trained_rows: Annotated[
+        str, typer.Option(help="rows of DATA that the run was trained on: refuse, drop or score")
+    ] = "refuse",
 ):
-    """Score a run on held-out data, with intervals and baselines.
+    """Score a run on rows that it was not trained on, with intervals and baselines.
 
     Example: kerasllm evaluate runs/finetuned
     """
     flags.load_keras()
     from kerasllm.training import evaluate
 
-    evaluate(run, data, split=split, with_baselines=baselines)
+    evaluate(run, data, split=split, with_baselines=baselines, trained_rows=trained_rows)
 
 
 @app.command(rich_help_panel=USE)

@@ -1,14 +1,17 @@
 """What `kerasllm data list` and `kerasllm data show` print."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
-from kerasllm.datasets.examples import Span, Tagged
+from kerasllm.datasets.examples import Dataset, Span, Tagged, Text
+from kerasllm.datasets.files.lines import is_plain_text
 from kerasllm.datasets.loading import info, load, names
 from kerasllm.datasets.options import with_options
 from kerasllm.datasets.public.loading import is_here, reader_options
 from kerasllm.datasets.public.registry import folders
+from kerasllm.datasets.sources import read_source, text_lists
 from kerasllm.datasets.splits import duplicates
 
 _WIDTH = 90
@@ -96,7 +99,11 @@ def _registry_lines(entry):
 
 def _parts(name_or_path, entry, options):
     """Return the splits that there are, by name."""
+    if is_plain_text(name_or_path) and not options:
+        return _of_text_file(Path(name_or_path))
     wanted = ("train", "validation", "test")
+    if entry and entry.name == "docstrings":  # of which `pretrain` learns from all
+        wanted = ("train", "validation", "test", "unlabelled")
     if entry and not entry.make:
         wanted = tuple(name for name in entry.split_names if name != "all")
     found = {}
@@ -107,6 +114,21 @@ def _parts(name_or_path, entry, options):
             if split == "train":
                 raise
     return found
+
+
+def _of_text_file(path):
+    """Return the lines of a text file as `pretrain` divides them."""
+    source = read_source(path)
+    train, validation = text_lists(source)
+    told = (
+        "the last tenth of its tokens is held out, for `pretrain` and `evaluate`; there is no test "
+        "part"
+    )
+    options = {"name": source.name, "task": "language_model", "info": {"how_split": told}}
+    parts = {"train": train, "validation": validation}
+    return {
+        split: Dataset(map(Text, texts), split=split, **options) for split, texts in parts.items()
+    }
 
 
 def _part_line(part):

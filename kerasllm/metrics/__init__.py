@@ -22,7 +22,7 @@ from kerasllm.metrics.generation import (
     exact_matches,
     generation_intervals,
     generation_metrics,
-    is_chinese,
+    generation_signatures,
 )
 from kerasllm.metrics.language import language_intervals, language_metrics
 from kerasllm.metrics.multilabel import binary_nats, multilabel_intervals, multilabel_metrics
@@ -46,7 +46,7 @@ __all__ = [
     "exact_matches",
     "generation_intervals",
     "generation_metrics",
-    "is_chinese",
+    "generation_signatures",
     "language_intervals",
     "language_metrics",
     "multilabel_intervals",

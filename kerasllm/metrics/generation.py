@@ -1,15 +1,22 @@
 """Scores of written answers against references, with their intervals.
 
-- BLEU and chrF are sacrebleu's, lower-cased, Chinese by its own tokenizer; ROUGE is rouge-score's,
-  Chinese by characters.
+- BLEU and chrF are sacrebleu's, lower-cased; ROUGE is rouge-score's. How texts are cut into words
+  follows their writing, and the signature of a score says it:
+
+      BLEU     13a · Chinese zh · other writing without spaces char
+      ROUGE    English: a to z and 0 to 9, Porter's stems · other words as they are, without marks ·
+               writing without spaces: characters
 - All scores lie between 0 and 100.
 """
+
+import unicodedata
+from importlib.metadata import version
 
 import numpy as np
 
 from kerasllm.metrics.bootstrap import bootstrap_interval
 from kerasllm.metrics.counts import check_rows
-from kerasllm.text.tokenizers.special import is_cjk
+from kerasllm.metrics.writing import WITHOUT_SPACES, writing_of
 
 ROUGE = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL"}
 SCORES = ("bleu", "chrf", *ROUGE)
@@ -95,24 +102,33 @@ def exact_matches(true, predicted):
     return np.array([a.split() == b.split() for a, b in pairs], dtype=float)
 
 
-def is_chinese(texts):
-    """Return whether a third of the characters of these texts stand for words.
+def generation_signatures(true):
+    """Return how answers are scored: {name of a score: its signature}.
 
     Args:
-        texts: list of texts; of a long one about a thousand are looked at.
+        true: R texts, what each answer should be; their writing decides.
 
     Example:
-        >>> is_chinese(["今天天气很好。"]), is_chinese(["a fine day"])
-        (True, False)
+        >>> found = generation_signatures(["Ein schöner Tag"])
+        >>> found["bleu"].split("|version")[0], found["rouge"].split("|version")[0]
+        ('nrefs:1|case:lc|eff:no|tok:13a|smooth:exp', 'case:lc|tok:words|stem:no')
     """
-    text = "".join(texts[:: max(1, len(texts) // 1000)])
-    return 3 * sum(map(is_cjk, text)) >= max(1, len(text))
+    scored = {"bleu": _bleu(true), "chrf": _chrf()}
+    for metric in scored.values():
+        metric.corpus_score(["a"], [["a"]])  # before a first score there is no signature
+    writing = writing_of(true)
+    cut = "characters" if writing in WITHOUT_SPACES else "a-z0-9" if writing == "en" else "words"
+    stem = "porter" if writing == "en" else "no"
+    rouge = f"case:lc|tok:{cut}|stem:{stem}|version:{version('rouge-score')}"
+    return {**{name: str(m.get_signature()) for name, m in scored.items()}, "rouge": rouge}
 
 
 def _bleu(references):
     from sacrebleu.metrics import BLEU
 
-    return BLEU(lowercase=True, tokenize="zh" if is_chinese(references) else "13a")
+    writing = writing_of(references)
+    cut = "zh" if writing == "zh" else "char" if writing in WITHOUT_SPACES else "13a"
+    return BLEU(lowercase=True, tokenize=cut)
 
 
 def _bleu_of_draws(true, predicted):
@@ -139,17 +155,27 @@ def _chrf():
 
 
 class _Characters:
-    """The tokenizer of ROUGE for Chinese."""
+    """The tokenizer of ROUGE for writing without spaces."""
 
     def tokenize(self, text):
         return [character for character in text.lower() if not character.isspace()]
+
+
+class _Words:
+    """The tokenizer of ROUGE for words that are not English: marks part them."""
+
+    def tokenize(self, text):
+        parts = (" " if unicodedata.category(c)[0] in "PS" else c for c in text.lower())
+        return "".join(parts).split()
 
 
 def _rouge(true, predicted, names):
     """Return the F-measures (R, names), 0 to 100."""
     from rouge_score.rouge_scorer import RougeScorer
 
-    options = {"tokenizer": _Characters()} if is_chinese(true) else {"use_stemmer": True}
+    writing, options = writing_of(true), {"use_stemmer": True}
+    if writing != "en":
+        options = {"tokenizer": _Characters() if writing in WITHOUT_SPACES else _Words()}
     scorer = RougeScorer([ROUGE[name] for name in names], **options)
     found = [scorer.score(*pair) for pair in zip(true, predicted, strict=True)]
     return 100 * np.array([[one[ROUGE[name]].fmeasure for name in names] for one in found])

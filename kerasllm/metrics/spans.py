@@ -6,13 +6,16 @@ a set are in percent, as these scripts print them.
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from difflib import SequenceMatcher
+from functools import partial
 
 import numpy as np
 
 from kerasllm.metrics.bootstrap import bootstrap_interval, pooled_mean
 from kerasllm.metrics.counts import check_rows
+from kerasllm.metrics.writing import WITHOUT_SPACES, writing_of
 from kerasllm.text import split_words
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -23,18 +26,26 @@ _CMRC_MARKS = "-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－
 _WITHOUT_CMRC_MARKS = str.maketrans("", "", _CMRC_MARKS)
 
 
-def normal_answer(text):
-    """Return an English answer in small letters, without marks, articles and spare white space.
+def normal_answer(text, writing="en"):
+    """Return an answer in small letters, without marks, spare white space and English articles.
+
+    Args:
+        text: the answer.
+        writing: of `writing_of`. Articles are English words, and elsewhere stay; elsewhere all of
+            Unicode's marks are left out.
 
     Example:
-        >>> normal_answer("The  U.S.A., an idea")
-        'usa idea'
+        >>> normal_answer("The  U.S.A., an idea"), normal_answer("«an» der Oder", "other")
+        ('usa idea', 'an der oder')
     """
+    if writing != "en":
+        marks = (c for c in text.lower() if unicodedata.category(c)[0] not in "PS")
+        return " ".join("".join(marks).split())
     text = text.lower().translate(_WITHOUT_MARKS)
     return " ".join(_ARTICLES.sub(" ", text).split())
 
 
-def squad_score(answer, references):
+def squad_score(answer, references, writing="en"):
     """Return (exact match, F1) of an answer, each the best over the references.
 
         F1 = 2 P R / (P + R),  P = common words / words of the answer,  R = … / of the reference
@@ -42,6 +53,7 @@ def squad_score(answer, references):
     Args:
         answer: text, "" for none.
         references: list of texts; an empty list where the context holds no answer.
+        writing: of `writing_of`; where it has no spaces, characters are compared for words.
 
     Returns:
         Two floats from 0 to 1. References of which nothing is left (such as "the") do not count;
@@ -57,9 +69,15 @@ def squad_score(answer, references):
         >>> squad_score("in Paris", ["Paris"])[1]
         0.6666666666666666
     """
-    mine = normal_answer(answer)
-    plain = [text for text in map(normal_answer, references) if text] or [""]
-    return float(mine in plain), max(_overlap(mine.split(), text.split()) for text in plain)
+    mine, *plain = (normal_answer(text, writing) for text in (answer, *references))
+    plain, cut = [text for text in plain if text] or [""], str.split
+    if writing in WITHOUT_SPACES:
+        cut = _characters
+    return float(mine in plain), max(_overlap(cut(mine), cut(text)) for text in plain)
+
+
+def _characters(text):
+    return [character for character in text if not character.isspace()]
 
 
 def _overlap(mine, theirs):
@@ -126,7 +144,7 @@ def span_scores(true, predicted):
 
     Args:
         true: span `Dataset` of R questions; in Chinese it is scored by CMRC's rules, else by
-            SQuAD's.
+            SQuAD's, whose articles are left out in English alone.
         predicted: R texts, "" for none.
 
     Returns:
@@ -142,12 +160,41 @@ def span_scores(true, predicted):
         {'exact': array([100.]), 'f1': array([100.])}
     """
     check_rows(true, predicted)
-    score = cmrc_score if true.language.startswith("zh") else squad_score
+    writing = _writing(true)
+    score = cmrc_score if writing == "zh" else partial(squad_score, writing=writing)
     rows = [
         score(answer, [text for text, _ in example.answers])
         for example, answer in zip(true, predicted, strict=True)
     ]
     return dict(zip(("exact", "f1"), 100 * np.array(rows).T, strict=True))
+
+
+def _writing(dataset):
+    """Return the writing of a span `Dataset`: what its language says, else how it looks."""
+    if dataset.language.startswith("zh"):
+        return "zh"
+    if dataset.language.split("-")[0] not in ("en", ""):
+        found = writing_of(dataset.texts)
+        return found if found in WITHOUT_SPACES else "other"
+    return writing_of(dataset.texts)
+
+
+def span_signature(true):
+    """Return how the answers to the questions of a span `Dataset` are scored.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Span
+        >>> rows = [Span("Ada kam.", "Wer kam?", (("Ada", 0),))]
+        >>> span_signature(Dataset(rows, name="x", split="test", task="span", language="de"))
+        'rules:squad|case:lc|articles:kept|marks:unicode|units:words'
+    """
+    writing = _writing(true)
+    if writing == "zh":
+        return "rules:cmrc|case:lc|marks:cmrc|units:characters"
+    english = writing == "en"
+    units = "characters" if writing in WITHOUT_SPACES else "words"
+    articles, marks = ("english", "ascii") if english else ("kept", "unicode")
+    return f"rules:squad|case:lc|articles:{articles}|marks:{marks}|units:{units}"
 
 
 def span_metrics(true, predicted):

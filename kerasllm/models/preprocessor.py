@@ -7,6 +7,7 @@ import numpy as np
 from kerasllm import datasets
 from kerasllm.text import restore_tokenizer
 from kerasllm.text.batching import WeightedBatches
+from kerasllm.text.unknown import unknown_share
 
 
 class Preprocessor:
@@ -65,6 +66,11 @@ class Preprocessor:
         """
         raise NotImplementedError  # pragma: no cover - every subclass defines it
 
+    def unknown_share(self, dataset):
+        """Return the share of the tokens of a `Dataset` that are unknown."""
+        ids = self.tokenizer.encode_batch(dataset.texts)
+        return unknown_share([i for row in ids for i in row], self.tokenizer)
+
     def _tokens(self, ids, tokenizer=None):
         """Return ids as texts that a person can read."""
         return [(tokenizer or self.tokenizer).id_to_token(int(i)) for i in ids]
@@ -122,6 +128,16 @@ class Preprocessor:
                 "choose another set, or the task that fits it."
             )
         return x
+
+
+def together(*notes):
+    """Return notes as one, None where there is none.
+
+    Example:
+        >>> together(None, "cut", None, "unknown"), together(None)
+        ('cut; unknown', None)
+    """
+    return "; ".join(note for note in notes if note) or None
 
 
 def check_text(text):

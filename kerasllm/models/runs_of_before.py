@@ -11,6 +11,7 @@ from kerasllm.models.span.preprocessor import SpanPreprocessor
 from kerasllm.models.tagging.preprocessor import TaggingPreprocessor
 from kerasllm.text import load_tokenizer
 
+IMPORTED_RATE = 1e-4  # at which the weights of an imported run are moved
 TARGET_TOKENIZER = "target_tokenizer.json"
 _TASKS = {
     "pretrain": "language_model",
@@ -36,6 +37,8 @@ def in_words_of_today(config):
         config["task"] = _TASKS.get(kind, kind)
         imported = kind == "imported" and config.get("settings", {}).get("objective") == "masked"
         config["encoder"] = imported
+    if "model_type" in config:
+        config.setdefault("advised", {"learning_rate": IMPORTED_RATE})
     if "several_labels" in config:
         config["multilabel"] = config.pop("several_labels")
     settings = config.get("settings")

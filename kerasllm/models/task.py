@@ -40,6 +40,8 @@ class Task(keras.Model):
         scoring: module with the functions `answers`, `scores` and `evaluation` of a task.
         data_task: the `task` of the data sets that it is trained on, of `datasets.TASKS`.
         monitor: the score of `scores` that a training is chosen by.
+        shown: names of the scores in the table of an evaluation, the task's own first; None: all.
+        counted: what an evaluation counts: "rows" or "tokens".
         loss_name: of several losses the one that `scores` measures too.
         learning_rate: the highest, in a training without settings.
         causal: whether its backbone must see the past only; None: either.
@@ -52,6 +54,8 @@ class Task(keras.Model):
     scoring = None
     data_task = None
     monitor = "loss"
+    shown = None
+    counted = "rows"
     loss_name = "loss"
     learning_rate = 1e-3
     causal = None

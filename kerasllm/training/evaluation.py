@@ -1,18 +1,25 @@
 """Evaluation: scores with intervals, and what a network has to beat, on the same rows."""
 
+import re
+
 from kerasllm.models import TextEncoder
 from kerasllm.training.engine.progress import Progress
 from kerasllm.utils.tables import Table
 
+BESIDE = "evaluations"  # folder of the scores of other data than the run's own
 
-def evaluate_run(run, data=None, split="test", with_baselines=True, quiet=False):
-    """Score a run on held-out data, beside the baselines, and write metrics.json.
+
+def evaluate_run(
+    run, data=None, split=None, with_baselines=True, trained_rows="refuse", quiet=False
+):
+    """Score a run on held-out data, beside the baselines, and keep the scores in its folder.
 
     Args:
         run: a `RunFolder`.
         data: as in `kerasllm.evaluate`, and so are the others.
-        split: "test" or "validation".
+        split: "test" or "validation"; None: as there.
         with_baselines: train and score the baselines too.
+        trained_rows: "refuse", "drop" or "score".
         quiet: print nothing.
 
     Raises:
@@ -23,53 +30,75 @@ def evaluate_run(run, data=None, split="test", with_baselines=True, quiet=False)
             f"{run.path} holds a TextEncoder, an imported model without a head: there is nothing "
             "to score before `kerasllm finetune`."
         )
-    data = _own_data(run) if data is None else data
-    test, train, split = run.shape.held_out_rows(run.config, data, split)
-    found = run.model.evaluation(test, train if with_baselines else None)
-    figures = found.pop("figures", {})
-    rows = found.pop("rows", None) or len(test)
-    result, report = {"data": test.name, "split": split, "rows": rows, **found}, Progress(quiet)
-    report.result(table_of(result))
+    held = run.shape.held_out_rows(run, data, split, trained_rows)
+    found = run.model.evaluation(held.test, held.train if with_baselines else None)
+    figures, shown, report = found.pop("figures", {}), run.model.shown, Progress(quiet)
+    rows = found.pop("rows", None) or len(held.test)
+    notes = [*held.notes, *found.pop("notes", ()), *_beaten(found, shown)]
+    notes = [note for note in notes if with_baselines or not note.startswith("no baselines")]
+    result = {"data": held.test.name, "split": held.split, "rows": rows, **found, "notes": notes}
+    report.result(table_of(result, shown, run.model.counted))
+    for name, signature in result.get("signatures", {}).items():
+        report.say(f"{name}: {signature}")
+    for note in notes:
+        report.say(f"note: {note}.")
     with report.despite("the scores"):
-        run.write_json("metrics.json", result)
+        run.write_json("metrics.json" if held.own else beside(run, result), result)
     for name, draw in figures.items():
         with report.despite(f"the figure {name}"):
-            run.write_figure(name, draw())
+            run.write_figure(name if held.own else f"{name}_{_safe(held.test.name)}", draw())
     return result
 
 
-def _own_data(run):
-    source = run.config["data"]["source"]
-    if source is None:
-        raise ValueError(
-            f"{run.path} was trained on data given in Python, which is not kept: call "
-            "evaluate(run, data) with the data to score."
-        )
-    return source
+def beside(run, result):
+    """Return the name of the file for the scores of data that are not the run's own."""
+    (run.path / BESIDE).mkdir(exist_ok=True)
+    return f"{BESIDE}/{_safe(result['data'])}-{_safe(result['split'])}.json"
 
 
-def table_of(result):
-    """Return a `Table` of the scores, the network's first."""
-    of_tokens = "perplexity" in result["model"] and "bleu" not in result["model"]
-    if of_tokens:
-        names = ("loss", "perplexity", "bits_per_character")
-    elif "bleu" in result["model"]:
-        names = ("bleu", "chrf", "rouge_l", "exact_match")
-    elif "matthews" in result["model"]:
-        names = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "matthews")
-    else:
-        names = [name for name, score in result["model"].items() if isinstance(score, float)]
-    unit = "tokens" if of_tokens else "rows"
-    models, rows = {"network": result["model"], **result["baselines"]}, []
-    for model, scores in models.items():
-        cells = []
-        for name in names:
-            cell = f"{scores[name]:.4g}" if name in scores else "-"
-            if model == "network" and name in result["interval"]:
-                low, high = result["interval"][name]
-                cell += f"\n[{low:.4g}, {high:.4g}]"
-            cells.append(cell)
-        rows.append((model, *cells))
-    title = f"{result['data']} ({result['split']}, {result['rows']:,} {unit})"
+def _safe(name):
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "data"
+
+
+def _beaten(found, shown):
+    """Say which baseline does better than the network by the task's own score."""
+    own = next(name for name in shown or found["model"] if name in found["model"])
+    sign = -1 if own == "loss" else 1
+    scores = {name: sign * scores[own] for name, scores in found["baselines"].items()}
+    best = max(scores, key=scores.get, default=None)
+    if best is None or scores[best] <= sign * found["model"][own]:
+        return []
+    return [
+        f"the baseline {best.replace('_', ' ')} has the better {own.replace('_', ' ')} "
+        f"({sign * scores[best]:.4g}, the network {found['model'][own]:.4g}): use it"
+    ]
+
+
+def table_of(result, shown=None, counted="rows"):
+    """Return a `Table` of the scores, the network's first.
+
+    Args:
+        result: of an evaluation.
+        shown: names of the scores, the task's own first; all numbers when None.
+        counted: what "rows" are.
+    """
+    model, rows = result["model"], []
+    numbers = [name for name, score in model.items() if isinstance(score, float)]
+    names = [name for name in shown or numbers if name in numbers]
+    for name, scores in {"network": model, **result["baselines"]}.items():
+        interval = result["interval"] if name == "network" else {}
+        rows.append((name.replace("_", " "), *(_cell(scores, interval, n) for n in names)))
+    title = f"{result['data']} ({result['split']}, {result['rows']:,} {counted})"
     heads = ("model", *(name.replace("_", " ") for name in names))
     return Table(heads, rows, title, right=range(1, len(heads)))
+
+
+def _cell(scores, interval, name):
+    if name not in scores:
+        return "-"
+    write = "{:.1%}".format if name == "unknown" else "{:.4g}".format
+    cell = write(scores[name])
+    if name in interval:
+        low, high = map(write, interval[name])
+        cell += f"\n[{low}, {high}]"
+    return cell

@@ -7,6 +7,8 @@ tokenizer.json  the tokenizer
 model.keras     the task with its backbone
 history.csv     one row a validation
 metrics.json    the last evaluation
+evaluations/    those of other data
+rows.bin        which rows were trained on and which held out
 figures/        *.png
 checkpoint/     what resume needs
 lock.json       who trains here, while someone does
@@ -122,7 +124,8 @@ class RunFolder:
         before = self.read_json("config.json") if known else {"run": uuid.uuid4().hex}
         own = {name: before.get(name) for name in ("run", "files")}
         with writing(f"the run folder {self.path}"):
-            left = () if resume else (*self.path.glob("checkpoint/*.npz"), *RESULTS, "config.json")
+            kept = (*self.path.glob("checkpoint/*.npz"), *self.path.glob("evaluations/*.json"))
+            left = () if resume else (*kept, *RESULTS, "config.json")
             for name in left:
                 (self.path / name).unlink(missing_ok=True)
             tokenizer.save(self.path / "tokenizer.json")

@@ -5,6 +5,8 @@ import itertools
 from kerasllm.models import CausalLM, Sampling, decode_ids
 from kerasllm.models.decoding.long_texts import generate_long, stream_long
 from kerasllm.models.language.continuations import continuation, cut, pieces, stop_ids
+from kerasllm.text.unknown import unknown_warning
+from kerasllm.training.engine.progress import Progress
 
 
 def generate_with(
@@ -36,7 +38,8 @@ def generate_with(
         beam: more than 1: the best continuation that a beam search finds, which draws nothing.
         prefix: text that every continuation begins with.
         stop: text, or list of texts: a continuation ends before the first of them.
-        seed: of the draws.
+        seed: of the draws. The text for a prompt depends on it and the prompt, not on the other
+            prompts; equal prompts are continued differently.
         stream: return a generator of the text's pieces, the prompt first, as they are made.
 
     Returns:
@@ -56,10 +59,12 @@ def generate_with(
             "a stream is of one prompt, token by token: give one text and beam=1, or set "
             "stream=False."
         )
-    tokenizer = run.tokenizer
+    reader = run.model.preprocessor
+    tokenizer = reader.tokenizer
     stops = [text for text in ([stop] if isinstance(stop, str) else stop) if text]
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    ids = [tokenizer.encode(text) or [tokenizer.eos_id] for text in prompts]
+    ids = [reader.prompt(text) for text in prompts]
+    _tell_unknown([*prompts, prefix], tokenizer)
     options = {
         "max_new_tokens": max_new_tokens,
         "stop": stop_ids(tokenizer, stops),
@@ -79,3 +84,11 @@ def generate_with(
         for text, *rows in zip(prompts, ids, new, strict=True)
     ]
     return texts[0] if isinstance(prompt, str) else texts
+
+
+def _tell_unknown(texts, tokenizer):
+    """Say what the model cannot read of the texts, which are printed as they were given."""
+    report = Progress()
+    for text in texts:
+        if note := unknown_warning(text, tokenizer, "the continuation"):
+            report.say(f"warning: {note}")

@@ -7,6 +7,7 @@ from kerasllm.models import (
     TextEncoder,
 )
 from kerasllm.models.hub import load_checkpoint, save_checkpoint
+from kerasllm.models.runs_of_before import IMPORTED_RATE as RATE
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.folder import check_free, in_use, weights_hash
 from kerasllm.training.run import Run, as_run
@@ -66,7 +67,7 @@ def import_checkpoint(
         f"  {model.count_params():,} weights, {tokenizer.vocabulary_size:,} tokens in the "
         f"vocabulary, texts of up to {length} tokens"
     )
-    report.say("  to fine-tune it, begin with learning_rate=1e-4 or lower and epochs=2")
+    report.say(f"  fine-tuned, its weights move at learning_rate={RATE:g}, unless you give another")
     return run
 
 
@@ -85,6 +86,7 @@ def _config(info, model, tokenizer):
         },
         "seed": 0,
         "model_type": info.model_type,
+        "advised": {"learning_rate": RATE},
         "left_out": list(info.left_out),
         "data": {"name": info.source, "source": None, "hash": weights_hash(model)},
         "tokenizer": tokenizer.fingerprint,

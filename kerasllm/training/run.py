@@ -20,9 +20,9 @@ class Run(RunFolder):
     run.predict(["The striker scored twice."])
     """
 
-    def evaluate(self, data=None, *, split="test", with_baselines=True, quiet=False):
+    def evaluate(self, data=None, **options):
         """Score the run on held-out data; see `evaluate`."""
-        return evaluate_run(self, data, split, with_baselines, quiet)
+        return evaluate_run(self, data, **options)
 
     def predict(self, texts, **options):
         """Return the answers to raw examples; see `predict`."""
@@ -39,7 +39,7 @@ class Run(RunFolder):
 
     def examples(self, data, rows, seed=0):
         """Return a few validation examples of data as a `Dataset` that the task reads."""
-        held, _, _ = self.shape.held_out_rows(self.config, data, "validation")
+        held = self.shape.held_out_rows(self, data, "validation", "score").test
         if isinstance(held, Source):
             texts = (Text(text) for text in texts_of(held) if text.strip())
             held = Dataset(texts, name=held.name, split="validation", task="language_model")
@@ -85,25 +85,37 @@ def as_run(run):
     return run if isinstance(run, Run) else load_run(run)
 
 
-def evaluate(run, data=None, *, split="test", with_baselines=True, quiet=False):
-    """Score a run on held-out data, beside the baselines, and write metrics.json.
+def evaluate(
+    run, data=None, *, split=None, with_baselines=True, trained_rows="refuse", quiet=False
+):
+    """Score a run on rows that it was not trained on, beside the baselines.
+
+    The scores of the run's own data go to metrics.json, those of other data beside it, into
+    `evaluations/`.
 
     Args:
         run: run folder or `Run`.
         data: name, path or `Dataset`, or texts for a language model; the run's own data when
-            None. A `Dataset`, texts and a text file other than the run's own are scored whole.
-        split: "test" or "validation".
-        with_baselines: train and score the baselines on the same rows too.
+            None, of which that is scored which was held out at the training, whatever the data
+            have become since. A file, a `Dataset` and texts are scored whole.
+        split: of data that have several; None: "test", of a file that is not the run's own all.
+        with_baselines: train the baselines on the run's own training rows, and score them on the
+            same rows too.
+        trained_rows: what to do with rows of other data that the run was trained on: "refuse" them
+            with an error, "drop" them, or "score" them.
         quiet: print nothing.
 
     Returns:
         dict: "data", "split", "rows", "model" (the scores), "interval" (their 95 % bootstrap
-        intervals), and "baselines" ({name: scores}).
+        intervals), "baselines" ({name: scores}), "signatures" of scores that have one, and "notes"
+        (sentences).
 
     Raises:
-        ValueError: the data are for another task, or have labels that the model does not know.
+        ValueError: the data are for another task, have labels that the model does not know, or
+            were trained on.
     """
-    return as_run(run).evaluate(data, split=split, with_baselines=with_baselines, quiet=quiet)
+    options = {"split": split, "trained_rows": trained_rows, "quiet": quiet}
+    return as_run(run).evaluate(data, with_baselines=with_baselines, **options)
 
 
 def predict(run, texts, **options):

@@ -178,7 +178,8 @@ def _train(shape, data, output, pretrained, settings, resume, quiet, overrides):
 
 
 def _trained(shape, data, output, pretrained, settings, resume, report):
-    examples = settings.prepared(shape.read(data), report)
+    given = shape.read(data)
+    examples = settings.prepared(given, report)
     settings = settings.suited(examples, pretrained, report)
     config = _config(settings, examples, pretrained, found_again(data))
     if resume:
@@ -193,6 +194,7 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     }
     folder = Run.create(output)
     folder.begin(config, task.preprocessor.tokenizer, resume)
+    settings.recorded(task, given, config["data"]["source"]).save(folder.path)
     report.say(f"Training ({settings.method}) on {examples.name} into {folder.path}", style="bold")
     for line in (*settings.told(task, examples, batches), *_speechless(examples.train)):
         report.say(f"  {line}")
@@ -200,7 +202,8 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
         task, examples, batches, settings, pretrained, folder, resume, report
     )
     folder.write_json("moved.json", distances)
-    _write_scores(folder, rows, settings.monitor(task), settings.keep_best)
+    kept = _kept(rows, settings.monitor(task), settings.keep_best)
+    _write_scores(folder, kept, batches, settings, task, report)
     folder.save(task, task.preprocessor.tokenizer)
     with report.despite("the figures"):
         _draw(folder, rows, settings, task, examples)
@@ -270,14 +273,27 @@ def _check_resumable(output, config):
         )
 
 
-def _write_scores(folder, rows, monitor, keep_best):
-    """Write the validation scores of the weights that were kept."""
-    kept, stage = rows[-1], [row for row in rows if row["stage"] == rows[-1]["stage"]]
+def _kept(rows, monitor, keep_best):
+    """Return the validation of the weights that were kept."""
+    stage = [row for row in rows if row["stage"] == rows[-1]["stage"]]
     stage = [row for row in stage if not math.isnan(row.get(monitor, math.nan))]
-    if keep_best and stage:
-        choose = min if monitor.endswith("loss") else max
-        kept = choose(stage, key=lambda row: row[monitor])
-    folder.write_json("metrics.json", {k: v for k, v in kept.items() if k.startswith("val_")})
+    if not (keep_best and stage):
+        return rows[-1]
+    choose = min if monitor.endswith("loss") else max
+    return choose(stage, key=lambda row: row[monitor])
+
+
+def _write_scores(folder, kept, batches, settings, task, report):
+    """Write and tell the validation scores of the weights that were kept, and when that was."""
+    scores = {name: score for name, score in kept.items() if name.startswith("val_")}
+    when, place = {"stage": kept["stage"], "step": kept["step"]}, f"step {kept['step']}"
+    if hasattr(settings, "epochs"):
+        when["epoch"] = round(kept["step"] / batches.steps_per_epoch, 2)
+        place = f"epoch {when['epoch']:g}, {place}"
+    why = settings.monitor(task) if settings.keep_best else "end of the training"
+    folder.write_json("metrics.json", {**scores, "kept": {**when, "chosen_by": why}})
+    numbers = "  ".join(f"{n.removeprefix('val_')} {v:.4g}" for n, v in scores.items())
+    report.say(f"  kept: the weights of {place} ({why}), validation {numbers}", style="bold")
 
 
 def _draw(folder, rows, settings, task, examples):

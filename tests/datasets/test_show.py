@@ -86,3 +86,12 @@ def test_importing_is_light():
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_text_file_is_described_as_pretrain_divides_it(tmp_path):
+    path = tmp_path / "own.txt"
+    path.write_text("\n".join(f"line {i:03}" for i in range(100)))
+    text = describe(path)
+    assert "train: 90 examples" in text and "validation: 10 examples" in text
+    assert "the last tenth of its tokens is held out" in text and "test:" not in text
+    assert "test: 10 examples" in describe(f"{path}?documents=line")  # as options ask for

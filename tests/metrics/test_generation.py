@@ -12,8 +12,9 @@ from kerasllm.metrics import (
     exact_matches,
     generation_intervals,
     generation_metrics,
-    is_chinese,
+    generation_signatures,
 )
+from kerasllm.metrics.writing import writing_of
 
 ANSWERS = ["a man in a red hat .", "two dogs run", "the boy eats"]
 REFERENCES = ["A man in a red hat .", "two dogs are running .", "a girl sleeps"]
@@ -50,7 +51,7 @@ def test_a_perfect_answer_has_100_everywhere_and_an_empty_one_0():
 
 
 def test_chinese_is_scored_by_characters():
-    assert is_chinese(["我喜欢猫。"]) and not is_chinese(["I like 猫"])
+    assert writing_of(["我喜欢猫。"]) == "zh" and writing_of(["I like 猫"]) == "other"
     found = generation_metrics(["我喜欢小狗。"], ["我喜欢小猫。"])
     assert found["rouge_1"] == pytest.approx(100 * 5 / 6)
     assert 30 < found["bleu"] < 100  # with words between spaces it would be 0
@@ -119,3 +120,39 @@ def test_one_row_and_none():
             score(["a"], ["a", "b"])
         with pytest.raises(ValueError, match="at least one row"):
             score([], [])
+
+
+LANGUAGES = {
+    "en": (["The boys' hats, all of them."], "tok:13a", "tok:a-z0-9|stem:porter"),
+    "de": (["Schöne Hüte für müde Köpfe."], "tok:13a", "tok:words|stem:no"),
+    "ru": (["Это хороший день."], "tok:13a", "tok:words|stem:no"),
+    "hi": (["यह अच्छा दिन है।"], "tok:13a", "tok:words|stem:no"),
+    "zh": (["今天天气很好。"], "tok:zh", "tok:characters|stem:no"),
+    "ja": (["今日はいい天気です。"], "tok:char", "tok:characters|stem:no"),
+    "th": (["สวัสดีชาวโลก"], "tok:char", "tok:characters|stem:no"),
+}
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_each_writing_is_cut_by_its_own_rules_and_the_signature_says_so(name):
+    true, bleu, rouge = LANGUAGES[name]
+    found = generation_signatures(true)
+    assert f"|{bleu}|" in found["bleu"] and f"|{rouge}|" in found["rouge"]
+    assert "case:lc" in found["chrf"] and all("version:" in text for text in found.values())
+    assert found["bleu"] == str(_bleu_signature(true, bleu.split(":")[1]))
+
+
+def _bleu_signature(true, tokenize):
+    metric = sacrebleu.metrics.BLEU(lowercase=True, tokenize=tokenize)
+    metric.corpus_score(true, [true])
+    return metric.get_signature()
+
+
+def test_words_of_other_letters_are_not_lost():
+    # rouge-score's own tokenizer leaves nothing of Cyrillic, and cuts German at its umlauts
+    assert generation_metrics(["Это хороший день"], ["Это плохой день"])["rouge_1"] == (
+        pytest.approx(100 * 2 / 3)
+    )
+    assert generation_metrics(["schöne Hüte"], ["schöner Hüte"])["rouge_1"] == 50
+    assert generation_metrics(["fine hats"], ["fine hat"])["rouge_1"] == 100  # English stems
+    assert generation_metrics(["หมาสีแดง"], ["แมวสีแดง"])["bleu"] > 30  # one word of 13a: 0

@@ -15,7 +15,7 @@ from kerasllm.metrics import (
     span_scores,
     squad_score,
 )
-from kerasllm.metrics.spans import cmrc_units
+from kerasllm.metrics.spans import cmrc_units, span_signature
 
 
 @pytest.mark.parametrize(
@@ -137,3 +137,25 @@ def test_one_question_and_none():
             score(data, ["cat", "dog"])
         with pytest.raises(ValueError, match="at least one row"):
             score(dataset(), [])
+
+
+def test_the_rules_of_another_language_are_not_the_english_ones():
+    # "an" and "a" are words in German and Hungarian, and the marks of Spanish are not ASCII
+    german = [
+        Span("Köln liegt an der Oder? Nein, für immer am Rhein.", "?", (("an der Oder", 11),))
+    ]
+    data = Dataset(german, name="x", split="test", task="span", language="de")
+    assert span_metrics(data, ["der Oder"])["exact"] == 0
+    assert span_metrics(data, ["«an der Oder»"])["exact"] == 100
+    unnamed = Dataset(german, name="x", split="test", task="span")  # a reader may not know it
+    assert span_metrics(unnamed, ["der Oder"])["exact"] == 0
+    assert "articles:kept|marks:unicode|units:words" in span_signature(data)
+    japanese = [Span("彼は東京に住んでいます。", "どこ?", (("東京", 2),))]
+    data = Dataset(japanese, name="x", split="test", task="span", language="ja")
+    assert span_metrics(data, ["東京に"])["f1"] == pytest.approx(100 * 4 / 5)
+    assert "units:characters" in span_signature(data)
+    english = Dataset(
+        [Span("In an Oder.", "?", (("an Oder", 3),))], name="x", split="test", task="span"
+    )
+    assert span_metrics(english, ["Oder"])["exact"] == 100
+    assert "articles:english" in span_signature(english)

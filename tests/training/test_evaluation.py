@@ -89,7 +89,9 @@ def test_data_given_in_python_have_to_be_given_again(tmp_path):
         evaluate(run, quiet=True)
     path = tmp_path / "own.txt"
     path.write_text("\n".join(texts))
-    assert evaluate(run, path, quiet=True)["rows"] > 10
+    with pytest.raises(ValueError, match=r"54 of the 60 rows of own\.txt were trained on"):
+        evaluate(run, path, quiet=True)
+    assert evaluate(run, path, trained_rows="score", quiet=True)["rows"] > 10
     masked = pretrain(path, tmp_path / "masked", objective="masked", **options)
     assert evaluate(masked, quiet=True)["model"]["loss"] > 0
 

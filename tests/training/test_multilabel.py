@@ -92,7 +92,7 @@ def test_from_text_to_answer(pretrained, tmp_path):
     run = finetune(pretrained, data, tmp_path / "run", quiet=True, **options)
     run = load_run(run.path)
     assert run.config["labels"] == ["food", "money", "travel"] and run.config["multilabel"]
-    scores = evaluate(run, sample("test", 3), quiet=True)
+    scores = evaluate(run, sample("test", 3), trained_rows="score", quiet=True)
     assert scores["model"]["f1_micro"] > 0.7 and scores["unseen_labels"] == 0
     row = predict(run, ["bread and the train"])[0]
     probabilities = row["probabilities"]

@@ -35,7 +35,11 @@ def test_the_answer_does_not_depend_on_the_company(classifier):
         ("the " * 33, "only the first 32 of 33 tokens were read"),
         ("", "the text is empty"),
         ("龘 靐", "every token is unknown"),
-        ("the 龘", None),
+        (
+            "the 龘",
+            "1 of 2 tokens is unknown to the tokenizer ('龘'): the answer rests on the others",
+        ),
+        ("龘 the " * 20, "20 of 40 tokens are unknown"),
     ],
 )
 def test_warnings(classifier, text, warning):

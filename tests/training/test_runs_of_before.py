@@ -52,9 +52,8 @@ def test_a_run_of_before_says_the_same(before):
             text = kerasllm.generate(run, "the cat", temperature=0, max_new_tokens=8)
             assert text == expected["continuation"]
         return None
-    scores = kerasllm.evaluate(
-        run, str(HERE / "data" / expected["data"]), with_baselines=False, quiet=True
-    )
+    data = str(HERE / "data" / expected["data"])
+    scores = kerasllm.evaluate(run, data, split="test", with_baselines=False, quiet=True)
     same(scores["model"], expected["scores"])
     asked = [tuple(text) if isinstance(text, list) else text for text in expected["asked"]]
     same(kerasllm.predict(run, asked), expected["answers"])

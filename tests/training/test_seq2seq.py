@@ -87,7 +87,7 @@ def test_validation_decodes_on_schedule_and_chooses(recurrent):
 
 
 def test_it_learned_and_says_so(recurrent):
-    result = evaluate(load_run(recurrent.path), TEST, quiet=True)
+    result = evaluate(load_run(recurrent.path), TEST, trained_rows="score", quiet=True)
     assert result["rows"] == 60 and result["data"] == "reversals"
     assert result["model"]["exact_match"] > 60
     assert result["model"]["loss"] < 0.5
@@ -98,7 +98,7 @@ def test_it_learned_and_says_so(recurrent):
 
 
 def test_the_table_shows_the_scores_of_what_is_written(recurrent, capfd):
-    evaluate(recurrent, TEST, with_baselines=False)
+    evaluate(recurrent, TEST, trained_rows="score", with_baselines=False)
     shown = capfd.readouterr().out
     assert "bleu" in shown and "exact match" in shown and "60 rows" in shown
 
@@ -138,7 +138,7 @@ def test_baselines_stand_beside_the_network(recurrent, tmp_path):
     path = tmp_path / "pairs.jsonl"
     lines = [json.dumps({"source": p.source, "target": p.target}) for p in DATA[0]]
     path.write_text("\n".join(lines))
-    result = evaluate(recurrent, str(path), split="test", quiet=True)
+    result = evaluate(recurrent, str(path), trained_rows="score", split="test", quiet=True)
     assert set(result["baselines"]) == {"nearest", "lead"}
     assert result["baselines"]["lead"]["exact_match"] < result["model"]["exact_match"]
 

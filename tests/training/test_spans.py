@@ -1,5 +1,7 @@
 """Span extraction from text to answer: training, scores, typed questions, and what is refused."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -89,7 +91,8 @@ def test_learns_what_the_question_asks_for(trained):
     low, high = result["interval"]["f1"]
     assert low <= result["model"]["f1"] <= high
     assert trained.config["task"] == "span" and trained.config["always_answered"]
-    assert trained.metrics["model"] == result["model"]
+    beside = json.loads((trained.path / "evaluations" / "seen-test.json").read_text())
+    assert beside["model"] == result["model"]
     assert trained.config["settings"]["length"] == 32  # inherited
     assert (trained.path / "figures" / "learning_curves.png").is_file()
 
@@ -107,7 +110,7 @@ def test_answers_typed_questions(trained):
         assert row["text"] == context and row["score"] > 0 and row["warning"] is None
     assert (empty["answer"], empty["start"], empty["score"]) == ("", None, None)
     assert "question is empty" in empty["warning"]
-    assert "every token of the question is unknown" in unknown["warning"]
+    assert "question: every token is unknown" in unknown["warning"]
     assert predict(run, []) == []
     (alone,) = predict(run, ("which colour ?", context))
     assert (alone["answer"], alone["start"]) == ("pink", colour["start"])

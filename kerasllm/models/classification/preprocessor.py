@@ -11,11 +11,13 @@ from kerasllm.models.preprocessor import (
     check_pairs_of,
     check_text,
     class_weights,
+    together,
     weighted,
 )
 from kerasllm.models.reading import Reading, Stream
 from kerasllm.text import Cleaner, length_report
 from kerasllm.text.batching import TextBatches
+from kerasllm.text.unknown import unknown_warning
 from kerasllm.utils.errors import check_choice
 
 LONG_TEXTS = ("truncate", "windows")
@@ -153,24 +155,21 @@ class ClassificationPreprocessor(Preprocessor):
         """Return the `Reading` of a text; of a long one that of its first window."""
         check_text(x)
         rows, _ = self.rows([x])
-        ids, note = np.asarray(rows[0], "int32"), self.warning(x) or ""
-        if len(rows) > 1:
-            note = f"the first of {len(rows)} windows"
+        ids = np.asarray(rows[0], "int32")
+        part = f"the first of {len(rows)} windows" if len(rows) > 1 else None
+        note = together(part, self.warning(x)) or ""
         return Reading(ids[None], (Stream(self._tokens(ids)),), ids, "class", note)
 
     def warning(self, text):
         """Return what was lost of a text, or None."""
-        ids = self.tokenizer.encode(text)
+        text = Cleaner()(text) if self.clean else text
+        ids, room = self.tokenizer.encode(text), self.tokenizer.room(self.length)
         if not ids:
             return "the text is empty: the answer says nothing about it"
-        if all(token == self.tokenizer.unk_id for token in ids):
-            return (
-                "every token is unknown to the tokenizer: the answer says nothing about this text"
-            )
-        room = self.tokenizer.room(self.length)
+        cut = None
         if len(ids) > room and self.long_texts == "truncate":
-            return f"only the first {room} of {len(ids)} tokens were read"
-        return None
+            cut = f"only the first {room} of {len(ids)} tokens were read"
+        return together(unknown_warning(text, self.tokenizer), cut)
 
 
 def _hide_words(share, tokenizer, ids, targets, rng):

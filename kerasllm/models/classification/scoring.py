@@ -59,13 +59,17 @@ def answers(task, texts):
 
 
 def scores(task, dataset):
-    """Return the loss in nats and the accuracy; of several labels, all must be right."""
+    """Return the loss in nats, accuracy and F1; of several labels, all must be right."""
     y, logits = task.preprocessor.targets(dataset), text_logits(task, dataset.texts)
     if task.preprocessor.multilabel:
-        nats, right = binary_nats(logits, y), ((logits > 0) == y).all(axis=1)
+        nats, found = binary_nats(logits, y), multilabel_metrics(y, logits > 0)
     else:
-        nats, right = -log_softmax(logits)[np.arange(len(y)), y], logits.argmax(axis=1) == y
-    return {"loss": float(nats.mean()), "accuracy": float(right.mean())}
+        nats, said = -log_softmax(logits)[np.arange(len(y)), y], logits.argmax(axis=1)
+        labels = task.preprocessor.labels
+        found = classification_metrics(y, said, labels or list(range(logits.shape[1])))
+        found["f1_micro"] = found["accuracy"]  # of one label a text they are the same
+    names = ("accuracy", "f1_macro", "f1_micro")
+    return {"loss": float(nats.mean()), **{name: found[name] for name in names}}
 
 
 def evaluation(task, test, train=None):

@@ -72,6 +72,13 @@ class TextClassifier(Task):
         multilabel = self.preprocessor is not None and self.preprocessor.multilabel
         return None if multilabel else ["accuracy"]
 
+    @property
+    def shown(self):
+        """The scores in the table of an evaluation."""
+        if self.preprocessor.multilabel:
+            return "f1_micro", "precision_micro", "recall_micro", "f1_macro", "accuracy"
+        return "accuracy", "precision_macro", "recall_macro", "f1_macro", "matthews"
+
     def prepare_for(self, dataset):
         """Take over the labels of the first data that it is trained on."""
         if self.preprocessor.labels is None:

@@ -1,10 +1,13 @@
 """Generate tokens: one compiled loop over a carried state, the same on every backend.
 
 - The randomness is drawn beforehand with NumPy and used by inverting the cumulative distribution,
-  so that a seed gives the same text on every backend, up to rounding. Each answer has random
-  numbers of its own: it does not depend on how many others are asked for, or of which lengths.
+  so that a seed gives the same text on every backend, up to rounding. They depend on the seed and
+  the prompt, not on what else is asked for, or in which order; of equal prompts each has its own.
 - Prompts of different lengths share the loop: a position inside a prompt keeps its token.
 """
+
+import hashlib
+from collections import Counter
 
 import numpy as np
 from keras import ops
@@ -35,7 +38,7 @@ def generate_ids(
         prompts: lists of token ids, of any lengths; an empty one starts after an <eos>.
         max_new_tokens: how many to add at most.
         sampling: a `Sampling`; greedy when None.
-        seed: of the random numbers.
+        seed: of the random numbers; or what `seeds_of` returns.
         stop: token ids that end a text; they are kept as its last token.
         prefix: token ids that every answer begins with, or a list of them for each prompt.
         never: token ids that are never chosen: padding, <mask> and their like are no text.
@@ -121,7 +124,7 @@ def decode_ids(
         beam: 1 chooses by `sampling`; more is the number of beams.
         length_penalty: of `beam_search_ids`.
         sampling: a `Sampling`; greedy when None.
-        seed: of the random numbers.
+        seed: of the random numbers; or what `seeds_of` returns.
         stop: token ids that end an answer; they are kept as its last token.
         prefix: token ids that every answer begins with, or a list of them for each source.
         never: token ids that are never chosen.
@@ -136,7 +139,9 @@ def decode_ids(
     if beam > 1 and sampling is not None:
         raise ValueError("expected beam=1 with a Sampling: a beam search draws no tokens.")
     sources, for_each = list(sources), len(prefix) > 0 and np.ndim(prefix[0]) == 1
-    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
+    order, seeds = sorted(range(len(sources)), key=lambda i: len(sources[i])), ()
+    if beam == 1:
+        seeds = seeds_of(seed, sources, prefix)
     answers = {}
     for first in range(0, len(order), batch_size):
         rows = order[first : first + batch_size]
@@ -144,7 +149,8 @@ def decode_ids(
         begin = [prefix[i] for i in rows] if for_each else prefix
         common = {"stop": stop, "prefix": begin, "never": never}
         if beam == 1:
-            new = generate_ids(model, texts, max_new_tokens, sampling, seed + first, **common)
+            own = [seeds[i] for i in rows]
+            new = generate_ids(model, texts, max_new_tokens, sampling, own, **common)
         else:
             beams = beam_search_ids(
                 model, texts, max_new_tokens, beam, length_penalty, best=1, **common
@@ -160,16 +166,42 @@ def _begun(model, prompts, max_new_tokens, sampling, seed, stop, prefix, never):
     batch = steps.batch(prompts, prefix, max_new_tokens)
     loop = steps.compiled(_advance, sampling or GREEDY, tuple(stop), tuple(never))
     state = steps.begin(batch)
-    constants = (batch.given, batch.ends, _uniform(batch, seed))
+    seeds = seeds_of(seed, prompts, prefix)
+    constants = (batch.given, batch.ends, _uniform(batch, seeds))
     return loop, batch, (batch.start, batch.ids, state, batch.done), constants
 
 
-def _uniform(batch, seed):
+def seeds_of(seed, prompts, prefix=()):
+    """Return the seed of each answer: of `seed`, its text, and how many equal ones come before it.
+
+    Args:
+        seed: an int; what this function returned is returned as it is.
+        prompts: lists of token ids.
+        prefix: token ids that every answer begins with, or a list of them for each prompt.
+
+    Example:
+        >>> a, b, again = seeds_of(3, [[7, 8], [9], [7, 8]])
+        >>> seeds_of(3, [[9], [7, 8]]) == [b, a], a[-1], again[-1]
+        (True, 0, 1)
+    """
+    if np.ndim(seed):
+        return list(seed)
+    for_each = len(prefix) > 0 and np.ndim(prefix[0]) == 1
+    seeds, before = [], Counter()
+    for row, prompt in enumerate(prompts):
+        text = str([[int(i) for i in prompt] or [EOS], list(prefix[row] if for_each else prefix)])
+        digest = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+        seeds.append((seed, digest, before[text]))
+        before[text] += 1
+    return seeds
+
+
+def _uniform(batch, seeds):
     """Return random numbers (B, L): at t that which chooses the token at t + 1."""
     uniform = np.zeros(batch.ids.shape, dtype="float32")
-    for row, (given, end) in enumerate(zip(batch.given, batch.ends, strict=True)):
-        draws = np.random.default_rng((seed, row)).random(end - given)
-        uniform[row, given - 1 : end - 1] = draws
+    for row, seed in enumerate(seeds):
+        given, end = batch.given[row], batch.ends[row]
+        uniform[row, given - 1 : end - 1] = np.random.default_rng(seed).random(end - given)
     return uniform
 
 

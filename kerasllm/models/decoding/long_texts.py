@@ -7,11 +7,9 @@ at many times the work.
 
 from collections import defaultdict
 
-from kerasllm.models.decoding.decoding import decode_ids, stream_ids
+from kerasllm.models.decoding.decoding import decode_ids, seeds_of, stream_ids
 from kerasllm.models.decoding.steps import steps_of
 from kerasllm.text import EOS
-
-_NEXT = 1_000_003  # from the seed of one context to that of the next
 
 
 def generate_long(model, prompts, max_new_tokens=64, *, stop=(EOS,), seed=0, **options):
@@ -34,7 +32,8 @@ def generate_long(model, prompts, max_new_tokens=64, *, stop=(EOS,), seed=0, **o
     context, windows = steps_of(model).max_length, [list(prompt) or [EOS] for prompt in prompts]
     if context is None or max(map(len, windows), default=0) + max_new_tokens <= context:
         return decode_ids(model, prompts, max_new_tokens, stop=stop, seed=seed, **options)
-    new, going = [[] for _ in windows], range(len(windows))
+    new, going, number = [[] for _ in windows], range(len(windows)), 0
+    seeds = seeds_of(seed, windows, options.get("prefix", ()))
     while going:
         # Only texts that fill their contexts together: no answer depends on the others.
         groups = defaultdict(list)
@@ -42,27 +41,35 @@ def generate_long(model, prompts, max_new_tokens=64, *, stop=(EOS,), seed=0, **o
             groups[len(windows[row]), len(new[row])].append(row)
         for (used, done), rows in groups.items():
             count, texts = _room(model, used, max_new_tokens - done), [windows[r] for r in rows]
-            written = decode_ids(model, texts, count, stop=stop, seed=seed, **options)
+            own = [_next(seeds[row], number) for row in rows]
+            written = decode_ids(model, texts, count, stop=stop, seed=own, **options)
             for row, tokens in zip(rows, written, strict=True):
                 new[row] += tokens
                 windows[row] = _second_half(model, windows[row] + tokens)
         going = [r for r in going if len(new[r]) < max_new_tokens and new[r][-1] not in stop]
-        seed += _NEXT
+        number += 1
         options["prefix"] = ()
     return new
 
 
 def stream_long(model, prompt, max_new_tokens=64, *, stop=(EOS,), seed=0, **options):
     """Yield the tokens of `generate_long(model, [prompt], …)[0]` one by one, as they come."""
-    window, left, token = list(prompt), max_new_tokens, None
+    window, left, token, number = list(prompt), max_new_tokens, None, 0
+    (own,) = seeds_of(seed, [prompt], options.get("prefix", ()))
     while left > 0 and token not in stop:
         count = _room(model, len(window), left)
-        for token in stream_ids(model, window, count, stop=stop, seed=seed, **options):
+        seeds = [_next(own, number)]
+        for token in stream_ids(model, window, count, stop=stop, seed=seeds, **options):
             window.append(token)
             yield token
         window = _second_half(model, window)
-        left, seed = left - count, seed + _NEXT
+        left, number = left - count, number + 1
         options["prefix"] = ()
+
+
+def _next(seed, number):
+    """Return the seed of an answer in its context of a number."""
+    return (*seed, number) if number else seed
 
 
 def _room(model, used, wanted):

@@ -49,6 +49,8 @@ class CausalLM(Task):
     preprocessor_class = CausalPreprocessor
     data_task = "language_model"
     causal = True
+    shown = ("loss", "perplexity", "bits_per_character", "unknown")
+    counted = "tokens"
 
     def __init__(self, backbone, dropout=0.0, preprocessor=None, **kwargs):
         check_causal(backbone)
@@ -71,7 +73,7 @@ class CausalLM(Task):
 
     def evaluation(self, dataset, train=None):
         """Return the scores of a `Source`, their intervals, and those of a Kneser-Ney model."""
-        return scoring.causal_evaluation(self, dataset, train is not None)
+        return scoring.causal_evaluation(self, dataset, train)
 
     def logits(self, features):
         """Return logits (B, T, V) of features (B, T, D), for decoding step by step."""

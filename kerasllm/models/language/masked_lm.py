@@ -31,6 +31,8 @@ class MaskedLM(Task):
     preprocessor_class = MaskedPreprocessor
     data_task = "language_model"
     causal = False
+    shown = ("loss", "perplexity", "bits_per_character", "unknown")
+    counted = "tokens"
 
     def __init__(self, backbone, dropout=0.0, preprocessor=None, **kwargs):
         positions = keras.Input((None,), dtype="int32", name="positions")

@@ -5,9 +5,16 @@ import numpy as np
 
 from kerasllm.datasets import Text
 from kerasllm.models.language.masking import mask_tokens
-from kerasllm.models.preprocessor import Preprocessor, check_text, class_weights, weighted
+from kerasllm.models.preprocessor import (
+    Preprocessor,
+    check_text,
+    class_weights,
+    together,
+    weighted,
+)
 from kerasllm.models.reading import Reading, Stream
 from kerasllm.text.batching import Batches, TextBatches, pad_bucketed
+from kerasllm.text.unknown import unknown_warning
 
 
 class LanguagePreprocessor(Preprocessor):
@@ -60,11 +67,11 @@ class LanguagePreprocessor(Preprocessor):
     def reading(self, x):
         """Return the `Reading` of a text, its beginning where it is longer than `length`."""
         check_text(x)
-        ids = np.asarray(self.tokenizer.encode(x), "int32")
-        note = ""
+        ids, cut = np.asarray(self.tokenizer.encode(x), "int32"), None
         if len(ids) > self.length:
-            note = f"only the first {self.length} of {len(ids)} tokens are read"
+            cut = f"only the first {self.length} of {len(ids)} tokens are read"
             ids = ids[: self.length]
+        note = together(cut, self.warning(x)) or ""
         return Reading(
             self._inputs(ids[None]), (Stream(self._tokens(ids)),), ids, self.predicts, note
         )
@@ -73,14 +80,15 @@ class LanguagePreprocessor(Preprocessor):
         """Return what the model is given of ids (1, T)."""
         return ids
 
+    def prompt(self, text):
+        """Return the ids of a text that is to be continued; an empty one begins after an <eos>."""
+        return self.tokenizer.encode(text) or [self.tokenizer.eos_id]
+
     def warning(self, text):
         """Return what was lost of a text, or None."""
-        ids = self.tokenizer.encode(text)
-        if not ids:
+        if not self.tokenizer.encode(text):
             return "the text is empty: there is nothing to score"
-        if all(token == self.tokenizer.unk_id for token in ids):
-            return "every token is unknown to the tokenizer: the score says nothing about this text"
-        return None
+        return unknown_warning(text, self.tokenizer, "the score")
 
 
 @keras.saving.register_keras_serializable("kerasllm")

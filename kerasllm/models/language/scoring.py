@@ -8,8 +8,15 @@ from kerasllm.baselines.language import kneser_ney
 from kerasllm.metrics.language import language_intervals, language_metrics
 from kerasllm.models.backbones.recurrent import RecurrentBackbone
 from kerasllm.models.decoding.compiled import compiled
-from kerasllm.models.language.corpora import document_rows, token_rows
+from kerasllm.models.language.corpora import (
+    held_out_documents,
+    held_out_pieces,
+    held_out_tokens,
+    text_size,
+    training_tokens,
+)
 from kerasllm.text.batching import TextBatches
+from kerasllm.text.unknown import incomparable, unknown_share
 
 TOKENS_AT_ONCE = 2048  # a window scores few tokens, a small batch of them keeps no processor busy
 
@@ -157,32 +164,44 @@ def text_scores(task, texts, nats_of):
     return found
 
 
-def causal_evaluation(task, source, with_baselines=True):
-    """Return scores, intervals and baselines on the held-out part of a `Source`."""
-    train, tokens = token_rows(source, task.preprocessor.tokenizer, quiet=True)
+def causal_evaluation(task, source, train=None):
+    """Return scores, intervals and baselines on the held-out part of a `Source`.
+
+    Args:
+        task: a `CausalLM` with its preprocessor.
+        source: a `Source`.
+        train: the `Source` whose training part baselines learn from; None leaves them out.
+    """
+    tokenizer = task.preprocessor.tokenizer
+    tokens = np.asarray(held_out_tokens(source, tokenizer))
     nats = token_nats(task, tokens, task.preprocessor.length)
-    text = task.preprocessor.tokenizer.decode(np.asarray(tokens[1:]).tolist())
-    size = {"characters": max(1, len(text)), "bytes": max(1, len(text.encode("utf-8")))}
-    result = _result(nats, language_metrics(float(nats.sum()), len(nats), **size))
-    if with_baselines and source.train is not source.validation:
-        vocabulary = task.preprocessor.tokenizer.vocabulary_size
-        ngram = kneser_ney(np.asarray(train), np.asarray(tokens), vocabulary, **size)
-        result["baselines"]["kneser_ney"] = ngram.metrics
+    size = text_size(held_out_pieces(source, tokenizer), tokenizer)
+    unknown = {"unknown": unknown_share(tokens[1:], tokenizer)}
+    scores = {**language_metrics(float(nats.sum()), len(nats), **size), **unknown}
+    result = _result(nats, scores, tokenizer)
+    if train is not None:
+        learned = np.asarray(training_tokens(train, tokenizer))
+        ngram = kneser_ney(learned, tokens, tokenizer.vocabulary_size, **size)
+        result["baselines"]["kneser_ney"] = {**ngram.metrics, **unknown}
     return result
 
 
 def masked_evaluation(task, source):
     """Return the scores of the hidden tokens in the held-out part of a `Source`."""
     reader = task.preprocessor
-    _, ids = document_rows(source, reader.tokenizer, reader.length, quiet=True)
+    ids = held_out_documents(source, reader.tokenizer, reader.length)
     nats = masked_nats(task, ids)
-    return _result(nats, language_metrics(float(nats.sum()), len(nats)))
+    read = np.concatenate([np.asarray(ids[row]) for row in range(len(ids))])
+    scores = language_metrics(float(nats.sum()), len(nats))
+    scores["unknown"] = unknown_share(read, reader.tokenizer)
+    return _result(nats, scores, reader.tokenizer)
 
 
-def _result(nats, metrics):
+def _result(nats, metrics, tokenizer=None):
     return {
         "rows": len(nats),
         "model": metrics,
         "interval": language_intervals(nats),
         "baselines": {},
+        "notes": [] if tokenizer is None else incomparable(metrics["unknown"], tokenizer),
     }

@@ -9,11 +9,13 @@ from kerasllm.models.preprocessor import (
     check_pairs_of,
     check_text,
     class_weights,
+    together,
     weighted,
 )
 from kerasllm.models.reading import Reading, Stream
 from kerasllm.text import EOS, UNK, restore_tokenizer, train_tokenizer
 from kerasllm.text.batching import TextBatches, pad_bucketed
+from kerasllm.text.unknown import unknown_share, unknown_warning
 
 
 @keras.saving.register_keras_serializable("kerasllm")
@@ -129,13 +131,15 @@ class Seq2SeqPreprocessor(Preprocessor):
         ids = self.tokenizer.encode(text, eos=True)
         if not text.strip():
             return "the text is empty: there is nothing to answer"
-        if all(token in (UNK, EOS) for token in ids):
-            return (
-                "every token is unknown to the tokenizer: the answer says nothing about this text"
-            )
-        if len(ids) > self.length:
-            return f"only the first {self.length} of {len(ids)} tokens were read"
-        return None
+        long = len(ids) > self.length
+        cut = f"only the first {self.length} of {len(ids)} tokens were read" if long else None
+        return together(unknown_warning(text, self.tokenizer), cut)
+
+    def unknown_share(self, dataset):
+        """Return the share of the tokens of sources and targets that are unknown."""
+        source = self.tokenizer.encode_batch(dataset.texts)
+        target = self.target_tokenizer.encode_batch(targets_of(dataset))
+        return unknown_share([i for row in (*source, *target) for i in row], self.tokenizer)
 
     def get_config(self):
         """Return what rebuilds this preprocessor; one tokenizer for both is written once."""

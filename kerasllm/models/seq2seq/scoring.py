@@ -5,13 +5,18 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
-from kerasllm.metrics.generation import generation_intervals, generation_metrics
+from kerasllm.metrics.generation import (
+    generation_intervals,
+    generation_metrics,
+    generation_signatures,
+)
 from kerasllm.metrics.language import language_metrics
 from kerasllm.models.decoding.compiled import compiled
 from kerasllm.models.decoding.decoding import decode_ids
 from kerasllm.models.seq2seq.preprocessor import shifted, targets_of
 from kerasllm.text import EOS, SPECIAL_TOKENS, UNK
 from kerasllm.text.batching import pad_bucketed
+from kerasllm.text.unknown import incomparable, unknown_share
 
 BUCKET = 16  # fewer shapes than in training: each is compiled apart
 
@@ -154,10 +159,16 @@ def scores(task, dataset, beam=1):
 def evaluation(task, test, train=None):
     """Return scores, intervals, and those of baselines on the same pairs."""
     written, references = write_answers(task, test.texts), targets_of(test)
+    tokenizer = task.preprocessor.target_tokenizer
+    ids = [i for row in tokenizer.encode_batch(references) for i in row]
+    unknown = unknown_share(ids, tokenizer)
+    scores = {**generation_metrics(references, written), **language_metrics(*loss(task, test))}
     return {
-        "model": {**generation_metrics(references, written), **language_metrics(*loss(task, test))},
+        "model": {**scores, "unknown": unknown},
         "interval": generation_intervals(references, written),
         "baselines": task.baseline_scores(test, train),
+        "signatures": generation_signatures(references),
+        "notes": incomparable(unknown, tokenizer, "loss and perplexity")[:1] if unknown else [],
     }
 
 

@@ -42,6 +42,7 @@ class Seq2Seq(Task):
     scoring = scoring
     data_task = "seq2seq"
     monitor = "bleu"
+    shown = ("bleu", "chrf", "rouge_l", "exact_match", "loss", "unknown")
     backbone_class = None
 
     def __init__(self, backbone, preprocessor=None, **kwargs):

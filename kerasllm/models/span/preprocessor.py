@@ -6,10 +6,17 @@ import keras
 import numpy as np
 
 from kerasllm.datasets import Span
-from kerasllm.models.preprocessor import Preprocessor, check_pairs_of, check_text, weighted
+from kerasllm.models.preprocessor import (
+    Preprocessor,
+    check_pairs_of,
+    check_text,
+    together,
+    weighted,
+)
 from kerasllm.models.reading import Reading, Stream
 from kerasllm.text import windows
 from kerasllm.text.batching import TextBatches
+from kerasllm.text.unknown import unknown_share, unknown_warning
 
 
 class Window(NamedTuple):
@@ -116,7 +123,8 @@ class SpanPreprocessor(Preprocessor):
         window = windows[0]
         ids = np.asarray(window.ids, "int32")
         inputs = {"ids": ids[None], "context": np.array([[window.first, window.stop]], "int32")}
-        note = f"the first of {len(windows)} windows" if len(windows) > 1 else ""
+        part = f"the first of {len(windows)} windows" if len(windows) > 1 else None
+        note = together(part, self.warning(question, context)) or ""
         return Reading(inputs, (Stream(self._tokens(ids)),), ids, "span", note)
 
     def shortened(self, length):  # noqa: ARG002 - a shorter window may have no room for an answer
@@ -125,15 +133,22 @@ class SpanPreprocessor(Preprocessor):
 
     def warning(self, question, context):
         """Return what was lost of a question and its context, or None."""
-        for name, text in (("question", question), ("context", context)):
-            ids = self.tokenizer.encode(text)
-            if not ids or not text.strip():
+        both, notes = (("question", question), ("context", context)), []
+        for name, text in both:
+            if not self.tokenizer.encode(text) or not text.strip():
                 return f"the {name} is empty: there is nothing to answer"
-            if set(ids) == {self.tokenizer.unk_id}:
-                return f"every token of the {name} is unknown: the answer says nothing about it"
+            note = unknown_warning(text, self.tokenizer)
+            notes.append(note and f"{name}: {note}")
         if len(self.tokenizer.encode(question)) > self.max_question:
-            return f"only the first {self.max_question} tokens of the question were read"
-        return None
+            notes.append(f"only the first {self.max_question} tokens of the question were read")
+        return together(*notes)
+
+    def unknown_share(self, dataset):
+        """Return the share of the tokens of contexts and questions that are unknown."""
+        contexts, questions = dict.fromkeys(dataset.texts), {e.question for e in dataset}
+        ids = [i for context in contexts for i in self.pieces(context)[0]]
+        ids += [i for row in self.tokenizer.encode_batch(list(questions)) for i in row]
+        return unknown_share(ids, self.tokenizer)
 
     def windows(self, number, question, context):
         """Return the `Window`s of a question and its context.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from kerasllm.metrics.spans import span_intervals, span_metrics
+from kerasllm.metrics.spans import span_intervals, span_metrics, span_signature
 from kerasllm.models.span.preprocessor import question_pairs, window_targets
 from kerasllm.models.span.selection import best_spans
 from kerasllm.text.batching import pad_bucketed
@@ -158,4 +158,5 @@ def evaluation(task, test, train=None):
         "model": span_metrics(test, texts),
         "interval": span_intervals(test, texts),
         "baselines": task.baseline_scores(test, train),
+        "signatures": {"f1, exact": span_signature(test)},
     }

@@ -76,6 +76,7 @@ class SpanExtractor(Task):
     scoring = scoring
     data_task = "span"
     monitor = "f1"
+    shown = ("f1", "exact", "no_answer")
     learning_rate = 1e-4
     causal = False
 

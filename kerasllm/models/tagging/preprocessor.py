@@ -13,6 +13,7 @@ from kerasllm.models.preprocessor import (
     check_pairs_of,
     check_text,
     class_weights,
+    together,
     weighted,
 )
 from kerasllm.models.reading import Reading, Stream
@@ -20,6 +21,7 @@ from kerasllm.text import SPECIAL_TOKENS, pad_sequences, split_words
 from kerasllm.text.batching import TextBatches
 from kerasllm.text.entities import convert_tags, parts_of, scheme_of
 from kerasllm.text.tokenizers.word import WordTokenizer
+from kerasllm.text.unknown import unknown_share, warning_of
 
 UNKNOWN = 1  # the id of an unknown character; 0 is padding
 _DIGIT = re.compile(r"\d")
@@ -168,7 +170,7 @@ class TaggingPreprocessor(Preprocessor):
         ids = inputs["ids"][0]
         words = self.words(x)[: len(rows[0].positions)]
         pieces = Stream(self._tokens(ids), ("embedding", "block", "norm", "stack", "projection"))
-        note = f"the first of {len(rows)} parts" if len(rows) > 1 else ""
+        note = self.warning(self.words(x)) or ""
         return Reading(inputs, (pieces, Stream(list(words))), ids, "tag", note)
 
     def warning(self, words):
@@ -176,12 +178,19 @@ class TaggingPreprocessor(Preprocessor):
         if not words:
             return "the text is empty: there is nothing to tag"
         parts = len(self.rows([words]))
-        if parts > 1:
-            return f"the text is longer than length={self.length}: read in {parts} parts"
-        ids = {i for place, word in enumerate(words) for i in self.pieces(word, place)}
-        if ids == {self.tokenizer.unk_id} and not self.characters:
-            return "every word is unknown to the tokenizer: the tags say nothing about this text"
-        return None
+        long = f"the text is longer than length={self.length}: read in {parts} parts"
+        unknown = [word for place, word in enumerate(words) if self._is_unknown(word, place)]
+        what = "the answer" if not self.characters else "their spelling is read; the answer"
+        note = warning_of(unknown, len(words), what, "word")
+        return together(long if parts > 1 else None, note)
+
+    def _is_unknown(self, word, place):
+        return self.tokenizer.unk_id in self.pieces(word, place)
+
+    def unknown_share(self, dataset):
+        """Return the share of the tokens of the words that are unknown."""
+        pieces = (self.pieces(w, place) for e in dataset for place, w in enumerate(e.tokens))
+        return unknown_share([i for piece in pieces for i in piece], self.tokenizer)
 
     def rows(self, sentences):
         """Return the `Row`s of sentences; a sentence without words has none."""

@@ -177,6 +177,8 @@ class TokenTagger(Task):
         decoder.compile(jit_compile=keras.backend.backend() != "tensorflow" and "auto")
         return decoder
 
+    shown = ("f1", "precision", "recall", "accuracy")
+
     @property
     def learning_rate(self):
         """The highest, in a training without settings; lower where weights may be pretrained."""

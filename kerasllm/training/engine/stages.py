@@ -40,6 +40,8 @@ def train_in_stages(
         )
         if _was_finished(number, folder, resume):
             continue
+        if report and not top and stage.model is not task:
+            report.say("    features computed once: the backbone is frozen, and nothing is random")
         rows = run_stage(stage, folder, resume, history=rows, report=report)
         _note_moved(rows, moved(before, task), adapted, folder, report)
     if adapted:

@@ -34,7 +34,12 @@ def share(default, text, **bounds):
 class OptimizerSettings:
     """How weights are updated, in every training command."""
 
-    learning_rate: float = flag(1e-3, "highest learning rate, reached after the warm-up", above=0)
+    learning_rate: float | None = flag(
+        None,
+        "highest learning rate, reached after the warm-up; None: what an imported run advises "
+        "where its weights move, else 1e-3",
+        above=0,
+    )
     warmup: float = share(0.05, "share of the steps in which the rate rises from 0")
     final_rate: float = share(0.1, "share of the highest rate that cosine decay ends at")
     weight_decay: float = flag(0.01, "decoupled weight decay (AdamW)")

@@ -8,6 +8,7 @@ from kerasllm.training.settings.base import flag, share
 from kerasllm.training.settings.task import BackboneSettings, TaskSettings
 
 POOLINGS = ("mean", "max", "last", "first", "attention")
+METRICS = ("loss", "accuracy", "f1_macro", "f1_micro")
 LENGTH = 128  # tokens that a classifier from scratch reads
 
 
@@ -33,6 +34,11 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
     dropout: float = share(0.1, "dropout on the pooled features")
     backbone_dropout: float | None = share(None, "from scratch: dropout in the backbone")
     word_dropout: float = share(0.0, "share of the tokens that are hidden (<unk>) in training")
+    metric: str | None = flag(
+        None,
+        f"validation score that chooses the weights: {', '.join(METRICS)}; None: loss",
+        choices=METRICS,
+    )
     length: int | None = flag(
         None, "longest text in tokens; inherited from pretraining, else 128", above=0
     )

@@ -56,30 +56,18 @@ class PretrainSettings(BackboneSettings, ShapeSettings):
         return Examples(source, source, source.name, source.language, source.fingerprint)
 
     @classmethod
-    def held_out_rows(cls, config, data, split):
-        """Return (a `Source` whose validation is scored, likewise or None, its split).
+    def held_out_rows(cls, run, data=None, split=None, trained_rows="refuse"):
+        """Return the `HeldOut` of a run, its texts as a `Source`."""
+        from kerasllm.training.held_out import rows_of_texts
 
-        Of the run's own text file the last tenth is scored, which took no part in training, and of
-        a data set by name the split; a `Dataset`, texts and other text files are scored whole.
-        """
-        from kerasllm import datasets
-        from kerasllm.datasets.sources import Source, found_again, read_source
+        return rows_of_texts(run, data, split, trained_rows)
 
-        own = config["data"]["source"]
-        is_path = isinstance(data, str | Path)
-        is_text = is_path and Path(data).suffix == ".txt" and Path(data).is_file()
-        if is_text and found_again(data) == own:
-            source = read_source(data)
-            return source, source, "validation"
-        if is_path and not is_text:
-            texts = datasets.load(data, split=split).texts
-            source = dataclasses.replace(read_source(data), validation=texts)
-            return source, source, split
-        texts = Path(data) if is_text else getattr(data, "texts", data)
-        learned = read_source(own).train if own else texts
-        name = getattr(data, "name", str(data) if is_path else "texts")
-        source = Source(name, learned, texts)
-        return source, source, getattr(data, "split", "all")
+    def recorded(self, task, examples, source):
+        """Return the `Rows` that are learned from and held out: texts, lines of a text file."""
+        from kerasllm.training.held_out import recorded_texts
+
+        by_line = self.objective == "masked"
+        return recorded_texts(examples.train, task.preprocessor.tokenizer, by_line, source)
 
     def prepared(self, examples, report):
         """Return the examples, cleaned where asked for."""
@@ -175,7 +163,21 @@ class PretrainSettings(BackboneSettings, ShapeSettings):
 
     def told(self, task, examples, batches):
         """Return how many tokens and weights there are."""
-        return [f"{_tokens(batches):,} tokens, {super().told(task, examples, batches)[0]}"]
+        first, *rest = super().told(task, examples, batches)
+        return [f"{_tokens(batches):,} tokens, {first}", *rest]
+
+    def unknown_shares(self, task, examples):
+        """Return the shares of tokens that are unknown, of a large text of its beginning."""
+        from kerasllm.models.language.corpora import document_rows, token_rows
+        from kerasllm.text.unknown import unknown_share
+
+        tokenizer, source = task.preprocessor.tokenizer, examples.train
+        if self.objective == "masked":
+            rows = document_rows(source, tokenizer, self.length, quiet=True)
+            parts = [part.tokens for part in rows]
+        else:
+            parts = token_rows(source, tokenizer, quiet=True)
+        return tuple(unknown_share(part[:TOKENIZER_SAMPLE], tokenizer) for part in parts)
 
     # === How it is trained ===
 

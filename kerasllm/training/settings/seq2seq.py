@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kerasllm.training.settings.base import flag, share
-from kerasllm.training.settings.task import SIZES, TaskSettings
+from kerasllm.training.settings.task import SIZES, TaskSettings, unknown_told
 
 ARCHITECTURES = ("recurrent", "transformer")
 METRICS = ("bleu", "chrf", "rouge_l", "exact_match", "loss")
@@ -84,9 +84,9 @@ class Seq2SeqSettings(TaskSettings):
         check_pairs(dataset)
 
     def suited(self, examples, pretrained, report):  # noqa: ARG002
-        """Return the settings with their method."""
+        """Return the settings with their method and learning rate."""
         method = self.method or ("scratch" if pretrained is None else "full")
-        return dataclasses.replace(self, method=method)
+        return dataclasses.replace(self, method=method)._with_rate(pretrained, report)
 
     def make_preprocessor(self, examples, pretrained):
         """Return the preprocessor; vocabularies are learned on the training pairs, or the run's."""
@@ -129,10 +129,6 @@ class Seq2SeqSettings(TaskSettings):
 
         return TokenCrossEntropy(self.label_smoothing)
 
-    def monitor(self, task):  # noqa: ARG002
-        """Return the score that the weights are chosen by."""
-        return f"val_{self.metric}"
-
     def validation(self, task, examples, batches, steps):
         """Return the loss, and every `decode_every` epochs and at the end the metric."""
         from kerasllm.metrics.generation import generation_metrics
@@ -164,7 +160,8 @@ class Seq2SeqSettings(TaskSettings):
         reader = task.preprocessor
         both = dict.fromkeys((reader.tokenizer, reader.target_tokenizer))
         sizes = " and ".join(f"{tokenizer.vocabulary_size:,}" for tokenizer in both)
-        return [f"{sizes} tokens in the vocabulary, {task.count_params():,} weights"]
+        unknown = unknown_told(*self.unknown_shares(task, examples))
+        return [f"{sizes} tokens in the vocabulary, {task.count_params():,} weights", *unknown]
 
     def figures(self, task, examples):
         """Return what the model looks at in the first validation pair."""

@@ -47,6 +47,10 @@ class SpanSettings(BackboneSettings, TaskSettings):
     )
     dropout: float = share(0.1, "dropout on the features, before the head")
     backbone_dropout: float | None = share(None, "from scratch: dropout in the backbone")
+    metric: str | None = flag(
+        None, "validation score that chooses the weights: f1, exact or loss; None: f1",
+        choices=("f1", "exact", "loss"),
+    )  # fmt: skip
     validation_rows: int = flag(1000, "questions that are answered after each epoch", above=0)
 
     @classmethod

@@ -71,6 +71,12 @@ class TaggingSettings(TaskSettings):
     head_rate: float = flag(
         10.0, "pretrained: the rate of the new layers is that of the backbone times this"
     )
+    metric: str | None = flag(
+        None,
+        "validation score that chooses the weights: f1, precision, recall, accuracy or loss; None: "
+        "f1 of entities, accuracy where tags mark none",
+        choices=("f1", "precision", "recall", "accuracy", "loss"),
+    )
     length: int | None = flag(
         None,
         "tokens read at once; longer sentences are read in parts; None: 256, or a run's limit",
@@ -121,6 +127,11 @@ class TaggingSettings(TaskSettings):
 
         train = examples.train
         rows, scheme = model_tags(train, self.scheme)
+        if scheme == "none" and self.metric in ("f1", "precision", "recall"):
+            raise ValueError(
+                f"metric={self.metric!r} counts entities, and the tags of {train.name} mark none: "
+                "choose accuracy or loss."
+            )
         letters = sorted({c for example in train for token in example.tokens for c in token})
         if pretrained is None:
             sentences = [example.tokens for example in train]

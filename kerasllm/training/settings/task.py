@@ -9,6 +9,7 @@ from kerasllm.training.settings.base import OptimizerSettings, flag, share
 
 METHODS = ("scratch", "frozen", "full", "gradual", "lora")
 SIZES = ("tiny", "small", "base")
+RATE = 1e-3  # learning rate where neither settings nor run say one
 
 
 class Examples(NamedTuple):
@@ -163,22 +164,26 @@ class ShapeSettings(MethodSettings):
         """Raise unless the training part fits its validation."""
 
     @classmethod
-    def held_out_rows(cls, config, data, split):
-        """Return (what is scored, what baselines learn from or None, its split).
+    def held_out_rows(cls, run, data=None, split=None, trained_rows="refuse"):
+        """Return the `HeldOut` of a run: what is scored, and what its baselines learn from."""
+        from kerasllm.training.held_out import rows_of_examples
+
+        held = rows_of_examples(run, data, split, trained_rows)
+        cls.check_examples(held.test)
+        return held
+
+    def recorded(self, task, examples, source):  # noqa: ARG002 - some shapes ask the task
+        """Return the `Rows` that are learned from and held out.
 
         Args:
-            config: of the run that is scored.
-            data: name, path or `Dataset`.
-            split: "test" or "validation".
+            task: that is trained.
+            examples: `Examples`, before anything is made of them.
+            source: name or path of the data; None for data made in Python.
         """
-        from kerasllm import datasets
+        from kerasllm.training.held_out import test_rows
+        from kerasllm.training.rows import Rows
 
-        test = data if isinstance(data, datasets.Dataset) else datasets.load(data, split=split)
-        cls.check_task(test)
-        cls.check_examples(test)
-        source = data if isinstance(data, str | Path) else config["data"]["source"]
-        train = None if source is None else datasets.load(source, split="train")
-        return test, train, split
+        return Rows.of(examples.train, examples.validation, test_rows(source))
 
     def prepared(self, examples, report):  # noqa: ARG002 - some shapes tell what they did
         """Return the examples as the settings want them."""
@@ -207,10 +212,20 @@ class ShapeSettings(MethodSettings):
             report: a `Progress`, which is told.
         """
         method = self.method or ("scratch" if pretrained is None else "full")
-        settings = dataclasses.replace(self, method=method)
+        settings = dataclasses.replace(self, method=method)._with_rate(pretrained, report)
         if pretrained is None:
             return settings._usual(examples)
         return settings._without_backbone()._inherited(pretrained, report)._usual(examples)
+
+    def _with_rate(self, pretrained, report):
+        """Fill the learning rate: what the run advises where its weights move, else the usual."""
+        if self.learning_rate is not None:
+            return self
+        advised = {} if pretrained is None else pretrained.config.get("advised", {})
+        rate = advised.get("learning_rate") if self.method in ("full", "gradual") else None
+        if rate:
+            report.say(f"  learning_rate={rate:g}, as {pretrained.path} advises")
+        return dataclasses.replace(self, learning_rate=rate or RATE)
 
     def _usual(self, examples):  # noqa: ARG002 - some shapes look at them
         """Return the settings with what is still None filled by what is usual."""
@@ -222,7 +237,7 @@ class ShapeSettings(MethodSettings):
             f.name: pretrained.settings[f.name]
             for f in dataclasses.fields(self)
             if getattr(self, f.name) is None
-            and f.name not in BACKBONE_FIELDS
+            and f.name not in {*BACKBONE_FIELDS, "metric"}
             and pretrained.settings.get(f.name) is not None
         }
         given = {
@@ -270,7 +285,13 @@ class ShapeSettings(MethodSettings):
         """Return what a person should know before the training begins, a line each."""
         tokenizer = task.preprocessor.tokenizer
         size = f"{tokenizer.vocabulary_size:,} tokens in the vocabulary"
-        return [f"{size}, {task.count_params():,} weights"]
+        unknown = unknown_told(*self.unknown_shares(task, examples))
+        return [f"{size}, {task.count_params():,} weights", *unknown]
+
+    def unknown_shares(self, task, examples):
+        """Return the shares of the training and of the validation tokens that are unknown."""
+        parts = examples.train, examples.validation
+        return tuple(map(task.preprocessor.unknown_share, parts))
 
     # === How it is trained ===
 
@@ -296,7 +317,7 @@ class ShapeSettings(MethodSettings):
 
     def monitor(self, task):
         """Return the score that the weights are chosen by."""
-        return f"val_{task.monitor}"
+        return f"val_{getattr(self, 'metric', None) or task.monitor}"
 
     def validation(self, task, examples, batches, steps):  # noqa: ARG002 - some shapes use them
         """Return (step) -> {name: number} on the validation examples, "loss" among them."""
@@ -350,6 +371,25 @@ def _check_backbone_settings(settings):
             f"{', '.join(given)}: tokenizer and backbone come with the pretrained run. Leave them "
             "out, or train without a pretrained run."
         )
+
+
+def unknown_told(train, validation):
+    """Return a line that says how many tokens are unknown, none where all are known.
+
+    Example:
+        >>> unknown_told(0.0, 0.013)
+        ['unknown tokens: 0.0% in training, 1.3% in validation']
+    """
+    if not (train or validation):
+        return []
+    line = f"unknown tokens: {train:.1%} in training, {validation:.1%} in validation"
+    if max(train, validation) > 0.5:
+        line += (
+            ": does the tokenizer belong to this language? Train from scratch, or pretrain on it"
+        )
+    elif max(train, validation) > 0.05:
+        line += ': use a larger vocabulary, or tokenizer="bpe", which knows every text'
+    return [line]
 
 
 def longest(pretrained, otherwise):

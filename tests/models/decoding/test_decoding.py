@@ -298,3 +298,19 @@ def test_bad_arguments_are_explained(make_lm, make_backbone):
     with pytest.raises(TypeError, match="expected a CausalLM or an encoder-decoder"):
         generate_ids(make_backbone("gpt"), [[7]], 3)
     assert isinstance(model, CausalLM)
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_text_depends_on_its_prompt_and_the_seed_alone(make_lm):
+    """What else is asked for, how much of it and in which order, changes nothing."""
+    model = make_lm("gpt")
+    options = {"sampling": Sampling(temperature=1.5), "seed": 5, "stop": ()}
+    prompts = [[7, 8, 9], [8], [9, 7], [8], [7] * 6]
+    alone = [decode_ids(model, [prompt], 4, **options)[0] for prompt in prompts]
+    together = decode_ids(model, prompts, 4, batch_size=2, **options)
+    assert [together[i] for i in (0, 1, 2, 4)] == [alone[i] for i in (0, 1, 2, 4)]
+    assert together[3] != together[1]  # the same prompt again
+    backwards = decode_ids(model, prompts[::-1], 4, **options)
+    assert backwards == [together[i] for i in (4, 1, 2, 3, 0)]
+    assert generate_ids(model, prompts, 4, **options) == together
+    assert decode_ids(model, [[8], [8]], 4, **options) == [together[1], together[3]]
