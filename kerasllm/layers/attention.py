@@ -174,9 +174,9 @@ class MultiHeadAttention(keras.layers.Layer):
         """Return which keys each query sees, broadcastable to (B, N, T, S), or None for all."""
         seen = None
         if self.causal or cache is not None:
-            t = ops.arange(query_length)[:, None]
+            t = ops.arange(query_length, dtype="int32")[:, None]
             t = t if cache is None else t + start  # only a cache holds keys from before x
-            seen = (ops.arange(key_length)[None, :] <= t)[None, None]  # (1, 1, T, S)
+            seen = (ops.arange(key_length, dtype="int32")[None, :] <= t)[None, None]  # (1, 1, T, S)
         if key_mask is not None and cache is None:
             keys = ops.cast(key_mask, "bool")[:, None, None, :]  # (B, 1, 1, S)
             seen = keys if seen is None else ops.logical_and(seen, keys)

@@ -129,7 +129,7 @@ class TokenEmbedding(keras.layers.Layer):
             table = ops.convert_to_tensor(table, dtype=self.compute_dtype)
         if isinstance(start, int) and start == 0:
             return table[:length]
-        return ops.take(table, ops.arange(length) + start, axis=0)
+        return ops.take(table, ops.arange(length, dtype="int32") + start, axis=0)
 
     def _logits(self, h):
         table = ops.cast(self.embeddings, self.compute_dtype)
@@ -137,7 +137,9 @@ class TokenEmbedding(keras.layers.Layer):
         if self.score_pad:
             return logits
         return ops.where(
-            ops.arange(self.vocabulary_size) > 0, logits, ops.cast(NEVER, logits.dtype)
+            ops.arange(self.vocabulary_size, dtype="int32") > 0,
+            logits,
+            ops.cast(NEVER, logits.dtype),
         )
 
     def compute_mask(self, inputs, mask=None, reverse=False):

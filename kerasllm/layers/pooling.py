@@ -62,7 +62,7 @@ class MaskedPooling(keras.layers.Layer):
         if self.mode == "first":
             return x[:, 0]
         if self.mode == "last":
-            positions = ops.arange(ops.shape(x)[1])
+            positions = ops.arange(ops.shape(x)[1], dtype="int32")
             last = ops.max(ops.where(mask, positions, 0), axis=1)  # (B,)
             return ops.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
         keep = mask[..., None]  # (B, T, 1)

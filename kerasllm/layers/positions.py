@@ -52,7 +52,7 @@ def rotate(x, start=0):
     frequency = 10000.0 ** (-np.arange(half) / half)
     # In half precision there are no odd numbers above 256: angles are at least float32.
     dtype = keras.backend.result_type(x.dtype, "float32")
-    t = ops.cast(ops.arange(ops.shape(x)[1]) + start, dtype)
+    t = ops.cast(ops.arange(ops.shape(x)[1], dtype="int32") + start, dtype)
     angle = t[:, None, None] * ops.convert_to_tensor(frequency, dtype=dtype)  # (T, 1, K/2)
     sin, cos = ops.cast(ops.sin(angle), x.dtype), ops.cast(ops.cos(angle), x.dtype)
     a, b = x[..., :half], x[..., half:]

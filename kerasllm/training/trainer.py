@@ -11,7 +11,7 @@ from pathlib import Path
 from kerasllm import datasets
 from kerasllm.datasets.sources import found_again
 from kerasllm.text.cleaning import speechless
-from kerasllm.training.engine.compilation import check_tensorboard, prepare
+from kerasllm.training.engine.compilation import check_tensorboard, precision_kept, prepare
 from kerasllm.training.engine.freezing import check_method
 from kerasllm.training.engine.interruption import told_how_to_go_on
 from kerasllm.training.engine.progress import Progress
@@ -149,6 +149,7 @@ def task_of(data):
     return part.task if isinstance(part, datasets.Dataset) else "language_model"
 
 
+@precision_kept()
 def trained_task(settings, examples, pretrained=None, report=None):
     """Return a task trained as the settings say; nothing is written.
 
@@ -166,6 +167,7 @@ def trained_task(settings, examples, pretrained=None, report=None):
     return task
 
 
+@precision_kept()
 def _train(shape, data, output, pretrained, settings, resume, quiet, overrides):
     """Check what can be checked at once, then train with the run folder in use."""
     settings, report = resolve(shape, settings, **overrides), Progress(quiet)
@@ -196,7 +198,7 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     folder.begin(config, task.preprocessor.tokenizer, resume)
     settings.recorded(task, given, config["data"]["source"]).save(folder.path)
     report.say(f"Training ({settings.method}) on {examples.name} into {folder.path}", style="bold")
-    for line in (*settings.told(task, examples, batches), *_speechless(examples.train)):
+    for line in (*settings.told(task, examples, batches), *_warnings(task, examples.train)):
         report.say(f"  {line}")
     rows, distances = train_in_stages(
         task, examples, batches, settings, pretrained, folder, resume, report
@@ -228,8 +230,11 @@ def _config(settings, examples, pretrained, source):
     }
 
 
-def _speechless(train):
-    """Yield a warning where training texts hold no word."""
+def _warnings(task, train):
+    """Yield what is unusual: another precision, training texts that hold no word."""
+    policy = task.backbone.dtype_policy.name
+    if policy != "float32":
+        yield f"computes in {policy}"
     texts = getattr(train, "texts", ())
     found = [text for text in texts if speechless(text)]
     if found:

@@ -128,7 +128,9 @@ def _search(steps, width, best, exponent, stop, never, t, ids, state, done, give
 
     ids, ended = ops.repeat(ids, width, axis=0), ops.repeat(done[:, None], width, axis=1)
     # The beams are equal at first: only one may count.
-    scores = ops.where(ops.arange(width) > 0, LOWEST, ops.zeros((batch, 1)))
+    scores = ops.where(
+        ops.arange(width, dtype="int32") > 0, LOWEST, ops.zeros((batch, 1), "float32")
+    )
     counts = ops.zeros((batch, width), dtype="int32")
     carry = ops.while_loop(going, advance, (t, ids, state, scores, counts, ended, done))
     return ops.reshape(carry[1], (batch, width, size)), carry[3] / penalty(carry[4])

@@ -219,7 +219,9 @@ def _advance(steps, sampling, stop, never, t, ids, state, done, given, ends, uni
     def advance(t, ids, state, done):
         logits, state = steps(ops.slice(ids, (0, t), (batch, 1)), state, t)
         logits = ops.where(forbidden, -1e30, ops.cast(logits, "float32"))
-        text = ops.where(ops.arange(size) <= t, ids, ids[:, :1])  # what comes later is not said yet
+        text = ops.where(
+            ops.arange(size, dtype="int32") <= t, ids, ids[:, :1]
+        )  # what comes later is not said yet
         chosen = sampling.choose(logits, ops.slice(uniform, (0, t), (batch, 1))[:, 0], text)
         t = t + 1
         inside = t < given

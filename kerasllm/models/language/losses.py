@@ -85,7 +85,7 @@ class SpanContrast(keras.losses.Loss):
         """Return the loss, a scalar."""
         y = _at_least_float32(y_pred)
         z = y / ops.maximum(ops.norm(y, axis=-1, keepdims=True), 1e-9)
-        rows = ops.arange(ops.shape(z)[0])
+        rows = ops.arange(ops.shape(z)[0], dtype="int32")
         itself = rows[:, None] == rows[None, :]
         scores = ops.where(itself, -1e9, ops.matmul(z, ops.transpose(z)) / self.temperature)
         partner = rows + 1 - 2 * (rows % 2)  # 0 <-> 1, 2 <-> 3, ...

@@ -1,5 +1,6 @@
 """Before a training begins: seeds, precision, the compiled model, TensorBoard."""
 
+import contextlib
 import importlib.util
 
 import keras
@@ -20,11 +21,23 @@ def check_tensorboard(settings):
 
 
 def prepare(settings):
-    """Seed every generator and set the precision, before anything is built."""
+    """Seed every generator and set the precision that is asked for, before anything is built.
+
+    Without `mixed_precision` what is built computes as Keras' global policy says.
+    """
     keras.utils.set_random_seed(settings.seed)
-    keras.mixed_precision.set_global_policy(
-        "mixed_bfloat16" if settings.mixed_precision else keras.config.floatx()
-    )
+    if settings.mixed_precision:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+
+
+@contextlib.contextmanager
+def precision_kept():
+    """Give Keras' global policy back as it was; also decorates a function."""
+    before = keras.config.dtype_policy()
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def optimizer_of(settings, steps, factors=None):
