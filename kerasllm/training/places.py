@@ -62,7 +62,9 @@ def _not_ours(path):
         config = json.loads((path / "config.json").read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None  # reading it says what is wrong
-    if isinstance(config, dict) and {"model_type", "architectures"} & config.keys():
+    if not isinstance(config, dict) or "settings" in config:  # an imported run has a model_type too
+        return None
+    if {"model_type", "architectures"} & config.keys():
         return (
             f"expected a run folder, {path} holds a checkpoint of another project: "
             f"`kerasllm import {path}` makes a run of it."
