@@ -4,6 +4,8 @@ import re
 
 from kerasllm.models import TextEncoder
 from kerasllm.training.engine.progress import Progress
+from kerasllm.training.rows import TRAINED_ROWS
+from kerasllm.utils.errors import check_choice
 from kerasllm.utils.tables import Table
 
 BESIDE = "evaluations"  # folder of the scores of other data than the run's own
@@ -25,6 +27,7 @@ def evaluate_run(
     Raises:
         ValueError: nothing to score, or data of another task.
     """
+    check_choice("trained_rows", trained_rows, TRAINED_ROWS)
     if isinstance(run.model, TextEncoder):
         raise ValueError(
             f"{run.path} holds a TextEncoder, an imported model without a head: there is nothing "

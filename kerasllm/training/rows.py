@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasllm.datasets.examples import Text, inputs_of
-from kerasllm.utils.errors import check_choice
+from kerasllm.utils.errors import is_at_terminal
 from kerasllm.utils.files import whole_file
 
 FILE = "rows.bin"  # how many rows each split has, then their hashes: uint64
@@ -142,7 +142,6 @@ def fair_rows(rows, data, trained_rows="refuse"):
     Raises:
         ValueError: rows that were trained on, more than may be there by chance.
     """
-    check_choice("trained_rows", trained_rows, TRAINED_ROWS)
     learned, every = rows.known("train", data), np.ones(len(data), bool)
     for row in np.flatnonzero(learned):
         if isinstance(data[row], Text) and len(data[row].text.strip()) < SHORTEST:
@@ -156,8 +155,12 @@ def fair_rows(rows, data, trained_rows="refuse"):
         return every, [f"{count} were trained on: of these the scores say nothing"]
     if trained_rows == "drop" and not learned.all():
         return ~learned, [f"{count} were trained on and are left out"]
+    drop, score = (_option(choice) for choice in ("drop", "score"))
     raise ValueError(
-        f"{count} were trained on: their scores would say nothing of new ones. Give others, or set "
-        'trained_rows="drop" (at a terminal --trained-rows drop) to score the rest, "score" to '
-        "score all."
+        f"{count} were trained on: their scores would say nothing of new ones. Give other rows, or "
+        f"{drop} to score the rest, {score} to score all."
     )
+
+
+def _option(choice):
+    return f"--trained-rows {choice}" if is_at_terminal() else f'trained_rows="{choice}"'
