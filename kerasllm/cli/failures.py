@@ -16,12 +16,11 @@ from pathlib import Path
 
 import typer
 
+from kerasllm.utils.errors import refused
 from kerasllm.utils.terminal import console, say
 
 HERE = str(Path(__file__).resolve().parents[1])
 INTERRUPTED = 130
-# How the backends call that memory ran out.
-_FULL = ("ResourceExhaustedError", "OutOfMemoryError", "RESOURCE_EXHAUSTED", "Out of memory")
 
 
 def ended(end, traceback=False):
@@ -71,11 +70,8 @@ def _wrong_usage(end):
 def message_of(error):
     """Return the sentence for an error: its own where this package raised it."""
     text = str(error).strip()
-    if isinstance(error, MemoryError) or any(w in f"{type(error)} {text}" for w in _FULL):
-        return (
-            "there is not enough memory for this: lower --batch-size or --length, choose a smaller "
-            f"--size, or give less data at once ({text[:200] or type(error).__name__})."
-        )
+    if said := refused(error):
+        return said
     if isinstance(error, OSError) and error.errno is not None and error.filename:
         return (
             f"{error.filename}: {error.strerror}. Look whether it is there, and whether you may "

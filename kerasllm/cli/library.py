@@ -87,9 +87,9 @@ def data_clean(
     gone = clean(downloads, dry_run)
     for part in there:
         what = "kept" if part not in gone else "would go" if dry_run else "deleted"
-        typer.echo(f"{part.bytes / 1e6:10.1f} MB  {what:8}  {part.kind}  {part.name}")
+        say(f"{part.bytes / 1e6:10.1f} MB  {what:8}  {part.kind}  {part.name}")
     freed = f"{sum(part.bytes for part in gone) / 1e6:.1f} MB"
-    typer.echo(f"{freed} {'would be' if dry_run else 'are'} freed in {cache_folder()}")
+    say(f"{freed} {'would be' if dry_run else 'are'} freed in {cache_folder()}")
 
 
 @lessons_app.command("list")

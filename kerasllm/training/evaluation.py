@@ -5,7 +5,7 @@ import re
 from kerasllm.models import TextEncoder
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.rows import TRAINED_ROWS
-from kerasllm.utils.errors import check_choice
+from kerasllm.utils.errors import check_choice, enough_memory
 from kerasllm.utils.tables import Table
 
 BESIDE = "evaluations"  # folder of the scores of other data than the run's own
@@ -34,7 +34,8 @@ def evaluate_run(
             "to score before `kerasllm finetune`."
         )
     held = run.shape.held_out_rows(run, data, split, trained_rows)
-    found = run.model.evaluation(held.test, held.train if with_baselines else None)
+    with enough_memory("score fewer rows at once, leave the baselines out, or end other programs"):
+        found = run.model.evaluation(held.test, held.train if with_baselines else None)
     figures, shown, report = found.pop("figures", {}), run.model.shown, Progress(quiet)
     rows = found.pop("rows", None) or len(held.test)
     notes = [*held.notes, *found.pop("notes", ()), *_beaten(found, shown)]

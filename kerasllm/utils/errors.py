@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import os
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -9,6 +10,8 @@ _TERMINAL = ContextVar("terminal", default=False)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
+_MEMORY = ("memoryerror", "out of memory", "outofmemory", "resource_exhausted",
+           "resourceexhausted", "unable to allocate", "can't allocate memory")  # fmt: skip
 IN_THE_CACHE = "set KERASLLM_CACHE to a folder on a disk with room that you may write to"
 
 
@@ -108,4 +111,67 @@ def writing(what, place="choose another --output"):
         where = "" if known else f": {error.filename}"
         raise OSError(
             f"{what} cannot be written ({error.strerror}{where}): {cure_of(error, place)}."
+        ) from error
+
+
+def refused(error):
+    """Return what to say of an error by which the system refuses memory, files or room, else None.
+
+    Example:
+        >>> refused(ImportError("libx.so: Too many open files"))
+        'libx.so: Too many open files: allow more open files, `ulimit -n 4096`, or close some'
+    """
+    text, place = str(error), "set TMPDIR to a folder on another disk"
+    if is_out_of_memory(error):
+        known = text.startswith(NO_MEMORY)
+        return text if known else f"{NO_MEMORY} ({_in_short(error)}): {LESS_MEMORY}."
+    for number in (*TOO_MANY_FILES, *NO_ROOM):
+        if os.strerror(number) in text and "`ulimit" not in text and "free some space" not in text:
+            return f"{text}: {cure_of(OSError(number, text), place)}"
+    return None
+
+
+NO_MEMORY = "the memory does not suffice"
+LESS_MEMORY = "lower --batch-size or --length, choose a smaller --size, or end other programs"
+
+
+def is_out_of_memory(error):
+    """Return whether an error of Python, NumPy or a backend says that memory ran out."""
+    said = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _MEMORY)
+
+
+@contextmanager
+def enough_memory(cure=LESS_MEMORY):
+    """Say what to do where the block finds too little memory, whatever backend says so.
+
+    Raises:
+        MemoryError: with the cure.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error) or str(error).startswith(NO_MEMORY):
+            raise
+        raise MemoryError(f"{NO_MEMORY} ({_in_short(error)}): {cure}.") from error
+
+
+def _in_short(error):
+    """Return the line of an error's message that speaks of memory."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    found = [line for line in lines if any(words in line.lower() for words in _MEMORY)]
+    return (found or lines or [type(error).__name__])[0][:200]
+
+
+@contextmanager
+def home_known():
+    """Say what to set where NLTK, which looks for its data when imported, finds no home folder."""
+    try:
+        yield
+    except ValueError as error:
+        if "download directory" not in str(error):
+            raise
+        raise OSError(
+            "NLTK finds no folder for its data, because there is no home folder: set NLTK_DATA, or "
+            "HOME, to a folder that you may write to."
         ) from error

@@ -11,7 +11,7 @@ from kerasllm.baselines.language import kneser_ney
 from kerasllm.datasets.examples import Dataset, Labelled
 from kerasllm.models.classification.scoring import text_logits
 from kerasllm.models.language.scoring import _result, token_nats
-from kerasllm.training import evaluate, pretrain
+from kerasllm.training import Run, evaluate, pretrain
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +153,25 @@ def test_of_its_own_file_the_last_tenth_is_scored(tmp_path):
     assert (
         evaluate(texts, ["day 3 is here"], quiet=True)["baselines"] == {}
     )  # nothing to learn from
+
+
+def test_a_folder_that_cannot_be_written_loses_no_score(classifier, copy_of, scored, capsys):
+    run = copy_of(classifier)
+    for name in ("metrics.json", "figures"):  # something is in the way of both
+        (run.path / name).rename(run.path / f"{name}.old")
+    (run.path / "metrics.json").mkdir()
+    (run.path / "figures").write_text("a file")
+    found = evaluate(run)
+    assert found["model"] == scored["model"]
+    out, err = capsys.readouterr()
+    assert f"{scored['model']['accuracy']:.4g}" in out
+    for what in ("the scores could not be kept", "the figure confusion_matrix could not be kept"):
+        assert what in " ".join(err.split()) and "choose another --output" in err
+    assert not list(run.path.glob("*.part*"))
+
+
+def test_scores_are_printed_before_figures_are_drawn(classifier, copy_of, monkeypatch, capsys):
+    printed = []
+    monkeypatch.setattr(Run, "write_figure", lambda *_: printed.append(capsys.readouterr().out))
+    evaluate(copy_of(classifier), with_baselines=False)
+    assert "accuracy" in printed[0]

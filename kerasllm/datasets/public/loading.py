@@ -17,7 +17,7 @@ from kerasllm.datasets.public.registry import (
     place,
 )
 from kerasllm.datasets.splits import SPLIT_NAMES, split, split_contiguous
-from kerasllm.utils.errors import nearest
+from kerasllm.utils.errors import home_known, nearest
 from kerasllm.utils.files import sha256
 
 _FROM_TRAIN = (0.9, 0.1)
@@ -115,7 +115,8 @@ def _has_facts(examples):
 
 @lru_cache(maxsize=1)  # NLTK opens its zip anew for each document: seconds
 def _read_corpus(name, reader, *documents, **options):
-    import nltk.corpus
+    with home_known():
+        import nltk.corpus
 
     return tuple(reader(getattr(nltk.corpus, name), *documents, **options))
 
@@ -199,7 +200,8 @@ def _ensure_corpus(info, allow_unverified, progress):
 
 def _nltk_place(corpus):
     """Return where NLTK finds a corpus, or None."""
-    import nltk.data
+    with home_known():
+        import nltk.data
 
     wanted = [*filter(None, os.environ.get("NLTK_DATA", "").split(os.pathsep))]
     for folder in (*wanted, str(cache_folder() / "nltk_data")):

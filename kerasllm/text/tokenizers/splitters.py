@@ -14,7 +14,7 @@ import re
 import warnings
 
 from kerasllm.text.tokenizers.special import SPECIAL_TOKENS, is_cjk
-from kerasllm.utils.errors import check_choice
+from kerasllm.utils.errors import check_choice, home_known
 
 SPLITTERS = ("treebank", "tweet", "space", "jieba")
 
@@ -26,7 +26,8 @@ _RESERVED = frozenset(SPECIAL_TOKENS) - {"<unk>"}
 
 @functools.cache
 def _treebank():
-    from nltk.tokenize.treebank import TreebankWordTokenizer
+    with home_known():
+        from nltk.tokenize.treebank import TreebankWordTokenizer
 
     return TreebankWordTokenizer()
 
@@ -43,7 +44,8 @@ def _treebank_spans(chunk):
 
 @functools.cache
 def _tweet():
-    from nltk.tokenize.casual import TweetTokenizer
+    with home_known():
+        from nltk.tokenize.casual import TweetTokenizer
 
     return TweetTokenizer()
 

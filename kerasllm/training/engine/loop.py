@@ -22,6 +22,7 @@ from kerasllm.training.engine.checkpoints import load_checkpoint, own_checkpoint
 from kerasllm.training.engine.interruption import after_the_step
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.folder import write_text
+from kerasllm.utils.errors import enough_memory
 
 FIRST_STEPS = 20  # after so many it is known how long a step takes
 
@@ -122,7 +123,8 @@ def run_stage(stage, folder=None, resume=False, history=(), report=None):
     if not (resume and state.restore()):
         state.save()
     report = report or Progress(quiet=True)
-    with report.stage(stage.name, stage.steps, state.step), after_the_step() as asked:
+    shown = report.stage(stage.name, stage.steps, state.step)
+    with shown, enough_memory(), after_the_step() as asked:
         while state.step < stage.steps and not state.finished:
             _interval(state, report, asked)
     if stage.keep_best and state.best_weights is not None:

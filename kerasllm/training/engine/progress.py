@@ -40,7 +40,7 @@ class Progress:
 
     def warn(self, text):
         """Print what has to be known even where nothing else is shown."""
-        self.console.print(str(text), markup=False, highlight=False, soft_wrap=True)
+        self.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def despite(self, what):

@@ -115,6 +115,19 @@ def test_without_a_folder_it_stops_too():
         run_stage(stage(broken={2: (x, y * np.float32("nan"))}))
 
 
+def test_too_little_memory_names_the_flags():
+    class Huge(Numbers):
+        def batch(self, step):
+            if step > 3:
+                raise MemoryError("Unable to allocate 3.64 TiB for an array")
+            return super().batch(step)
+
+    huge = stage()
+    huge.batches = Huge()
+    with pytest.raises(MemoryError, match=r"Unable to allocate 3.64 TiB.*--batch-size or --length"):
+        run_stage(huge)
+
+
 def test_a_validation_that_is_no_number_is_never_the_best(folder):
     values = [np.nan, 3.0, 2.0]
     watched = stage(validate=scripted(values), keep_best=True, patience=2)
