@@ -37,7 +37,7 @@ def ended(monkeypatch, capsys, end):
         (ValueError("of a library"), 1, "error: this was not foreseen: ValueError: of a library"),
         (RecursionError("deep"), 1, "error: this was not foreseen: RecursionError: deep"),
         (MemoryError(), 1, "error: the memory does not suffice (MemoryError): lower --batch-size"),
-        (RuntimeError("RESOURCE_EXHAUSTED: 9 GB"), 1, "error: the memory does not suffice (RESOURCE_EXHAUSTED: 9 GB): lower"),
+        (RuntimeError("RESOURCE_EXHAUSTED: 9 GB"), 1, "error: the memory does not suffice (RESO"),
         (PermissionError(errno.EACCES, "Permission denied", "a.csv"), 1, "error: a.csv: Perm"),
         (ValueError("\x1b[31m[red]"), 1, r"error: this was not foreseen: ValueError: \x1b[31m"),
     ],
