@@ -5,6 +5,7 @@ import csv
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,8 @@ def eager():
 @contextlib.contextmanager
 def eager_training():
     """Train without tracing and pictures while the block runs."""
+    import keras
+
     from kerasllm.training import trainer
     from kerasllm.training.engine import stages
     from kerasllm.training.engine.compilation import compile_model
@@ -85,10 +88,22 @@ def eager_training():
         compile_model(model, *args)
         model.run_eagerly = True
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "compile_model", compiled)
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as cache:
+        if keras.backend.backend() == "jax":  # without compiling it takes longer
+            _compile_once(cache)
+        else:
+            patch.setattr(stages, "compile_model", compiled)
         patch.setattr(trainer, "_draw", lambda *_: None)
         yield
+
+
+def _compile_once(cache):
+    """Let JAX keep what it compiles: each model resumed is the same computation again."""
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", cache)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 WORDS = {"size": "tiny", "tokenizer": "word", "min_frequency": 1, "batch_size": 7}
@@ -134,8 +149,8 @@ def bases_in(shared, animals):
 
 # Kill points: a run folder as a process leaves it that is killed at a replace of a file -------
 
-EPOCHS = {"classification": 1, "tagging": 1, "span": 1, "seq2seq": 1}
-OPTIONS = {"batch_size": 12, "learning_rate": 0.02, "dropout": 0.3, "quiet": True, "xla": False}
+EPOCHS = {"classification": 2, "tagging": 2, "span": 2, "seq2seq": 2}
+OPTIONS = {"batch_size": 23, "learning_rate": 0.02, "dropout": 0.3, "quiet": True, "xla": False}
 SMALL = {"size": "tiny", "tokenizer": "word", "min_frequency": 1, "hidden_dim": 8}
 FROM_SCRATCH = {
     "classification": {**SMALL, "units": 7, "word_dropout": 0.2},
