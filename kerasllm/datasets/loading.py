@@ -1,5 +1,6 @@
 """`load`: one door to your files, the sets written for this project, and public sets."""
 
+import os
 import sys
 from functools import cache, partial
 from pathlib import Path
@@ -73,12 +74,13 @@ def load(name_or_path, split="train", **options):
             f"Expected the name of a data set or the path of a file, received "
             f"{type(name_or_path).__name__}."
         )
-    if all((Path(name_or_path) / name).is_file() for name in ("config.json", "tokenizer.json")):
+    of_a_run = (Path(name_or_path) / name for name in ("config.json", "tokenizer.json"))
+    if all(map(os.path.isfile, of_a_run)):
         raise ValueError(
             f"expected data, {name_or_path} is a run folder or a checkpoint: give the file or the "
             "name of the data as well, `kerasllm finetune RUN DATA`, `kerasllm evaluate RUN DATA`."
         )
-    if Path(name_or_path).exists() or _looks_like_path(name_or_path):
+    if os.path.exists(name_or_path) or _looks_like_path(name_or_path):
         return load_files(name_or_path, split, **options)
     raise ValueError(_unknown(name_or_path) + " A file of your own must exist at the path given.")
 

@@ -4,6 +4,7 @@ At a terminal, and in a run's config.json, a data set is one string; this is how
 columns, encoding or domain are meant.
 """
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import parse_qsl, quote
@@ -14,6 +15,7 @@ from kerasllm.utils.errors import is_at_terminal
 _TEXT = {"text", "label", "source", "target", "delimiter", "label_separator", "encoding"}
 _RESERVED = set("%&+#'\t\n")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
+_RESERVED_NAMES = ("split", "path", "name_or_path")  # said otherwise
 _WORDS = {"true": True, "false": False}
 
 
@@ -27,7 +29,7 @@ def with_options(name_or_path):
         >>> with_options("reviews.csv?text=review&encoding=gb18030&drop_unlabelled=true")
         ('reviews.csv', {'text': 'review', 'encoding': 'gb18030', 'drop_unlabelled': True})
     """
-    if not isinstance(name_or_path, str | Path) or Path(name_or_path).exists():
+    if not isinstance(name_or_path, str | Path) or os.path.exists(name_or_path):
         return name_or_path, {}
     name, mark, query = str(name_or_path).partition("?")
     if not mark:
@@ -39,6 +41,8 @@ def with_options(name_or_path):
             f"expected options such as {name}?text=review&label=stars, received {query!r} behind "
             "the question mark."
         ) from None
+    if wrong := [key for key, _ in pairs if key in _RESERVED_NAMES]:
+        raise ValueError(f"{wrong[0]!r} is no option of {name}: leave it out.")
     return name, {key: value if key in _TEXT else _value(value) for key, value in pairs}
 
 

@@ -82,6 +82,13 @@ def test_a_file_whose_name_holds_a_question_mark_is_a_file(tmp_path):
     assert with_options(str(path)) == (str(path), {})
 
 
+def test_options_that_no_reader_has_are_refused(reviews):
+    with pytest.raises(ValueError, match="'split' is no option of"):
+        datasets.load(f"{reviews}?split=all")
+    with pytest.raises(ValueError, match="seed must be a whole number"):
+        datasets.load(f"{reviews}?text=评论;stars&encoding=gb18030&seed=" + "7" * 5000)
+
+
 def test_options_without_a_value_are_refused():
     with pytest.raises(ValueError, match=r"expected options such as a\.csv\?text=review"):
         with_options("a.csv?text")

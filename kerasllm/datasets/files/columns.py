@@ -122,18 +122,19 @@ def _check_column(path, found, name, kind="text", rows=()):
         return
     if not found:
         raise ValueError(f"{path} has no column {name!r}: its rows are empty.")
-    advice = f"Pass its name, such as {option_to_pass(path, kind, found[0])}."
+    shortest = min(found, key=len)
+    advice = f"Pass its name, such as {option_to_pass(path, kind, shortest)}."
+    advice = advice if len(shortest) < 60 else "Pass the name of its column."
     for delimiter in ";\t|":
-        if len(found) == 1 and delimiter in found[0]:
+        if len(found) == 1 and delimiter in found[0][:200]:
             how = option_to_pass(path, "delimiter", delimiter)
             advice = f"Fields seem to be separated otherwise: pass {how}."
     if Path(path).suffix.lower() in (".csv", ".tsv") and len(found) > 1:
         names = option_to_pass(path, "header", ",".join(_guessed_names(rows, found)))
         advice += f" If its first line is no header but a row, name the columns: {names}."
     shown = reprlib.repr(found) if len(found) < 7 else f"{reprlib.repr(found)} ({len(found)})"
-    raise ValueError(
-        f"{path} has no column {name!r}; it has {shown}.{nearest(name, found)} {advice}"
-    )
+    meant = nearest(name, [other for other in found if len(other) < 60])
+    raise ValueError(f"{path} has no column {name!r}; it has {shown}.{meant} {advice}")
 
 
 def _guessed_names(rows, found):

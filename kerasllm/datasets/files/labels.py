@@ -87,8 +87,8 @@ def clean_labels(rows, path, *, labels_as_text=False):
         _refuse_alike(lines, path)
     if len(set(names)) == 1:
         raise ValueError(
-            f"{path}: all {len(names)} rows have the same label {names[0]!r}; a classifier needs "
-            "at least two classes. Is it the right column?"
+            f"{path}: all {len(names)} rows have the same label {names[0]!r:.60}; a classifier "
+            "needs at least two classes. Is it the right column?"
         )
     return names
 
@@ -133,8 +133,9 @@ def joined_labels(rows, path, separator, *, labels_as_text=False):
             other = option_to_pass(path, "label_separator", ";")
             raise ValueError(
                 f"{path}, line {line}: expected labels such as 'grain{separator}wheat' or "
-                f'["grain", "wheat"], received {reprlib.repr(own)}, with the label {wrong[0]!r}. '
-                f"Correct the row, or pass {other} if another sign stands between them."
+                f'["grain", "wheat"], received {reprlib.repr(own)}, with the label '
+                f"{wrong[0]!r:.60}. Correct the row, or pass {other} if another sign stands "
+                "between them."
             )
         joined.append(separator.join(sorted(names)))
         lines |= dict.fromkeys(names, line)
@@ -185,7 +186,9 @@ def _refuse_alike(lines, path):
         if len(variants) > 1:
             odd = any(name.translate(_JOINERS) != name for name in variants)
             shown = ascii if odd else repr  # as codes where the letters show less than they are
-            listed = ", ".join(f"{shown(name)} in line {lines[name]}" for name in sorted(variants))
+            listed = ", ".join(
+                f"{shown(name):.60} in line {lines[name]}" for name in sorted(variants)
+            )
             raise ValueError(
                 f"{path}: the labels {listed} look alike: write each class in one way, or pass "
                 f"{option_to_pass(path, 'labels_as_text', True)} if they are meant."

@@ -1,5 +1,6 @@
 """Texts a line each: plain, with their labels in front, in a file a class, or in two languages."""
 
+import os
 import re
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def read_lines(path, encoding=None, documents="auto"):
 def is_plain_text(path):
     """Return whether a path is that of a text file, without labels in front of its lines."""
     path = Path(path)
-    return path.suffix.lower() == ".txt" and path.is_file() and not is_labelled(path)
+    return path.suffix.lower() == ".txt" and os.path.isfile(path) and not is_labelled(path)
 
 
 def is_labelled(path):
@@ -107,7 +108,7 @@ def _first_word(line):
 
 def beside(path):
     """Return the files that have the stem of this one, by suffix: parts of one set."""
-    others = path.parent.glob("*") if path.parent.is_dir() else ()
+    others = path.parent.glob("*") if os.path.isdir(path.parent) else ()
     found = {f.suffix[1:]: f for f in sorted(others) if f.stem == path.stem and f.is_file()}
     return {suffix: file for suffix, file in found.items() if suffix}
 

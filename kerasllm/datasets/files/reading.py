@@ -1,5 +1,6 @@
 """The user's own files, of all formats; a folder, a file a split; or several files by name."""
 
+import os
 from pathlib import Path
 
 from kerasllm.datasets.examples import Dataset, main_text
@@ -55,13 +56,13 @@ def load_files(path, split="train", *, seed=0, fractions=None, **options):
     """
     path = Path(path)
     files, options = _files(path, split, options)
-    options.setdefault("name", path.name if path.is_dir() else path.stem)
+    options.setdefault("name", path.name if os.path.isdir(path) else path.stem)
     cut, usual = _cut_from_train(files)
     if split in files and split not in cut:
         return read_file(files[split], split=split, **options)
-    is_whole = split == "all" and not path.is_dir()
+    is_whole = split == "all" and not os.path.isdir(path)
     if split not in cut and not is_whole:
-        if split not in SPLIT_NAMES and not path.is_dir():
+        if split not in SPLIT_NAMES and not os.path.isdir(path):
             check_choice("split", split, (*SPLIT_NAMES, "all"))
         raise FileNotFoundError(_no_split(path, split, files))
     whole, groups = _read(files["train"], split="all", **options)
@@ -77,7 +78,7 @@ def _cut_from_train(files):
 
 def _files(path, split, options):
     """Return the files of the splits that there are, and the options of their reader."""
-    if path.is_dir():
+    if os.path.isdir(path):
         found = {name: _split_file(path, name, options) for name in {*SPLIT_NAMES, split}}
         files = {name: file for name, file in found.items() if file}
         if "train" not in files and split not in files:
@@ -87,7 +88,7 @@ def _files(path, split, options):
     for name in ("validation", "test"):
         if given := options.get(name):
             own = path.parent / given
-            files[name] = own if own.exists() else Path(given)
+            files[name] = own if os.path.exists(own) else Path(given)
     return files, {key: value for key, value in options.items() if key not in files}
 
 
@@ -116,7 +117,7 @@ def _split_file(folder, split, options):
 
 def _no_split(path, split, files):
     stem, here = _SPLIT_STEMS.get(split, (split,))[0], sorted(f.name for f in files.values())
-    if path.is_dir():
+    if os.path.isdir(path):
         here = sorted(entry.name for entry in path.iterdir())
         how = f"expected {stem}.csv (or .txt, .tsv, .jsonl, .conll), found"
     else:
@@ -188,7 +189,7 @@ def _format_of(path, encoding):
     format = FORMATS.get(path.suffix.lower())
     if path.suffix.lower() == ".json" and is_squad(path, encoding):
         return "squad"
-    if format in ("txt", None) and path.is_file() and is_labelled(path):
+    if format in ("txt", None) and os.path.isfile(path) and is_labelled(path):
         return "labelled"
     return format or format_of_lines(path)
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import reprlib
 from pathlib import Path
@@ -32,7 +33,7 @@ def read_text(path, encoding=None):
         ValueError: if it is a folder, empty, not text, or not in this encoding.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise ValueError(f"{path} is a folder; expected a file.")
     data = _bytes_of(path)
     if not data.strip():
@@ -45,15 +46,17 @@ def read_text(path, encoding=None):
 
 
 def _bytes_of(path):
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{path} is no file that can be read twice: save it as one.")
     try:
-        if path.exists() and not path.is_file():
-            raise ValueError(f"{path} is no file that can be read twice: save it as one.")
         return path.read_bytes()
     except FileNotFoundError:
         where = path.absolute().parent
         raise FileNotFoundError(f"There is no file {path} (looked in {where}).") from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise ValueError(f"{str(path)!r} is no name of a file.") from None
 
 
 def _decode(data, encoding, path):
@@ -107,7 +110,7 @@ def delimited(path, encoding=None, delimiter=None, header=True):
         raise ValueError(f"{path} holds blanks alone; expected rows of texts.")
     names = _names(rows[0][1], header)
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"{path}: the header names {repeated} more than once: {names}.")
+        raise ValueError(f"{path}: the header names {reprlib.repr(repeated)} more than once.")
     _check_lengths(rows, names, delimiter, path)
     body = rows[1:] if header is True else rows
     kept = [row for row in body if header is not True or [f.strip() for f in row[1]] != names]
@@ -137,10 +140,11 @@ def _names(first, header):
 
 
 def _check_lengths(rows, names, delimiter, path):
+    header = reprlib.repr(names)
     for line, row in rows:
         if len(row) != len(names):
             raise ValueError(
-                f"{path}, line {line}: expected {len(names)} fields as in the header {names}, "
+                f"{path}, line {line}: expected {len(names)} fields as in the header {header}, "
                 f"received {len(row)}: {short(delimiter.join(row))} Put quotes around a field "
                 f"that holds {delimiter!r}, and a header line first."
             )

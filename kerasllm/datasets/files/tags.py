@@ -48,8 +48,8 @@ def _broken(path, line, token, advice):
     as_they_are = f"{option_to_pass(path, 'scheme', 'none')} takes tags as they are"
     iob1 = f"{option_to_pass(path, 'scheme', 'iob1')} takes I- as the begin of a name, "
     return (
-        f"{path}, line {line} ({token!r}): {advice}. Correct the tag, or name the scheme in which "
-        f"the tags are written: {'' if 'is no tag' in advice else iob1}{as_they_are}."
+        f"{path}, line {line} ({token!r:.60}): {advice:.200}. Correct the tag, or name the scheme "
+        f"in which the tags are written: {'' if 'is no tag' in advice else iob1}{as_they_are}."
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kerasllm.datasets.examples import Dataset
 from kerasllm.datasets.public.download import fetch, fetch_members
+from kerasllm.datasets.public.readers.texts import OptionError
 from kerasllm.datasets.public.registry import (
     UnverifiedError,
     accept,
@@ -96,7 +97,7 @@ def _read(info, wanted, *, options, allow_unverified, progress):
     else:
         found = get_files(info, files, allow_unverified=allow_unverified, progress=progress)
         parts = *(path for path, _ in found), *info.documents.get(wanted, ())
-        examples = info.reader(*parts, **options)
+        examples = _read_files(info, parts, options)
         facts["files"] = {file.path: file.sha256 or sha256(path) for path, file in found}
         samples = [file.note for path, file in found if file not in files]
         notes = [*samples, *(_unverified(file) for _, file in found), info.note]
@@ -107,6 +108,21 @@ def _read(info, wanted, *, options, allow_unverified, progress):
         examples, name=info.name, split=wanted, task=info.task, language=info.language, info=facts
     )
     return data, more.get("groups")
+
+
+def _read_files(info, parts, options):
+    """Return what a set's reader reads; files of another form get an error that names them."""
+    try:
+        return info.reader(*parts, **options)
+    except OptionError:
+        raise
+    except Exception as error:  # whatever a file may cause that is not what it should be
+        files = ", ".join(str(part) for part in parts if isinstance(part, Path))
+        raise ValueError(
+            f"{info.name}: {files} cannot be read in the form that this set has "
+            f"({type(error).__name__}: {error!s:.200}). Delete it and fetch it again: kerasllm "
+            f"data get {info.name}"
+        ) from error
 
 
 def _has_facts(examples):

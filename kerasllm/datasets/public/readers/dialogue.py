@@ -5,8 +5,7 @@ import zipfile
 from pathlib import Path
 
 from kerasllm.datasets.examples import Labelled, Pair
-from kerasllm.datasets.public.readers.pairs import one_of
-from kerasllm.datasets.public.readers.texts import _lines
+from kerasllm.datasets.public.readers.texts import OptionError, _lines, one_of
 
 ACTS = {"1": "inform", "2": "question", "3": "directive", "4": "commissive"}
 EMOTIONS = {
@@ -42,7 +41,7 @@ def daily_replies(path, *, history=1):
 
 def _checked(history):
     if not isinstance(history, int) or history < 1:
-        raise ValueError(f"history must be a whole number from 1, received {history!r}.")
+        raise OptionError(f"history must be a whole number from 1, received {history!r}.")
     return history
 
 

@@ -9,17 +9,7 @@ import zipfile
 from pathlib import Path
 
 from kerasllm.datasets.examples import Pair
-from kerasllm.datasets.public.readers.texts import _lines
-from kerasllm.utils.errors import nearest
-
-
-def one_of(name, value, known):
-    """Refuse an option's value that is not known, with the nearest one."""
-    if value not in known:
-        raise ValueError(
-            f"{name} must be one of {list(known)}, received {value!r}.{nearest(value, known)}"
-        )
-
+from kerasllm.datasets.public.readers.texts import _lines, one_of
 
 LANGUAGES = ("de", "en", "fr")
 TESTS = ("2016_flickr", "2017_flickr", "2017_mscoco", "2018_flickr")

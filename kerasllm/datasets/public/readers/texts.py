@@ -11,6 +11,18 @@ from kerasllm.datasets.examples import Labelled, Text
 from kerasllm.utils.errors import nearest
 
 
+class OptionError(ValueError):
+    """An option of a reader that does not exist: it says nothing about the files."""
+
+
+def one_of(name, value, known):
+    """Refuse an option's value that is not known, with the nearest one."""
+    if value not in known:
+        raise OptionError(
+            f"{name} must be one of {list(known)}, received {value!r}.{nearest(value, known)}"
+        )
+
+
 def _lines(path):
     # str.splitlines would also cut at form feeds and other marks inside a text.
     return Path(path).read_text("utf-8").removesuffix("\n").split("\n")
@@ -79,10 +91,7 @@ def product_reviews(*paths, domain=None, title=False):
         title: put the title of the review before its text.
     """
     domain = "kitchen_&_housewares" if domain == "kitchen" else domain
-    if domain is not None and domain not in DOMAINS:
-        raise ValueError(
-            f"domain must be one of {list(DOMAINS)}, received {domain!r}.{nearest(domain, DOMAINS)}"
-        )
+    one_of("domain", domain, (None, *DOMAINS))
     examples = []
     for path in map(Path, paths):
         if domain in (None, path.parent.name):
@@ -112,10 +121,7 @@ def poems(*paths, part="tang", title=True):
         part: one of `POETRY`; all Tang files are in traditional characters.
         title: put the title of the poem in a line before it.
     """
-    if part not in POETRY:
-        raise ValueError(
-            f"part must be one of {list(POETRY)}, received {part!r}.{nearest(part, POETRY)}"
-        )
+    one_of("part", part, POETRY)
     wanted = [path for path in paths if Path(path).name.startswith(POETRY[part])]
     examples = []
     for path in wanted:
@@ -155,18 +161,12 @@ def shopping_reviews(path, *, label="sentiment", category=None):
         category: keep the reviews of one kind of goods; left out: all.
     """
     columns = {"category": "cat", "sentiment": "label"}
-    if label not in columns:
-        raise ValueError(
-            f"label must be one of {list(columns)}, received {label!r}.{nearest(label, columns)}"
-        )
+    one_of("label", label, columns)
     with zipfile.ZipFile(path) as archive:
         content = archive.read(archive.namelist()[0]).decode("utf-8")
     rows = list(csv.DictReader(io.StringIO(content.removeprefix("\ufeff"), newline="\n")))
     known = sorted({row["cat"] for row in rows})
-    if category not in (None, *known):
-        raise ValueError(
-            f"category must be one of {known}, received {category!r}.{nearest(category, known)}"
-        )
+    one_of("category", category, (None, *known))
     signs = {"0": "negative", "1": "positive"}
     return [
         Labelled(text, signs.get(row[columns[label]], row[columns[label]]))
