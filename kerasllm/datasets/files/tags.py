@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 from kerasllm.datasets.examples import Tagged
 from kerasllm.datasets.files.labels import canonical
@@ -89,8 +90,8 @@ def _columns(line):
     if "\t" in line:
         columns = [column.strip(_BLANKS) for column in line.split("\t")]
     else:
-        columns = re.split("[ \t]+", line.strip(_BLANKS))
-    return columns if line.strip() and columns[0] != "-DOCSTART-" else []
+        columns = [column for column in line.split(" ") if column]
+    return columns if columns and columns[0] != "-DOCSTART-" and line.strip() else []
 
 
 def _without_comments(rows, tag_column):
@@ -106,9 +107,10 @@ def _without_comments(rows, tag_column):
     tags = {"O"} | {columns[tag] for columns in plain if fits and len(columns) == width}
     kept, inside = [], False
     for number, columns in rows:
-        is_token = len(columns) == width and (columns[0] != "#" or not fits or columns[tag] in tags)
-        if plain and columns and columns[0].startswith("#") and not inside and not is_token:
-            continue
+        if plain and columns and columns[0][:1] == "#" and not inside:
+            fitting = len(columns) == width and (columns[0] != "#" or not fits)
+            if not fitting and not (len(columns) == width and columns[tag] in tags):
+                continue
         kept.append((number, columns))
         inside = bool(columns)
     return kept, len(rows) - len(kept)
@@ -153,12 +155,15 @@ def _check_columns(path, width, **columns):
             )
 
 
+_tag = lru_cache(4096)(canonical)  # there are few
+
+
 def _sentences(rows, path, token_column, tag_column):
     """Yield (line numbers, tokens, tags) of each sentence."""
     lines, tokens, tags = [], [], []
     for number, columns in [*rows, (0, [])]:
         if columns:
-            token, tag = columns[token_column], canonical(columns[tag_column])
+            token, tag = columns[token_column], _tag(columns[tag_column])
             if not token or not tag:
                 raise ValueError(
                     f"{path}, line {number}: the {'tag' if token else 'token'} is empty in "
