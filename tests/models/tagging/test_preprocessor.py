@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 
+from kerasllm.datasets import Dataset, Tagged
 from kerasllm.models.tagging.preprocessor import (
     TaggedBatches,
     TaggingPreprocessor,
+    check_tagged,
     collate,
     normal_form,
     typed_words,
     word_tokenizer,
 )
 from kerasllm.text import UNK, train_tokenizer
+from kerasllm.training.settings.tagging import model_tags
 
 LOOKUP = {"lowercase": True, "digits": True}
 OPTIONS = {"length": 32, "word_length": 6, "digits": True}
@@ -134,3 +137,26 @@ def test_typed_words():
     words = [text[a:b] for a, b in typed_words(text, "treebank", False)]
     assert "Smith" in words and words[-1] == "."
     assert typed_words(" 我 在", "treebank", True) == [(1, 2), (3, 4)]
+
+
+def tagged(*rows, **info):
+    examples = [Tagged(tuple("abc"[: len(row)]), row) for row in rows]
+    return Dataset(examples, name="x", split="train", task="tagging", info=info)
+
+
+def test_a_tag_of_no_scheme_among_entities_is_named():
+    rows = ("O", "B-X", "I-X"), ("B-X", "o", "O")
+    with pytest.raises(ValueError, match=r"such as B-LOC.* received 'o' in sentence 1"):
+        check_tagged(tagged(*rows))
+    told = tagged(*rows, scheme="none")
+    check_tagged(told)
+    assert model_tags(told, "bioes") == ([list(row) for row in rows], "none")
+    for fine in ((("NN", "VB"),), (("B_X", "L_X", "O"),), (("O", "I-X"), ("B-X", "I-Y"))):
+        check_tagged(tagged(*fine))
+    assert model_tags(tagged(("U-X", "B-X", "L-X")), "bio") == ([["B-X", "B-X", "I-X"]], "bio")
+
+
+def test_a_word_without_letters_is_refused():
+    empty = Dataset([Tagged(("a", ""), ("O", "O"))], name="x", split="train", task="tagging")
+    with pytest.raises(ValueError, match=r"word 1 of sentence 0 of .* is empty"):
+        check_tagged(empty)
