@@ -12,7 +12,10 @@ from urllib.parse import parse_qsl, quote
 from kerasllm.utils.errors import is_at_terminal
 
 # Taken as they are: columns may be called 1 or true.
-_TEXT = {"text", "label", "source", "target", "delimiter", "label_separator", "encoding"}
+_TEXT = {
+    "text", "label", "source", "target", "delimiter", "label_separator", "encoding", "name",
+    "validation", "test", "format", "language",
+}  # fmt: skip
 _RESERVED = set("%&+#'\t\n")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _RESERVED_NAMES = ("split", "path", "name_or_path")  # said otherwise
@@ -43,6 +46,9 @@ def with_options(name_or_path):
         ) from None
     if wrong := [key for key, _ in pairs if key in _RESERVED_NAMES]:
         raise ValueError(f"{wrong[0]!r} is no option of {name}: leave it out.")
+    names = [key for key, _ in pairs]
+    if twice := {key for key in names if names.count(key) > 1}:
+        raise ValueError(f"{name} has the option {min(twice)!r} twice: leave one of them out.")
     return name, {key: value if key in _TEXT else _value(value) for key, value in pairs}
 
 

@@ -89,6 +89,11 @@ def test_options_that_no_reader_has_are_refused(reviews):
         datasets.load(f"{reviews}?text=评论;stars&encoding=gb18030&seed=" + "7" * 5000)
 
 
+def test_an_option_given_twice_is_refused():
+    with pytest.raises(ValueError, match="has the option 'text' twice"):
+        with_options("a.csv?text=a&text=b")
+
+
 def test_options_without_a_value_are_refused():
     with pytest.raises(ValueError, match=r"expected options such as a\.csv\?text=review"):
         with_options("a.csv?text")

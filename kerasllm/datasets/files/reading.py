@@ -15,7 +15,7 @@ from kerasllm.datasets.files.lines import (
     read_parallel,
 )
 from kerasllm.datasets.files.squad import is_squad, read_squad
-from kerasllm.datasets.files.tables import delimited, json_rows
+from kerasllm.datasets.files.tables import delimited, json_rows, read_text, refuse_other_kinds
 from kerasllm.datasets.files.tags import read_tags
 from kerasllm.datasets.options import option_to_pass
 from kerasllm.datasets.splits import SPLIT_NAMES, split, split_contiguous
@@ -83,19 +83,32 @@ def _files(path, split, options):
         files = {name: file for name, file in found.items() if file}
         if "train" not in files and split not in files:
             raise FileNotFoundError(_no_split(path, "train", files))
+        _check_left_over(path, files)
         return files, options
     files = {"train": path}
     for name in ("validation", "test"):
         if given := options.get(name):
+            if not isinstance(given, str | Path):
+                raise TypeError(f"expected {name} to be the name of a file, received {given!r}.")
             own = path.parent / given
             files[name] = own if os.path.exists(own) else Path(given)
     return files, {key: value for key, value in options.items() if key not in files}
 
 
+def _check_left_over(folder, files):
+    """Refuse to cut up a training file beside files that are none of the splits: they may be."""
+    kind = files["train"].suffix if set(files) == {"train"} else None
+    if other := sorted(f.name for f in folder.glob(f"*{kind}") if kind and f != files["train"]):
+        raise ValueError(
+            f"{folder}: beside {files['train'].name} {other} belong to no split: call them "
+            "validation and test, or give the file alone."
+        )
+
+
 def _split_file(folder, split, options):
     """Return the file of a split in a folder, None if there is none."""
     stems = _SPLIT_STEMS.get(split, (split,))
-    named = sorted(f for f in folder.iterdir() if f.stem in stems and f.is_file())
+    named = sorted(f for f in folder.iterdir() if f.stem.lower() in stems and f.is_file())
     source = options.get("source")
     found = [f for f in named if f.suffix.lower() in FORMATS]
     if not found and any(f.suffix[1:] == source for f in named):
@@ -166,8 +179,11 @@ def read_file(path, *, split="all", name=None, format=None, encoding=None, **opt
 def _read(path, split="all", name=None, format=None, encoding=None, **options):
     """Return the data set of a file, and what must stay on one side of a split, or None."""
     path = Path(path)
+    if not os.path.isfile(path):
+        read_text(path)  # which says what it is
     format = format or _format_of(path, encoding)
     if format not in _OPTIONS:
+        refuse_other_kinds(path)
         raise ValueError(
             f"{path}: format must be one of {sorted(_OPTIONS)}, received "
             f"{format or path.suffix!r}. For plain text pass "

@@ -17,6 +17,10 @@ _OTHER_KINDS = {
     b"\x1f\x8b": "a gzip file",
     b"%PDF": "a PDF",
     b"SQLite format 3": "a SQLite database",
+    b"PAR1": "a Parquet file",
+    b"\xd0\xcf\x11\xe0": "an old Excel or Word file",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an xz file",
 }
 _MAX_FIELD = 2**31 - 1
 
@@ -38,11 +42,19 @@ def read_text(path, encoding=None):
     data = _bytes_of(path)
     if not data.strip():
         raise ValueError(f"{path} is empty; expected a text file with at least one text.")
+    refuse_other_kinds(path, data)
+    text = _decode(data, encoding, path)
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def refuse_other_kinds(path, data=None):
+    """Raise for a file that is packed, or another program's."""
+    if data is None and not os.path.isfile(path):
+        return
+    data = _bytes_of(path) if data is None else data
     for start, kind in _OTHER_KINDS.items():
         if data.startswith(start):
             raise ValueError(f"{path} is {kind}, not text: unpack it or export it as csv or txt.")
-    text = _decode(data, encoding, path)
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _bytes_of(path):

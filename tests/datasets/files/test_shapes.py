@@ -219,6 +219,26 @@ def test_a_folder_with_a_training_file_alone(write, tmp_path):
         load(tmp_path, "all")
 
 
+def test_no_file_of_a_folder_is_left_out_in_silence(write, tmp_path):
+    write("Train.csv", rows("one"))
+    write("TEST.csv", rows("two"))
+    assert load(tmp_path, "test").texts[0] == "two 0"
+    assert {len(load(tmp_path, s)) for s in ("train", "validation")} == {18, 2}
+    (tmp_path / "TEST.csv").rename(tmp_path / "testset.csv")
+    with pytest.raises(ValueError, match=r"beside Train.csv \['testset.csv'\] belong to no split"):
+        load(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"), [(b"\x1f\x8b", "gzip"), (b"PAR1", "Parquet"), (b"PK\3\4", "zip or Excel")]
+)
+def test_packed_files_are_called_what_they_are(tmp_path, start, kind):
+    path = tmp_path / "train.xyz"
+    path.write_bytes(start + b"...")
+    with pytest.raises(ValueError, match=f"is a {kind}"):
+        load(path)
+
+
 def test_a_folder_of_languages(write, tmp_path):
     for split in ("train", "dev", "test"):
         write(f"{split}.de", f"{split} eins\n")
@@ -246,6 +266,7 @@ def test_a_folder_of_classes_and_one_of_a_format(write, tmp_path):
         ("drop_empty", "yes", "drop_empty to be true or false"),
         ("header", 3, "header to be the names of the columns"),
         ("text", 3, "text to be a text"),
+        ("validation", 3, "validation to be the name of a file"),
         ("seed", "x", "seed must be a whole number from 0"),
         ("seed", -1, "seed must be a whole number from 0"),
         ("fractions", "a,b", "fractions must be two or three numbers"),
