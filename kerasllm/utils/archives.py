@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import errno
 import math
 import zipfile
 from pathlib import Path
@@ -35,6 +36,10 @@ def opened_archive(path, names=None):
             yield archive
     except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
         raise DamagedError(f"it is no whole zip archive: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise DamagedError("it is no whole zip archive: a member begins before it") from error
 
 
 def _check_members(archive, size, names):

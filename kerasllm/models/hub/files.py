@@ -156,6 +156,12 @@ def _finished(pipeline, style, vocabulary, config):
     from tokenizers.processors import TemplateProcessing
 
     special = _special(config, style, vocabulary)
+    if lost := {"pad", "unk", "bos", "eos"} - set(special) if style != "gpt2" else ():
+        usual = dict(zip(ROLES, _DEFAULTS[style], strict=True))
+        raise ValueError(
+            f"expected {', '.join(usual[role] for role in sorted(lost))} in the vocabulary of the "
+            "tokenizer, which lacks them: fetch its files again."
+        )
     pipeline.add_special_tokens(list(dict.fromkeys(special.values())))
     if style != "gpt2":
         texts = [

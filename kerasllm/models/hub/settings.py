@@ -53,7 +53,7 @@ def architecture_of(config):
         ValueError: it is not supported, or with settings that are not.
     """
     kind = config.get("model_type")
-    if kind not in ARCHITECTURES:
+    if not isinstance(kind, str) or kind not in ARCHITECTURES:
         raise ValueError(
             f"expected model_type in config.json among {sorted(ARCHITECTURES)}, received {kind!r}: "
             "checkpoints of these architectures can be loaded." + nearest(kind, ARCHITECTURES)
@@ -84,14 +84,17 @@ def to_ours(config, **overrides):
         if theirs in config:
             settings[ours] = config[theirs]
     name = settings["activation"]
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise ValueError(
             f"expected {architecture.settings['activation']} among {sorted(ACTIVATIONS)}, received "
             f"{name!r} in config.json."
         )
     settings["activation"] = ACTIVATIONS[name]
     settings["max_length"] -= pad_rows(config)
-    return TransformerConfig(**{**settings, **architecture.ours, **overrides})
+    try:
+        return TransformerConfig(**{**settings, **architecture.ours, **overrides})
+    except ValueError as error:
+        raise ValueError(f"the settings in config.json of the checkpoint: {error}") from None
 
 
 def pad_rows(config):
