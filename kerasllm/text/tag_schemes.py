@@ -7,6 +7,7 @@
 - `none`: tags that mark no names, such as parts of speech.
 
 Data sets hold BIO or BIOES: IOB1 is turned into BIO, the others into BIOES; B_PER becomes B-PER.
+Letters alone, as for the words of a Chinese text (B M E S), get the kind `BARE`.
 """
 
 from collections import Counter
@@ -15,6 +16,8 @@ from kerasllm.text.entities import ALPHABETS, breaks, convert_tags, parts_of, ro
 from kerasllm.utils.errors import check_choice
 
 SCHEMES = (*ALPHABETS, "none")
+BARE = "SPAN"
+_MOST = 0.9  # of tags that are letters alone: parts of speech may be called B or S too
 
 
 def bio_from_iob1(tags):
@@ -58,27 +61,43 @@ def unified(sentences, scheme="auto"):
     Example:
         >>> unified([["O", "I-LOC"]])
         ([('O', 'B-LOC')], {'scheme': 'bio', 'tags_converted': 'iob1 to bio'})
+        >>> unified([["B", "E", "S"], ["B", "M", "E"]])[0]
+        [('B-SPAN', 'E-SPAN', 'S-SPAN'), ('B-SPAN', 'I-SPAN', 'E-SPAN')]
         >>> unified([["B_LOC", "L_LOC"]])
         ([('B-LOC', 'E-LOC')], {'scheme': 'bioes', 'tags_converted': 'bilou with _ to bioes'})
     """
     check_choice("scheme", scheme, ("auto", *SCHEMES))
-    found = scheme_of(sentences) if scheme == "auto" else scheme
+    written = sentences if scheme == "none" else _with_kinds(sentences)
+    found = scheme_of(written) if scheme == "auto" else scheme
     if found == "none":
         return [tuple(tags) for tags in sentences], {"scheme": "none"}
-    sign = _separator(sentences)
-    _check(sentences, found, sign, tolerant=scheme == "iob1")
+    sign = _separator(written)
+    _check(written, found, sign, tolerant=scheme == "iob1")
     target = "bio" if found in ("bio", "iob1") else "bioes"
-    written = found if sign == "-" else f"{found} with {sign}"
-    if written == target:
+    form = found + (" of letters alone" if written is not sentences else "")
+    form += f" with {sign}" if sign != "-" else ""
+    if form == target:
         return [tuple(tags) for tags in sentences], {"scheme": target}
-    tags = [tuple(convert_tags(tags, target)) for tags in sentences]
-    return tags, {"scheme": target, "tags_converted": f"{written} to {target}"}
+    tags = [tuple(convert_tags(tags, target)) for tags in written]
+    return tags, {"scheme": target, "tags_converted": f"{form} to {target}"}
+
+
+def _with_kinds(sentences):
+    """Return the tags as they are, or with a kind where they are letters of a scheme alone."""
+    counts = Counter(tag for tags in sentences for tag in tags)
+    letters = max(ALPHABETS.values(), key=lambda alphabet: sum(counts[c] for c in alphabet))
+    bare = sum(counts[letter] for letter in (*letters, "O"))
+    if not (counts["B"] and counts[letters[1]] and bare >= _MOST * counts.total()):
+        return sentences
+    kinds = {letter: f"{letter}-{BARE}" for letter in letters}
+    return [[kinds.get(tag, tag) for tag in tags] for tags in sentences]
 
 
 class BrokenTagsError(ValueError):
     """Tags that break their scheme: `sentence` and `position` say where, `advice` what to do."""
 
     def __init__(self, sentence, position, advice):
+        advice = advice.replace(f"-{BARE}", "")  # as they are written
         super().__init__(f"sentence {sentence + 1}, token {position + 1}: {advice}.")
         self.sentence, self.position, self.advice = sentence, position, advice
 

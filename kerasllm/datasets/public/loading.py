@@ -18,7 +18,7 @@ from kerasllm.datasets.public.registry import (
     place,
 )
 from kerasllm.datasets.splits import SPLIT_NAMES, split, split_contiguous
-from kerasllm.utils.errors import home_known, nearest
+from kerasllm.utils.errors import home_known, is_at_terminal, nearest
 from kerasllm.utils.files import sha256
 
 _FROM_TRAIN = (0.9, 0.1)
@@ -168,10 +168,11 @@ def get_files(info, files, *, allow_unverified=False, progress=True, **options):
 def _download(info, files, folder, allow_unverified, progress, options):
     unknown = [file for file in files if not is_verifiable(file)]
     if unknown and not allow_unverified:
+        typed = f"`kerasllm data get {info.name} --allow-unverified`"
         raise UnverifiedError(
             f"{info.name}: {unknown[0].path} is not on this machine, and a download could not be "
-            f"checked ({unknown[0].note}). Pass allow_unverified=True (`kerasllm data get "
-            f"{info.name} --allow-unverified`) to download it all the same."
+            f"checked ({unknown[0].note}). To download it all the same: "
+            f"{typed if is_at_terminal() else 'pass allow_unverified=True'}."
         )
     by_archive = sorted(files, key=lambda file: file.url if file.member else "")
     for archive, members in groupby(by_archive, key=lambda file: file.member and file.url):

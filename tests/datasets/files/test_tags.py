@@ -115,6 +115,24 @@ def test_tags_that_mark_no_names_stay_what_they_are(read):
         assert (data[0].tags, data.info["scheme"]) == (tuple(tags.split()), "none")
 
 
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [("B I O B", "B-SPAN I-SPAN O B-SPAN"), ("B M E S S", "B-SPAN I-SPAN E-SPAN S-SPAN S-SPAN")],
+)
+def test_letters_alone_mark_spans_of_one_kind(read, tags, expected):
+    content = "".join(f"w {tag}\n" for tag in tags.split()) + "\n"
+    data = read(content)
+    assert data[0].tags == tuple(expected.split())
+    assert "letters alone to" in data.info["tags_converted"]
+    with pytest.raises(ValueError, match=r"line 57 \('w'\): 'o' is no tag of BIO"):
+        read("w B\nw I\nw O\n\n" * 14 + "w o\n")
+    with pytest.raises(ValueError, match=r"line 1 \('w'\): I follows O; a name begins with B-"):
+        read("w I\n\n" + "w B\nw I\nw O\n\n" * 9)
+    assert read(content, scheme="none")[0].tags == tuple(tags.split())
+    nouns = "w S\nw B\nw E\nw I\nw N\nw V\n"  # parts of speech that are letters too
+    assert read(nouns).info["scheme"] == "none"
+
+
 def test_blanks_that_are_text_stay_tokens(read):
     expected = [Tagged(("\u3000", "10\u00a0000", "x"), ("O", "B-N", "O"))]
     assert list(read("\u3000 O\n10\u00a0000  B-N \nx O\n")) == expected
