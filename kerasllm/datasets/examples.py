@@ -219,8 +219,15 @@ class Dataset(Sequence):
     def fingerprint(self):
         """sha256 of the examples in their order: equal exactly if the content is equal."""
         digest = hashlib.sha256(self.task.encode())
-        for example in self.examples:
-            digest.update(json.dumps(astuple(example), ensure_ascii=False).encode("utf-8"))
+        for row, example in enumerate(self.examples):
+            text = json.dumps(astuple(example), ensure_ascii=False)
+            try:
+                digest.update(text.encode("utf-8"))
+            except UnicodeEncodeError:
+                raise ValueError(
+                    f"{self.name}: example {row} holds half of a character ({text!r:.60}): read "
+                    "it with its right encoding, or leave it out."
+                ) from None
         return digest.hexdigest()
 
     def shuffled(self, seed=0):

@@ -81,3 +81,10 @@ def test_tags_are_the_labels_of_a_tagging_set():
     )
     assert data.labels == ("B", "I", "O")
     assert data.texts == ["New York is"]
+
+
+def test_half_of_a_character_is_named_by_its_row():
+    rows = [Text("a"), Text("b\ud800")]
+    data = Dataset(rows, name="own", split="train", task="language_model")
+    with pytest.raises(ValueError, match="own: example 1 holds half of a character"):
+        data.fingerprint  # noqa: B018
