@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from json import loads
 from pathlib import Path
 
 from kerasllm.utils.errors import check_choice
@@ -80,7 +81,7 @@ def verify_command(
         )
     if quick and ((model or preset) is not None or table is not None):
         raise ValueError("--quick proves equations only: leave --model, --preset and --table out.")
-    report, page, markdown = _prove(model, preset, quick, rows, console)
+    report, page, markdown = _prove(model, preset, quick, rows, table, console)
     written = {json: lambda: report.to_json(indent=1) + "\n", html: page, table: markdown}
     for path, text in written.items():
         if path is not None:
@@ -89,7 +90,7 @@ def verify_command(
     return report.ok
 
 
-def _prove(model, preset, quick, rows, console):
+def _prove(model, preset, quick, rows, table, console):
     """Return (report, function that makes the page, function that makes the table)."""
     if model is not None and preset is not None:
         raise ValueError("expected --model or --preset, received both: run the command twice.")
@@ -97,7 +98,7 @@ def _prove(model, preset, quick, rows, console):
         return _prove_run(model, rows, console)
     if preset is not None:
         return _prove_preset(preset, rows, console)
-    return _prove_equations(quick, rows, console)
+    return _prove_equations(quick, rows, table, console)
 
 
 def _prove_preset(preset, rows, console):
@@ -114,7 +115,7 @@ def _prove_preset(preset, rows, console):
     return report, lambda: whole_page(report.title, report.summary(), report), None
 
 
-def _prove_equations(quick, rows, console):
+def _prove_equations(quick, rows, table, console):
     from kerasllm.verify.proofs.proof import prove_equations
 
     proof = prove_equations(quick=quick, console=console)
@@ -123,7 +124,13 @@ def _prove_equations(quick, rows, console):
     else:
         proof.print(console)
     command = f"KERAS_BACKEND={_backend()} kerasllm verify --table docs/proof.md"
-    return proof.report, proof.html, lambda: proof.markdown(command)
+    return proof.report, proof.html, lambda: proof.markdown(command, _mutants(table))
+
+
+def _mutants(table):
+    """Return the figures of the last run of mutants, if the table is written into the sources."""
+    path = Path(table).resolve().parents[1] / "tests" / "long" / "figures" / "mutants.json"
+    return loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _prove_run(model, rows, console):

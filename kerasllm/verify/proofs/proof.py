@@ -78,9 +78,14 @@ class Proof(Shown):
         """Print the table with rich."""
         rendering.print_proof(self, console)
 
-    def markdown(self, command="kerasllm verify"):
-        """Return the table as Markdown, with the command that makes it in its head."""
-        return rendering.markdown(self, command)
+    def markdown(self, command="kerasllm verify", mutants=None):
+        """Return the table as Markdown, with the command that makes it in its head.
+
+        Args:
+            command: what made it.
+            mutants: the figures of `python -m tests.long mutants`, if they belong to the page.
+        """
+        return rendering.markdown(self, command, mutants)
 
     def html(self):
         """Return a page of its own: the table, and every row below it."""

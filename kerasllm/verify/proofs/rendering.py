@@ -40,8 +40,8 @@ def _print_verdict(console, text, ok):
     console.print(Panel(Text(text), style="green" if ok else "bold red", expand=False))
 
 
-def markdown(proof, command):
-    """Return a `Proof` as a Markdown page."""
+def markdown(proof, command, mutants=None):
+    """Return a `Proof` as a Markdown page, with the figures of mutants if there are any."""
     worst = (f"check {CHECKS[k]}: {d:.1f} (`{name}`)" for k, (d, name) in proof.worst().items())
     lines = [
         "# The proof",
@@ -70,7 +70,24 @@ def markdown(proof, command):
         lines.append(f"- {names}: {why.replace('kerasllm verify', '`kerasllm verify`')}.")
     if notes := proof.notes():
         lines += ["", "## Notes of the comparisons", "", *(f"- {note}" for note in notes)]
+    if mutants:
+        lines += ["", "## Mutants", "", *_mutants(mutants)]
     return "\n".join(lines) + "\n"
+
+
+def _mutants(figures):
+    """Return what became of mutants: what dies when one small thing is made wrong."""
+    changing = figures["died"] + figures["survived"]
+    lines = [
+        f"Made by `{figures['command']}`, {figures['minutes']} minutes of one core that others "
+        f"used too. Of {figures['tried']} small changes to `reference`, `layers` and `verify`, "
+        f"drawn by seed {figures['seed']}, {figures['equal']} change no value in the tests that "
+        f"run their line. Of the other {changing} a test notices {figures['died']}: "
+        f"**{100 * figures['rate']:.1f} %**.",
+    ]
+    if figures["survivors"]:
+        lines += ["", "Not noticed:", "", *(f"- `{line}`" for line in figures["survivors"])]
+    return lines
 
 
 def shown(proof):

@@ -197,9 +197,24 @@ def test_markdown_and_page_name_command_and_functions(few):
     text = found.markdown("kerasllm verify --table docs/proof.md")
     assert "`kerasllm verify --table docs/proof.md`" in text
     assert "| `dense` | " in text and "## Recurrent" in text and "`crf_viterbi`" in text
+    assert "Mutants" not in text
     page = found.html()
     assert page.startswith("<!doctype html>") and "<td>lstm_step</td>" in page
     assert "://" not in page  # needs nothing else
+
+
+def test_the_table_in_the_sources_has_the_rate_of_mutants(few, screen, tmp_path):
+    figures = {
+        "command": "python -m tests.long mutants", "seed": 3, "tried": 7, "died": 5, "survived": 1,
+        "equal": 1, "rate": 5 / 6, "minutes": 2, "survivors": ["a.py:3 f  [term] x + y → x"],
+    }  # fmt: skip
+    for folder in ("docs", "tests/long/figures"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "tests/long/figures/mutants.json").write_text(json.dumps(figures))
+    proof_command.verify_command(table=tmp_path / "docs" / "proof.md", console=screen)
+    text = (tmp_path / "docs" / "proof.md").read_text()
+    assert "1 change no value" in text and "Of the other 6 a test notices 5: **83.3 %**" in text
+    assert "- `a.py:3 f  [term] x + y → x`" in text
 
 
 def test_a_wrong_equation_is_seen_everywhere(broken, screen, tmp_path):
