@@ -22,14 +22,20 @@ class Trial:
     def __call__(self, site):
         """Try a mutant."""
         began, source = time.monotonic(), (self.copy / site.file).read_bytes()
-        tests = self.known.covering(site) if site.last > site.first or site.inside else {}
-        tests = tests or (self.known.of_file(site.file) if self._early(site) else {})
+        tests = self._tests(site)
         by = self._killer(site, source, tests) if tests else ""
         fate = "died" if by else "survived"
         if not by:
             by = self._changed_value(site, source, tests) if tests else "no test runs this line"
             fate = "survived" if by else "equal"
         return {"fate": fate, "by": by, "seconds": round(time.monotonic() - began, 1)}
+
+    def _tests(self, site):
+        """Return the tests that run the mutant; those of its file if it runs at import alone."""
+        tests = self.known.covering(site)
+        if self._early(site):
+            tests = tests or self.known.of_file(site.file)
+        return tests if site.inside else tests | self.known.of_defaults()
 
     def _early(self, site):
         return not site.inside or self.known.runs_at_import(site)

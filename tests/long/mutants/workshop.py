@@ -1,6 +1,8 @@
 """A copy of the repository in which mutants are planted, and processes that run tests in it.
 
 - The working tree is never touched.
+- No process that forks may have computed anything with TensorFlow, whose threads do not survive a
+  fork: nothing may compute where it is imported.
 - A first process imports what others wrote (Keras, TensorFlow, torch). A fork of it, the `Zygote`,
   imports kerasllm too and collects the tests. A mutant in the body of a function is planted in a
   fork of that, by exchanging code, so that it costs no more than its tests.

@@ -59,8 +59,9 @@ def _scaled_cases():
             )
 
 
-def _keras_dot(query, key, value, mask=None):
+def _keras_dot(query, key, value, keys=None):
     # keras.layers.Attention takes (query, value, key) and a mask of real keys (B, S).
+    mask = None if keys is None else [None, ops.convert_to_tensor(keys)]
     return keras.layers.Attention(dtype=dtype_of(query))([query, value, key], mask=mask)
 
 
@@ -68,14 +69,13 @@ def _dot_cases():
     for name, keys in (("no mask", None), ("padding", LENGTHS)):
         title = f"Luong attention, dot, {name}"
         mask = None if keys is None else keys[:, None, :]
-        theirs = None if keys is None else [None, ops.convert_to_tensor(keys)]
         yield Case(
             name=title,
             covers=("dot_attention",),
             arguments=random_arguments(title, **_TRIPLE),
             forward=partial(reference.dot_attention, mask=mask),
             backward=reference.dot_attention_backward,
-            keras=partial(_keras_dot, mask=theirs),
+            keras=partial(_keras_dot, keys=keys),
         )
 
 
