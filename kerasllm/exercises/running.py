@@ -43,11 +43,12 @@ def run_all(call, function, trials, names, time_limit):
             debugger can follow it.
     """
     answers = _answers(lambda: (_run(call, function, t, names) for t in trials), time_limit)
-    for _ in trials:
-        got = next(answers)
-        yield got
-        if got.problem:
-            return
+    with contextlib.closing(answers):  # which ends the child
+        for _ in trials:
+            got = next(answers)
+            yield got
+            if got.problem:
+                return
 
 
 def _answers(work, time_limit):
