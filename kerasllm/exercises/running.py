@@ -12,7 +12,9 @@ import inspect
 import io
 import linecache
 import multiprocessing
+import os
 import queue
+import signal
 import threading
 import traceback
 import warnings
@@ -81,11 +83,14 @@ def _from_child(work, time_limit):
         yield Run({}, problem=_ended(child.exitcode))
     finally:
         child.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # and what it has started
         child.join()
         here.close()
 
 
 def _send_all(work, connection):
+    os.setsid()
     for answer in work():
         connection.send(answer)
 

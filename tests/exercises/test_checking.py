@@ -4,6 +4,8 @@ import contextlib
 import functools
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -217,6 +219,17 @@ def test_a_function_that_never_ends():
         assert time.monotonic() - start < 10
         assert "did not end within 0.2 seconds" in result.problem
     assert not multiprocessing.active_children()
+
+
+def test_what_a_function_has_started_ends_with_it(tmp_path):
+    def starts(x):
+        code = f"import time; time.sleep(3); open({str(tmp_path / 'late')!r}, 'w')"
+        subprocess.Popen([sys.executable, "-S", "-c", code])
+        time.sleep(60)
+
+    assert "did not end" in check("sigmoid", starts, time_limit=0.5).problem
+    time.sleep(4)
+    assert not (tmp_path / "late").exists()
 
 
 def test_the_limit_is_for_each_call_and_earlier_trials_count():
