@@ -8,7 +8,7 @@ import pytest
 
 from kerasllm import layers, models, reference
 from kerasllm.verify.comparison.backend import to_tensors
-from kerasllm.verify.proofs import equations
+from kerasllm.verify.proofs import checks, equations, training
 from kerasllm.verify.proofs.checks import (
     check_backward,
     check_forward,
@@ -61,6 +61,35 @@ def test_check_2_forward_against_keras(case, dtype):
 def test_check_3_gradients_against_automatic_differentiation(case, dtype):
     _skip_where_keras_differs(case)
     assert not _failures(check_gradients(case, dtype))
+
+
+def test_what_check_4_trains_with():
+    moments = {"beta_1": 0.8, "beta_2": 0.97, "epsilon": 1e-3}
+    centered = {"rho": 0.8, "momentum": 0.7, "centered": True}
+    trained = {t.name: t.settings | t.clip_setting for t in TRAJECTORIES if hasattr(t, "settings")}
+    assert trained == {
+        "SGD": {"learning_rate": 0.1},
+        "momentum": {"learning_rate": 0.05, "momentum": 0.9},
+        "Nesterov": {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True},
+        "RMSprop": {"learning_rate": 0.003},
+        "RMSprop, centered": {"learning_rate": 0.003, **centered},
+        "Adam": {"learning_rate": 0.01},
+        "Adam, other betas": {"learning_rate": 0.01, **moments},
+        "AdamW": {"learning_rate": 0.01, "weight_decay": 0.1},
+        "clipped by value": {"learning_rate": 0.3, "clipvalue": 0.02},
+        "clipped by norm": {"learning_rate": 0.3, "clipnorm": 0.05},
+        "clipped by global norm": {"learning_rate": 0.01, "global_clipnorm": 0.1},
+    }
+    assert all(t.step.keywords.items() >= dict(t.settings).items() for t in TRAJECTORIES[:11])
+    assert training.STEPS == {"float64": 300, "float32": 10}
+    assert training.BARS == {"float64": 1e-9, "float32": 1e-4}
+    assert checks.BARS == {
+        "check_backward": 1e-8,
+        ("check_forward", "float64"): 1e-12,
+        ("check_forward", "float32"): 1e-5,
+        ("check_gradients", "float64"): 1e-10,
+        ("check_gradients", "float32"): 1e-4,
+    }
 
 
 @pytest.mark.parametrize("trajectory", TRAJECTORIES, ids=_name)

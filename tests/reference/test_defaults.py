@@ -8,7 +8,7 @@ import inspect
 import keras
 import pytest
 
-from kerasllm import layers
+from kerasllm import layers, verify
 from kerasllm import reference as ref
 
 optimizers, schedules = keras.optimizers, keras.optimizers.schedules
@@ -81,6 +81,20 @@ LAYERS = {
     "TransformerDecoder": BLOCK,
     "TransformerEncoder": {**BLOCK, "causal": False},
 }
+VERIFY = {
+    "Report": {"title": ""},
+    "check_masks": {"seed": 0},
+    "compare": {"steps": 0, "seed": 0},
+    "gradient_flow": {
+        "text_or_length": 60, "units": 32, "features": 16, "forget_bias": 1.0, "seed": 0
+    },
+    "prove_equations": {"trajectories": True, "quick": False},
+    "prove_presets": {"steps": 300},
+    "prove_run": {"steps": 3, "rows": 4, "length": 24},
+    "recurrent_masks": {"kept": False},
+    "register": {"forgets": False},
+    "verify_equations": {"trajectories": True, "quick": False},
+}  # fmt: skip
 
 
 def defaults(function):
@@ -109,3 +123,10 @@ def test_the_other_defaults_of_the_reference():
 def test_the_defaults_of_the_layers():
     own = {name: defaults(getattr(layers, name)) for name in layers.__all__}
     assert {name: d for name, d in own.items() if d} == LAYERS
+
+
+def test_the_defaults_of_what_verifies():
+    public = {name: getattr(verify, name) for name in verify.__all__}
+    wanted = {n: v for n, v in public.items() if inspect.isfunction(v) or n == "Report"}
+    own = {name: defaults(value) for name, value in wanted.items()}
+    assert {name: d for name, d in own.items() if d} == VERIFY
