@@ -50,10 +50,11 @@ def predict(
     Example: kerasllm predict runs/finetuned "What a lovely film."
     """
     flags.load_keras()
-    from kerasllm.training import predict
+    from kerasllm.training import load_run, predict
 
     texts = texts or [line.rstrip("\n") for line in sys.stdin]
     if context is not None:
+        load_run(run).check_reads_context()
         where = Path(context)
         known = len(context) < 256 and where.is_file()
         context = where.read_text(encoding="utf-8") if known else context

@@ -53,7 +53,8 @@ def _print_error(message):
     from rich.text import Text
 
     text = Text.assemble(("error:", "red"), " ", message)
-    console(error=True).print(text, soft_wrap=True)
+    screen = console(error=True)
+    screen.print(text, soft_wrap=not screen.is_terminal)
 
 
 def _wrong_usage(end):

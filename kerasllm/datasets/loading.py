@@ -80,7 +80,11 @@ def load(name_or_path, split="train", **options):
             f"expected data, {name_or_path} is a run folder or a checkpoint: give the file or the "
             "name of the data as well, `kerasllm finetune RUN DATA`, `kerasllm evaluate RUN DATA`."
         )
-    if os.path.exists(name_or_path) or _looks_like_path(name_or_path):
+    exists = os.path.exists(name_or_path)
+    if not exists and _looks_like_path(name_or_path):
+        where = Path(name_or_path).absolute().parent
+        raise FileNotFoundError(f"There is no file {name_or_path} (looked in {where}).")
+    if exists:
         return load_files(name_or_path, split, **options)
     raise ValueError(_unknown(name_or_path) + " A file of your own must exist at the path given.")
 

@@ -26,12 +26,17 @@ def with_options(name_or_path):
     """Return (name or path, dict of options) of what the user wrote.
 
     Raises:
-        ValueError: for an option without a value.
+        ValueError: for an empty name, or an option without a value.
 
     Example:
         >>> with_options("reviews.csv?text=review&encoding=gb18030&drop_unlabelled=true")
         ('reviews.csv', {'text': 'review', 'encoding': 'gb18030', 'drop_unlabelled': True})
     """
+    if isinstance(name_or_path, str) and not name_or_path.strip():
+        raise ValueError(
+            "expected the name of a data set (`kerasllm data list`) or the path of a file, "
+            f"received {name_or_path!r}."
+        )
     if not isinstance(name_or_path, str | Path) or os.path.exists(name_or_path):
         return name_or_path, {}
     name, mark, query = str(name_or_path).partition("?")

@@ -77,7 +77,7 @@ def find(number, folder=FOLDER):
         ValueError: there is none; the message lists those that there are.
     """
     lessons = all_lessons(folder)
-    wanted = str(number)[:2].rstrip("_").zfill(2)
+    wanted = str(number)[:2].rstrip("_").zfill(2) if str(number).strip() else ""
     for lesson in lessons:
         if lesson.number == wanted:
             return lesson

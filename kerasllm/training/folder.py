@@ -85,12 +85,36 @@ def check_free(path, overwrite=False, resume=False, results=("config.json", "mod
             "expected resume (--resume), which goes on with what is there, or overwrite "
             "(--overwrite), which loses it, received both: choose one."
         )
+    if Path(path) == Path() and any(Path().iterdir()):
+        raise ValueError(
+            "expected a folder of its own for the output, received the one that this is called in, "
+            "which holds other things: give its name, such as --output runs/mine."
+        )
     there = [name for name in results if (Path(path) / name).exists()]
     if there and not (overwrite or resume):
         raise FileExistsError(
             f"{path} holds the results of an earlier call ({', '.join(there)}): choose another "
             "--output, go on with them by --resume where there is that flag, or lose them by "
             "--overwrite (in Python: resume=True, overwrite=True)."
+        )
+
+
+def check_file(path, overwrite=False):
+    """Raise where a file could not be written at the end of the work, or would be lost.
+
+    Raises:
+        FileExistsError: it is there already.
+        OSError: there is no such folder.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder of {path} does not exist: create it first.")
+    if path.is_dir():
+        raise IsADirectoryError(f"expected a file to write, {path} is a folder: name a file in it.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(
+            f"{path} is there already: choose another --output, or lose it by --overwrite (in "
+            "Python: overwrite=True)."
         )
 
 

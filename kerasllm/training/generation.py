@@ -7,6 +7,9 @@ from kerasllm.models.decoding.long_texts import generate_long, stream_long
 from kerasllm.models.language.continuations import continuation, cut, pieces, stop_ids
 from kerasllm.text.unknown import unknown_warning
 from kerasllm.training.engine.progress import Progress
+from kerasllm.training.settings.base import LAST_SEED, MOST
+
+MOST_BEAMS = 1000
 
 
 def generate_with(
@@ -46,9 +49,17 @@ def generate_with(
         The prompt with its continuation, or a list of them, or with `stream` the generator.
 
     Raises:
-        ValueError: the run is no causal language model, a prompt fills its context (a beam search
-            needs room for the new tokens too), or several prompts or beams are to be streamed.
+        ValueError: an option makes no sense; the run is no causal language model, a prompt fills
+            its context (a beam search needs room for the new tokens too), or several prompts or
+            beams are to be streamed.
     """
+    sampling = Sampling(temperature, top_k, top_p, repetition_penalty)
+    _check_numbers(max_new_tokens, beam, seed)
+    if beam > 1 and (top_k, top_p, repetition_penalty) != (None, None, 1):
+        raise ValueError(
+            "a beam search draws nothing: leave top_k, top_p and repetition_penalty out, or set "
+            "beam=1."
+        )
     if not isinstance(run.model, CausalLM):
         raise ValueError(
             f"{run.path} holds a {type(run.model).__name__}, which cannot continue a text: "
@@ -71,7 +82,6 @@ def generate_with(
         "never": tuple(sorted(tokenizer.special_ids - {tokenizer.eos_id})),
         "prefix": tokenizer.encode(prefix),
     }
-    sampling = Sampling(temperature, top_k, top_p, repetition_penalty)
     if stream:
         tokens = stream_long(run.model, ids[0], sampling=sampling, seed=seed, **options)
         return itertools.chain([prompt], pieces(tokenizer, ids[0], tokens, stops))
@@ -92,3 +102,16 @@ def _tell_unknown(texts, tokenizer):
     for text in texts:
         if note := unknown_warning(text, tokenizer, "the continuation"):
             report.say(f"warning: {note}")
+
+
+def _check_numbers(max_new_tokens, beam, seed):
+    """Raise for numbers that no continuation can be made with."""
+    for name, value, least, most in (
+        ("max_new_tokens", max_new_tokens, 0, MOST),
+        ("beam", beam, 1, MOST_BEAMS),
+        ("seed", seed, 0, LAST_SEED),
+    ):
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(
+                f"{name} must be a whole number from {least} to {most:,}, received {value!r}."
+            )

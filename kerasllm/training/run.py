@@ -37,6 +37,14 @@ class Run(RunFolder):
         """Continue a text; see `generate`."""
         return generate_with(self, prompt, **options)
 
+    def check_reads_context(self):
+        """Raise unless the run finds answers in a context."""
+        if self.config["task"] != "span":
+            raise ValueError(
+                f"{self.path} finds no answers in a context: leave the context out, or give a run "
+                "that was trained on questions (`kerasllm train squad`)."
+            )
+
     def examples(self, data, rows, seed=0):
         """Return a few validation examples of data as a `Dataset` that the task reads."""
         held = self.shape.held_out_rows(self, data, "validation", "score").test

@@ -14,6 +14,7 @@ from kerasllm.text.cleaning import speechless
 from kerasllm.training.engine.compilation import check_tensorboard, precision_kept, prepare
 from kerasllm.training.engine.freezing import check_method
 from kerasllm.training.engine.interruption import told_how_to_go_on
+from kerasllm.training.engine.memory import check_step, check_weights
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.engine.stages import train_in_stages
 from kerasllm.training.folder import check_free, in_use, weights_hash
@@ -174,6 +175,7 @@ def _train(shape, data, output, pretrained, settings, resume, quiet, overrides):
     pretrained = None if pretrained is None else as_run(pretrained)
     settings.check(pretrained)
     check_tensorboard(settings)
+    check_weights(settings)
     _check_output(output, pretrained)
     with in_use(output), told_how_to_go_on(Run(output), report):
         return _trained(shape, data, output, pretrained, settings, resume, report)
@@ -190,6 +192,7 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     task = settings.make_task(settings.make_preprocessor(examples, pretrained), pretrained)
     check_method(task, settings)
     batches = settings.make_batches(task, examples, report.quiet)
+    check_step(task, batches, settings.batch_size)
     config |= {
         "tokenizer": task.preprocessor.tokenizer.fingerprint,
         **settings.facts(task, examples, batches),

@@ -34,6 +34,13 @@ def find(source, revision=None):
         OSError: the hub cannot be reached, or a download broke off.
     """
     path = Path(source)
+    if not str(source).strip() or path.is_file():
+        raise FileNotFoundError(
+            f"expected a folder with a checkpoint, or the name of a model on the hub, received "
+            f"{str(source)!r}, which is {'a file' if str(source).strip() else 'empty'}."
+        )
+    if (path / "model.keras").is_file():
+        raise ValueError(f"{source} is a run folder already: there is nothing to import.")
     if path.is_dir():
         return path, str(source)
     if path.is_absolute() or str(source).startswith(".") or len(path.parts) > 2:

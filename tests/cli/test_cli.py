@@ -4,6 +4,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -142,6 +143,8 @@ def test_predict_reads_standard_input(monkeypatch):
 
 def test_predict_asks_questions_of_a_context(run, monkeypatch, tmp_path):
     calls = recorded(monkeypatch, "predict")
+    finder = SimpleNamespace(check_reads_context=lambda: None)
+    monkeypatch.setattr(training, "load_run", lambda _: finder)
     (tmp_path / "story.txt").write_text("The cat sat.", encoding="utf-8")
     for context in ("The cat sat.", tmp_path / "story.txt"):
         assert run("predict", "runs/a", "Who sat?", "Why?", "--context", context).exit_code == 0

@@ -6,6 +6,8 @@ from keras import ops
 
 from kerasllm.layers.masking import masked_softmax
 
+COLDEST, HOTTEST = 1e-3, 1000
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -16,7 +18,8 @@ class Sampling:
         p   = softmax(x / temperature), cut to the top k, then to the top p
 
     Attributes:
-        temperature: 0 takes the likeliest token (greedy); 1 samples from the model's p.
+        temperature: 0 takes the likeliest token (greedy); 1 samples from the model's p. A smaller
+            one than `COLDEST` is refused: 32 bits do not hold what it makes of a logit.
         top_k: sample among the k likeliest tokens only.
         top_p: sample among the likeliest tokens that together reach this probability.
         repetition_penalty: θ; 1 changes nothing, 1.2 is usual. The text is all that was read and
@@ -35,16 +38,20 @@ class Sampling:
     repetition_penalty: float = 1.0
 
     def __post_init__(self):
-        if self.temperature < 0:
-            raise ValueError(f"temperature must be 0 or more, received {self.temperature}.")
-        if self.top_k is not None and self.top_k < 1:
+        if not (self.temperature == 0 or COLDEST <= self.temperature <= HOTTEST):  # nan neither
+            raise ValueError(
+                f"temperature must be 0 or more, and from {COLDEST} to {HOTTEST:,} unless it is 0, "
+                f"received {self.temperature}: 0 takes the likeliest token, 1 draws from the "
+                "model's probabilities."
+            )
+        if self.top_k is not None and (type(self.top_k) is bool or not self.top_k >= 1):
             raise ValueError(f"top_k must be at least 1, received {self.top_k}.")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must lie in (0, 1], received {self.top_p}.")
-        if self.repetition_penalty <= 0:
+        if not 1 / HOTTEST <= self.repetition_penalty <= HOTTEST:
             raise ValueError(
-                f"repetition_penalty must be above 0, received {self.repetition_penalty}: 1 "
-                "changes nothing, 1.2 avoids what was said."
+                f"repetition_penalty must be above 0, at most {HOTTEST:,}, received "
+                f"{self.repetition_penalty}: 1 changes nothing, 1.2 avoids what was said."
             )
 
     def choose(self, logits, uniform, text=None):

@@ -58,7 +58,8 @@ def train_tokenizer(
 
     Raises:
         TypeError: `texts` is one string, or one of them is not a string.
-        ValueError: unknown kind or splitter; no text; a vocabulary smaller than the character set;
+        ValueError: unknown kind or splitter; no text; a vocabulary smaller than the character set,
+            or of nothing but special tokens;
             Chinese without spaces for a splitter that needs spaces.
 
     Example:
@@ -82,7 +83,13 @@ def train_tokenizer(
         min_frequency = 1 if kind == "character" else 2
     options = {"word_splitter": word_splitter} if kind == "word" else {}
     texts = _checked(texts)
-    return _CLASSES[kind].train(texts, vocabulary_size, min_frequency, lowercase, **options)
+    made = _CLASSES[kind].train(texts, vocabulary_size, min_frequency, lowercase, **options)
+    if made.vocabulary_size <= len(SPECIAL_TOKENS):
+        raise ValueError(
+            f"min_frequency={min_frequency} leaves nothing in the vocabulary: no token of the text "
+            "comes so often. Lower it, or give more text."
+        )
+    return made
 
 
 def _checked(texts):

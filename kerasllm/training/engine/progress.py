@@ -35,7 +35,8 @@ class Progress:
     def say(self, text, style=None):
         """Print a line; brackets in it are text, not markup."""
         if not self.quiet:
-            options = {"markup": False, "highlight": False, "soft_wrap": True}
+            whole = not self.console.is_terminal  # which would break a line within a word
+            options = {"markup": False, "highlight": False, "soft_wrap": whole}
             self.console.print(visible(text), style=style, **options)
 
     def warn(self, text):

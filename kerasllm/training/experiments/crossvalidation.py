@@ -4,14 +4,13 @@ import json
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from kerasllm import datasets
 from kerasllm.datasets.examples import inputs_of
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.folder import check_free, write_text
+from kerasllm.training.folder import check_file, write_text
 from kerasllm.training.run import as_run
 from kerasllm.training.settings import settings_for
 from kerasllm.training.settings.base import resolve
@@ -50,7 +49,9 @@ def crossvalidate(
         `FoldReport`: its rows hold the network's scores, and the linear baseline's as `linear_…`.
     """
     if output is not None:
-        check_free(Path(output).parent, overwrite, results=(Path(output).name,))
+        check_file(output, overwrite)
+    if folds < 2:
+        raise ValueError(f"folds must be 2 or more, received {folds}.")
     run, report, rows = as_run(run), Progress(quiet), whole(data)
     shape = settings_for(rows.task)
     settings = resolve(shape, settings, **overrides)

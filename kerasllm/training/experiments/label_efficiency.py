@@ -67,17 +67,17 @@ def payoff(
         ValueError: a setting or the data cannot be used, or what was left is of other data,
             weights or settings.
     """
-    for method in methods:
-        check_choice("method", method, METHODS)
+    _check_counts(label_counts, methods, seeds)
     run, report = as_run(run), Progress(quiet)
     output = output or run.path / "payoff"
     check_free(output, overwrite, resume, results=("payoff.json",))
     train, validation, test = _splits(data)
     settings = _settings_by_method(settings, methods, overrides, run, train, report)
-    if max(label_counts) > len(train):
+    classes = len(train.labels)
+    if max(label_counts) > len(train) or min(label_counts) < classes:
         raise ValueError(
-            f"expected at most {len(train)} labels, the training rows of {train.name}, received "
-            f"label_counts={tuple(label_counts)}: ask for fewer."
+            f"expected label_counts from {classes}, one label a class, to {len(train)}, the "
+            f"training rows of {train.name}, received {tuple(label_counts)}."
         )
     space = semantic_space(unlabelled or train.texts)
     with in_use(output):
@@ -92,6 +92,17 @@ def payoff(
         with report.despite("the figure"):
             _draw(cells.folder, cells.rows)
     return cells.result
+
+
+def _check_counts(label_counts, methods, seeds):
+    """Raise for numbers and methods that nothing can be measured with."""
+    for method in methods:
+        check_choice("method", method, METHODS)
+    if not (methods and label_counts and seeds >= 1):
+        raise ValueError(
+            "expected at least one method, one number of labels and one draw, received "
+            f"methods={tuple(methods)}, label_counts={tuple(label_counts)}, seeds={seeds}."
+        )
 
 
 def _scorers(run, drawn, held, test, space, settings, seed):

@@ -9,8 +9,11 @@ import math
 import typing
 from dataclasses import dataclass, field
 
+MOST = 2**20  # of what takes memory: no machine has more, and a typing error often does
+LAST_SEED = 2**32 - 1  # that every generator takes
 
-def flag(default, text, *, minimum=0, maximum=None, above=None, choices=None):
+
+def flag(default, text, *, minimum=0, maximum=None, above=None, below=None, choices=None):
     """Return a dataclass field with the help text and the bounds that the command line knows.
 
     Args:
@@ -19,34 +22,51 @@ def flag(default, text, *, minimum=0, maximum=None, above=None, choices=None):
         minimum: the smallest number; None: any sign.
         maximum: the largest number.
         above: numbers must be larger than this.
+        below: numbers must be smaller than this.
         choices: the values that there are.
     """
-    bounds = {"minimum": minimum, "maximum": maximum, "above": above, "choices": choices}
-    return field(default=default, metadata={"help": text, **bounds})
+    bounds = {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
+    return field(default=default, metadata={"help": text, **bounds, "choices": choices})
 
 
 def share(default, text, **bounds):
     """Return a field for a share, from 0 to 1."""
-    return flag(default, text, maximum=1, **bounds)
+    return flag(default, text, **{"maximum": 1, **bounds})
+
+
+def fraction(default, text, **bounds):
+    """Return a field for a share that leaves something: from 0 to below 1."""
+    return flag(default, text, **{"below": 1, **bounds})
+
+
+def amount(default, text, **bounds):
+    """Return a field for how many there are of something that takes memory, from 1."""
+    return flag(default, text, **{"minimum": 1, "maximum": MOST, **bounds})
+
+
+def rate(default, text):
+    """Return a field for a learning rate, of a size that 32 bits can tell from 0."""
+    return flag(default, text, minimum=1e-12, maximum=100)
 
 
 @dataclass(frozen=True)
 class OptimizerSettings:
     """How weights are updated, in every training command."""
 
-    learning_rate: float | None = flag(
+    learning_rate: float | None = rate(
         None,
         "highest learning rate, reached after the warm-up; None: what an imported run advises "
         "where its weights move, else 1e-3",
-        above=0,
     )
     warmup: float = share(0.05, "share of the steps in which the rate rises from 0")
     final_rate: float = share(0.1, "share of the highest rate that cosine decay ends at")
-    weight_decay: float = flag(0.01, "decoupled weight decay (AdamW)")
-    clip: float = flag(1.0, "largest global norm of the gradients; 0 switches clipping off")
-    beta_2: float = share(0.99, "Adam's decay of the second moment")
-    batch_size: int = flag(32, "texts a step", above=0)
-    seed: int = flag(0, "seed of every random draw")
+    weight_decay: float = flag(0.01, "decoupled weight decay (AdamW)", maximum=100)
+    clip: float = flag(
+        1.0, "largest global norm of the gradients; 0 switches clipping off", maximum=10**9
+    )
+    beta_2: float = fraction(0.99, "Adam's decay of the second moment")
+    batch_size: int = amount(32, "texts a step")
+    seed: int = flag(0, "seed of every random draw", maximum=LAST_SEED)
     mixed_precision: bool = flag(False, "compute in 16 bits where that is safe (GPU)")
     xla: bool | None = flag(None, "compile with XLA (TensorFlow); None: where lengths are fixed")
     tensorboard: bool = flag(
@@ -89,21 +109,33 @@ def _check(entry, value):
         names = " or ".join(kind.__name__ for kind in kinds).replace("NoneType", "None")
         raise TypeError(f"{entry.name} must be {names}, received {value!r}.")
     bounds = entry.metadata
-    if number and (not math.isfinite(value) or _below(value, bounds["minimum"])):
-        least = bounds["minimum"]
-        wanted = "a finite number" if least is None else f"{least} or more"
-        raise ValueError(f"{entry.name} must be {wanted}, received {value!r}.")
-    if number and bounds["above"] is not None and value <= bounds["above"]:
-        raise ValueError(f"{entry.name} must be above {bounds['above']}, received {value!r}.")
-    if number and bounds["maximum"] is not None and value > bounds["maximum"]:
-        raise ValueError(
-            f"{entry.name} is a share, from 0 to {bounds['maximum']}, received {value!r}."
-        )
+    if number and not _is_within(value, bounds):
+        raise ValueError(f"{entry.name} must be {_range(bounds)}, received {value!r}.")
     if bounds["choices"] and value is not None:
         from kerasllm.utils.errors import check_choice
 
         check_choice(entry.name, value, bounds["choices"])
 
 
-def _below(value, minimum):
-    return minimum is not None and value < minimum
+def _is_within(value, bounds):
+    """Return whether a number is finite and keeps the bounds of a field."""
+    return math.isfinite(value) and not (
+        (bounds["minimum"] is not None and value < bounds["minimum"])
+        or (bounds["above"] is not None and value <= bounds["above"])
+        or (bounds["maximum"] is not None and value > bounds["maximum"])
+        or (bounds["below"] is not None and value >= bounds["below"])
+    )
+
+
+def _range(bounds):
+    """Return the bounds of a field in words.
+
+    Example:
+        >>> _range(flag(0, "", above=0, below=1).metadata), _range(flag(0, "", minimum=1).metadata)
+        ('above 0 and below 1', '1 or more')
+    """
+    least = [] if bounds["minimum"] is None else [f"{bounds['minimum']:,} or more"]
+    least = least if bounds["above"] is None else [f"above {bounds['above']:,}"]
+    most = [] if bounds["maximum"] is None else [f"at most {bounds['maximum']:,}"]
+    most += [] if bounds["below"] is None else [f"below {bounds['below']:,}"]
+    return " and ".join(least + most) or "a finite number"

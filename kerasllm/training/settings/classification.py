@@ -4,10 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kerasllm.training.settings.base import flag, share
-from kerasllm.training.settings.task import BackboneSettings, TaskSettings
+from kerasllm.training.settings.base import amount, flag, fraction
+from kerasllm.training.settings.task import POOLINGS, BackboneSettings, TaskSettings
 
-POOLINGS = ("mean", "max", "last", "first", "attention")
 METRICS = ("loss", "accuracy", "f1_macro", "f1_micro")
 LENGTH = 128  # tokens that a classifier from scratch reads
 
@@ -29,20 +28,24 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
         choices=POOLINGS,
     )
     layer: int | None = flag(
-        None, "features pooled: 0 embeddings, -1 the top; inherited", minimum=None
+        None, "features pooled: 0 embeddings, -1 the top; inherited", minimum=-1
     )
-    dropout: float = share(0.1, "dropout on the pooled features")
-    backbone_dropout: float | None = share(None, "from scratch: dropout in the backbone")
-    word_dropout: float = share(0.0, "share of the tokens that are hidden (<unk>) in training")
+    dropout: float = fraction(0.1, "dropout on the pooled features")
+    backbone_dropout: float | None = fraction(None, "from scratch: dropout in the backbone")
+    word_dropout: float = fraction(0.0, "share of the tokens that are hidden (<unk>) in training")
     metric: str | None = flag(
         None,
         f"validation score that chooses the weights: {', '.join(METRICS)}; None: loss",
         choices=METRICS,
     )
-    length: int | None = flag(
-        None, "longest text in tokens; inherited from pretraining, else 128", above=0
+    length: int | None = amount(
+        None, "longest text in tokens; inherited from pretraining, else 128"
     )
-    long_texts: str = flag("truncate", "longer texts: truncate, or windows (predictions pooled)")
+    long_texts: str = flag(
+        "truncate",
+        "longer texts: truncate, or windows (predictions pooled)",
+        choices=("truncate", "windows"),
+    )
     clean: bool | None = flag(None, "clean the text first; inherited from pretraining")
 
     @classmethod

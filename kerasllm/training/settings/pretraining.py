@@ -5,8 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from kerasllm.training.settings.base import flag, share
-from kerasllm.training.settings.task import BackboneSettings, Examples, ShapeSettings, check_length
+from kerasllm.training.settings.base import amount, flag, fraction
+from kerasllm.training.settings.task import (
+    POOLINGS,
+    BackboneSettings,
+    Examples,
+    ShapeSettings,
+    check_length,
+)
 
 VALIDATION_TOKENS = 50_000  # a validation during training reads so many at most
 TOKENIZER_SAMPLE = 20_000_000  # characters that a tokenizer is trained on at most
@@ -27,22 +33,32 @@ class PretrainSettings(BackboneSettings, ShapeSettings):
         "goes on with, else causal",
         choices=OBJECTIVES,
     )
-    dropout: float | None = share(None, "dropout in the backbone")
-    output_dropout: float = share(0.0, "dropout between the backbone and the scores of the tokens")
+    dropout: float | None = fraction(None, "dropout in the backbone")
+    output_dropout: float = fraction(
+        0.0, "dropout between the backbone and the scores of the tokens"
+    )
     clean: bool = flag(False, "clean the text first: NFKC, control characters, HTML, white space")
-    length: int | None = flag(
-        None, "tokens of context in training; None: those of the run, else 128", above=0
+    length: int | None = amount(
+        None, "tokens of context in training; None: those of the run, else 128"
     )
     whole_word: bool = flag(False, "masked objective: hide whole words")
-    mask_share: float = share(0.15, "masked objective: share of tokens hidden", above=0)
-    pooling: str = flag("mean", "contrastive objective: how features become one vector")
-    layer: int = flag(
-        -1, "contrastive objective: features pooled: 0 embeddings, -1 the top", minimum=None
+    mask_share: float = fraction(0.15, "masked objective: share of tokens hidden", above=0)
+    pooling: str = flag(
+        "mean", "contrastive objective: how features become one vector", choices=POOLINGS
     )
-    contrast_batch: int = flag(256, "contrastive objective: texts told apart in a step", above=0)
-    contrast_weight: float = flag(1.0, "contrastive objective: weight of the contrast in the loss")
-    temperature: float = flag(0.2, "contrastive objective: temperature of the softmax", above=0)
-    steps: int = flag(1000, "training steps", above=0)
+    layer: int = flag(
+        -1, "contrastive objective: features pooled: 0 embeddings, -1 the top", minimum=-1
+    )
+    contrast_batch: int = amount(
+        256, "contrastive objective: texts told apart in a step", minimum=2
+    )
+    contrast_weight: float = flag(
+        1.0, "contrastive objective: weight of the contrast in the loss", maximum=10**6
+    )
+    temperature: float = flag(
+        0.2, "contrastive objective: temperature of the softmax", minimum=1e-3
+    )
+    steps: int = flag(1000, "training steps", above=0, maximum=10**9)
     eval_every: int = flag(0, "steps between validations; 0: a tenth of the steps")
 
     # === Data ===

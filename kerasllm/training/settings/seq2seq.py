@@ -4,9 +4,17 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kerasllm.training.settings.base import flag, share
-from kerasllm.training.settings.task import SIZES, TaskSettings, unknown_told
+from kerasllm.training.settings.base import amount, flag, fraction
+from kerasllm.training.settings.task import (
+    POSITIONS,
+    SIZES,
+    SPLITTERS,
+    TOKENIZERS,
+    TaskSettings,
+    unknown_told,
+)
 
+ATTENTIONS = ("bahdanau", "dot", "general", "concat")
 ARCHITECTURES = ("recurrent", "transformer")
 METRICS = ("bleu", "chrf", "rouge_l", "exact_match", "loss")
 
@@ -23,48 +31,50 @@ class Seq2SeqSettings(TaskSettings):
 
     architecture: str = flag("recurrent", "recurrent or transformer", choices=ARCHITECTURES)
     size: str = flag("small", "size of the model: tiny, small or base", choices=SIZES)
-    cell: str | None = flag(None, "recurrent cell: lstm or gru")
-    attention: str | None = flag(None, "recurrent: bahdanau, dot, general or concat")
-    hidden_dim: int | None = flag(None, "width of the embeddings (and of the Transformer)")
-    units: int | None = flag(None, "recurrent units")
-    num_layers: int | None = flag(None, "layers of the encoder, and of the decoder")
-    num_heads: int | None = flag(None, "attention heads")
-    inner_dim: int | None = flag(None, "Transformer: width of the feed-forward networks")
-    positions: str | None = flag(None, "Transformer: sinusoidal, learned or rotary")
+    cell: str | None = flag(None, "recurrent cell: lstm or gru", choices=("lstm", "gru"))
+    attention: str | None = flag(
+        None, "recurrent: bahdanau, dot, general or concat", choices=ATTENTIONS
+    )
+    hidden_dim: int | None = amount(None, "width of the embeddings (and of the Transformer)")
+    units: int | None = amount(None, "recurrent units")
+    num_layers: int | None = amount(None, "layers of the encoder, and of the decoder", maximum=1000)
+    num_heads: int | None = amount(None, "attention heads")
+    inner_dim: int | None = amount(None, "Transformer: width of the feed-forward networks")
+    positions: str | None = flag(
+        None, "Transformer: sinusoidal, learned or rotary", choices=POSITIONS
+    )
     copy: bool | None = flag(None, "let the decoder copy words of the source")
     tied: bool | None = flag(None, "score tokens by the target's embedding table")
-    dropout: float = share(0.3, "dropout in the model")
+    dropout: float = fraction(0.3, "dropout in the model")
     shared: bool = flag(True, "one vocabulary for source and target; False: one each")
-    tokenizer: str = flag("bpe", "bpe, wordpiece, word or character")
-    word_splitter: str = flag("treebank", "word tokenizer: treebank, tweet, space or jieba")
-    vocabulary_size: int = flag(8000, "tokens in a vocabulary at most", above=0)
+    tokenizer: str = flag("bpe", "bpe, wordpiece, word or character", choices=TOKENIZERS)
+    word_splitter: str = flag(
+        "treebank", "word tokenizer: treebank, tweet, space or jieba", choices=SPLITTERS
+    )
+    vocabulary_size: int = flag(8000, "tokens in a vocabulary at most", above=6)
     min_frequency: int | None = flag(
         None,
         "a token comes so often in the training text at least; None: twice, characters once",
         above=0,
     )
     lowercase: bool = flag(False, "lower-case the text")
-    length: int = flag(128, "longest source and target in tokens", above=0)
+    length: int = amount(128, "longest source and target in tokens")
     truncate: bool = flag(False, "cut longer sources (and training targets) instead of refusing")
-    label_smoothing: float = flag(0.1, "probability taken from the right token in the loss")
-    epochs: float = flag(10.0, "passes over the training pairs", above=0)
+    label_smoothing: float = fraction(0.1, "probability taken from the right token in the loss")
+    epochs: float = flag(10.0, "passes over the training pairs", above=0, maximum=10**6)
     metric: str = flag(
         "bleu",
         "what chooses the model: bleu, chrf, rouge_l, exact_match (by decoding) or loss",
         choices=METRICS,
     )
     decode_every: int = flag(1, "epochs between validations by decoding", minimum=1)
-    decode_rows: int = flag(200, "validation pairs that are decoded", minimum=1)
-    beam: int = flag(4, "beams in evaluation and prediction; 1: greedy", minimum=1)
+    decode_rows: int = amount(200, "validation pairs that are decoded", minimum=1)
+    beam: int = amount(4, "beams in evaluation and prediction; 1: greedy", maximum=1000)
     length_penalty: float = flag(0.6, "beam search: 0 favours short answers")
 
     def check(self, pretrained):
         """Raise for settings that make no sense together."""
         super().check(pretrained)
-        if not self.label_smoothing < 1:
-            raise ValueError(
-                f"label_smoothing must lie in [0, 1), received {self.label_smoothing}."
-            )
         if self.copy and not self.shared:
             raise ValueError(
                 "copy=True says words of the source in the target, and so needs one vocabulary "

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kerasllm.training.settings.base import flag, share
+from kerasllm.training.settings.base import amount, flag, fraction, rate, share
 from kerasllm.training.settings.task import BackboneSettings, TaskSettings, longest
 
 LONGEST = 256  # tokens of a window, where neither the settings nor the pretrained run say less
@@ -21,23 +21,20 @@ class SpanSettings(BackboneSettings, TaskSettings):
     )
     curves: ClassVar[tuple] = ("loss", "val_loss", "val_f1")
 
-    learning_rate: float = flag(1e-4, "highest learning rate, reached after the warm-up", above=0)
-    epochs: float = flag(2.0, "passes over the questions", above=0)
+    learning_rate: float = rate(1e-4, "highest learning rate, reached after the warm-up")
+    epochs: float = flag(2.0, "passes over the questions", above=0, maximum=10**6)
     backbone: str | None = flag(
         "transformer", "from scratch: recurrent or transformer",
         choices=("recurrent", "transformer"),
     )  # fmt: skip
-    length: int | None = flag(
-        None,
-        "tokens of a window, the question included; None: as in pretraining, 256 at most",
-        above=0,
+    length: int | None = amount(
+        None, "tokens of a window, the question included; None: as in pretraining, 256 at most"
     )
-    stride: int | None = flag(
-        None, "tokens from one window of a long context to the next; None: half of its room",
-        above=0,
-    )  # fmt: skip
-    max_question: int = flag(64, "tokens of a question that are read", above=0)
-    max_answer: int = flag(30, "tokens of an answer at most", above=0)
+    stride: int | None = amount(
+        None, "tokens from one window of a long context to the next; None: half of its room"
+    )
+    max_question: int = amount(64, "tokens of a question that are read")
+    max_answer: int = amount(30, "tokens of an answer at most")
     empty_windows: float = share(1.0, "share of the windows without the answer that are trained on")
     null_threshold: float | None = flag(
         None,
@@ -45,13 +42,13 @@ class SpanSettings(BackboneSettings, TaskSettings):
         "has an answer",
         minimum=None,
     )
-    dropout: float = share(0.1, "dropout on the features, before the head")
-    backbone_dropout: float | None = share(None, "from scratch: dropout in the backbone")
+    dropout: float = fraction(0.1, "dropout on the features, before the head")
+    backbone_dropout: float | None = fraction(None, "from scratch: dropout in the backbone")
     metric: str | None = flag(
         None, "validation score that chooses the weights: f1, exact or loss; None: f1",
         choices=("f1", "exact", "loss"),
     )  # fmt: skip
-    validation_rows: int = flag(1000, "questions that are answered after each epoch", above=0)
+    validation_rows: int = amount(1000, "questions that are answered after each epoch")
 
     @classmethod
     def check_examples(cls, dataset):

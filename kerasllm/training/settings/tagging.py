@@ -10,8 +10,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kerasllm.training.settings.base import flag, share
-from kerasllm.training.settings.task import TaskSettings, check_length, longest
+from kerasllm.training.settings.base import amount, flag, fraction, rate, share
+from kerasllm.training.settings.task import SPLITTERS, TaskSettings, check_length, longest
 
 LONGEST = 256  # tokens that are read at once where neither settings nor run say less
 # What suits a model from scratch, and one from a pretrained run.
@@ -34,13 +34,11 @@ class TaggingSettings(TaskSettings):
     )
     curves: ClassVar[tuple] = ("loss", "val_loss", "val_f1", "val_accuracy")
 
-    learning_rate: float | None = flag(
-        None,
-        "highest learning rate; None: 2e-3 from scratch, 1e-4 from a pretrained run",
-        above=0,
+    learning_rate: float | None = rate(
+        None, "highest learning rate; None: 2e-3 from scratch, 1e-4 from a pretrained run"
     )
     epochs: float | None = flag(
-        None, "passes over the sentences; None: 15 from scratch, else 3", above=0
+        None, "passes over the sentences; None: 15 from scratch, else 3", above=0, maximum=10**6
     )
     head: str = flag(
         "crf",
@@ -51,25 +49,28 @@ class TaggingSettings(TaskSettings):
         "bioes", "how the model writes entities: bio or bioes", choices=("bio", "bioes")
     )
     constrained: bool = flag(True, "crf: forbid rows of tags that break the scheme")
-    units: int | None = flag(
-        None, "units of a BiLSTM over the words; None: 128 from scratch, else 0"
+    units: int | None = amount(
+        None, "units of a BiLSTM over the words; None: 128 from scratch, else 0", minimum=0
     )
     characters: bool | None = flag(
         None,
         "features from spelling; None: yes, but for Chinese and where a run sees capitals",
     )
-    filters: int = flag(50, "features from spelling", above=0)
-    word_dim: int = flag(100, "from scratch: width of the word embeddings", above=0)
+    filters: int = amount(50, "features from spelling")
+    word_dim: int = amount(100, "from scratch: width of the word embeddings")
     word_dropout: float = share(
         0.5, "from scratch: a word seen n times is read as unknown with probability d / (d + n)"
     )
     lowercase: bool = flag(True, "from scratch: look words up in lower case")
     digits: bool = flag(True, "from scratch: look words up with each digit as 0")
-    dropout: float | None = share(
+    dropout: float | None = fraction(
         None, "dropout on the features of words; None: 0.5 from scratch, else 0.1"
     )
     head_rate: float = flag(
-        10.0, "pretrained: the rate of the new layers is that of the backbone times this"
+        10.0,
+        "pretrained: the rate of the new layers is that of the backbone times this",
+        above=0,
+        maximum=10**6,
     )
     metric: str | None = flag(
         None,
@@ -77,13 +78,14 @@ class TaggingSettings(TaskSettings):
         "f1 of entities, accuracy where tags mark none",
         choices=("f1", "precision", "recall", "accuracy", "loss"),
     )
-    length: int | None = flag(
+    length: int | None = amount(
         None,
         "tokens read at once; longer sentences are read in parts; None: 256, or a run's limit",
-        above=0,
     )
-    word_length: int = flag(20, "characters read of a word; of longer ones both ends", above=0)
-    word_splitter: str = flag("treebank", "how typed sentences are split into words")
+    word_length: int = amount(20, "characters read of a word; of longer ones both ends")
+    word_splitter: str = flag(
+        "treebank", "how typed sentences are split into words", choices=SPLITTERS
+    )
 
     @classmethod
     def check_examples(cls, dataset):

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from kerasllm.training.settings.base import OptimizerSettings, flag, share
+from kerasllm.training.settings.base import OptimizerSettings, amount, flag, fraction
 
 METHODS = ("scratch", "frozen", "full", "gradual", "lora")
 SIZES = ("tiny", "small", "base")
 RATE = 1e-3  # learning rate where neither settings nor run say one
+POOLINGS = ("mean", "max", "last", "first", "attention")
+CELLS = ("lstm", "gru", "simple")
+POSITIONS = ("learned", "sinusoidal", "rotary")
+TOKENIZERS = ("bpe", "wordpiece", "word", "character")
+SPLITTERS = ("treebank", "tweet", "space", "jieba")
 
 
 class Examples(NamedTuple):
@@ -43,7 +48,7 @@ class MethodSettings(OptimizerSettings):
     lora_rank: int = flag(8, "lora: rank of the corrections")
     lora_targets: str = flag("*kernel", "lora: names of the weights corrected, by commas")
     discriminative: float = flag(
-        1.0, "divide the rate by this for each group of layers below", above=0
+        1.0, "divide the rate by this for each group of layers below", above=0, maximum=10**6
     )
     patience: int = flag(0, "stop after so many validations without progress; 0: never")
     keep_best: bool = flag(True, "keep the weights of the best validation")
@@ -57,16 +62,22 @@ class BackboneSettings:
         "recurrent", "from scratch: recurrent or transformer", choices=("recurrent", "transformer")
     )
     size: str | None = flag("small", "from scratch: tiny, small or base", choices=SIZES)
-    cell: str | None = flag(None, "recurrent cell: lstm, gru or simple")
-    hidden_dim: int | None = flag(None, "width of embedding and features")
-    units: int | None = flag(None, "recurrent units")
+    cell: str | None = flag(None, "recurrent cell: lstm, gru or simple", choices=CELLS)
+    hidden_dim: int | None = amount(None, "width of embedding and features")
+    units: int | None = amount(None, "recurrent units")
     residual: bool | None = flag(None, "recurrent: add each layer's input to its output")
-    num_layers: int | None = flag(None, "layers")
-    num_heads: int | None = flag(None, "attention heads")
-    positions: str | None = flag(None, "Transformer positions: learned, sinusoidal or rotary")
-    tokenizer: str | None = flag("bpe", "from scratch: bpe, wordpiece, word or character")
-    word_splitter: str | None = flag("treebank", "word tokenizer: treebank, tweet, space or jieba")
-    vocabulary_size: int | None = flag(8000, "tokens in the vocabulary at most", above=0)
+    num_layers: int | None = amount(None, "layers", maximum=1000)
+    num_heads: int | None = amount(None, "attention heads")
+    positions: str | None = flag(
+        None, "Transformer positions: learned, sinusoidal or rotary", choices=POSITIONS
+    )
+    tokenizer: str | None = flag(
+        "bpe", "from scratch: bpe, wordpiece, word or character", choices=TOKENIZERS
+    )
+    word_splitter: str | None = flag(
+        "treebank", "word tokenizer: treebank, tweet, space or jieba", choices=SPLITTERS
+    )
+    vocabulary_size: int | None = flag(8000, "tokens in the vocabulary at most", above=6)
     min_frequency: int | None = flag(
         None,
         "a token comes so often in the training text at least; None: twice, characters once",
@@ -332,9 +343,11 @@ class ShapeSettings(MethodSettings):
 class TaskSettings(ShapeSettings):
     """Settings of the shapes that pass over their examples in epochs."""
 
-    epochs: float = flag(3.0, "passes over the training examples", above=0)
-    head_epochs: float = flag(0.0, "epochs with the backbone frozen, before the method begins")
-    held_out: float = share(
+    epochs: float = flag(3.0, "passes over the training examples", above=0, maximum=10**6)
+    head_epochs: float = flag(
+        0.0, "epochs with the backbone frozen, before the method begins", maximum=10**6
+    )
+    held_out: float = fraction(
         0.0, "share of the training examples that validates in place of the validation split"
     )
 

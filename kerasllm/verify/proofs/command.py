@@ -75,6 +75,8 @@ def verify_command(
     for path in (json, html, table):
         if path is not None and not Path(path).resolve().parent.is_dir():
             raise FileNotFoundError(f"the folder of {path} does not exist: create it first.")
+        if path is not None and Path(path).is_dir():
+            raise IsADirectoryError(f"expected a file to write, {path} is a folder.")
     if (model or preset) is not None and table is not None:
         raise ValueError(
             "--table is the table of the equations: leave --model and --preset out, or use --html."
@@ -172,7 +174,11 @@ def show_trace(run, text, *, layer=None, symbol=None, step=None, unit=0, top=5, 
     from kerasllm.training.run import load_run
     from kerasllm.verify.traces.trace import trace
 
+    if top < 1:
+        raise ValueError(f"top must be 1 or more, received {top}.")
     console, run = console or terminal(), load_run(run)
+    if isinstance(text, tuple):
+        run.check_reads_context()
     seen = trace(run, text)
     table = seen.table(layer, symbol)
     equations = _equations(seen, layer, step, unit)

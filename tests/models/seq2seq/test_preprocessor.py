@@ -120,7 +120,7 @@ def test_batches_hold_each_pair_once_and_like_lengths_together(rng):
         ({"metric": "blue"}, "Did you mean 'bleu'"),
         ({"beam": 0}, "beam must be 1 or more"),
         ({"decode_every": 0}, "decode_every must be 1 or more"),
-        ({"label_smoothing": 1.0}, r"label_smoothing must lie in \[0, 1\)"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be 0 or more and below 1"),
         ({"copy": True, "shared": False}, "needs one vocabulary for both"),
     ],
 )
