@@ -37,7 +37,8 @@ def ended(end, traceback=False):
     if hasattr(end, "format_message"):
         return _wrong_usage(end)
     if isinstance(end, KeyboardInterrupt | typer.Abort | EOFError):
-        say(f"\n{end}".rstrip() if str(end) else "\nstopped by Ctrl-C", error=True)
+        if not getattr(end, "told", False):
+            say(f"\n{end}".rstrip() if str(end) else "\nstopped by Ctrl-C", error=True)
         return INTERRUPTED
     if isinstance(end, BrokenPipeError):  # whoever read the output has seen enough
         with contextlib.suppress(OSError):

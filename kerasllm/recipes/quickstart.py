@@ -25,8 +25,9 @@ from kerasllm.training import (
 )
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.experiments.label_efficiency import draw
-from kerasllm.training.folder import check_free, check_place
+from kerasllm.training.folder import check_free
 from kerasllm.training.settings.base import resolve
+from kerasllm.utils.errors import writing
 
 LABELS = (100, 300)
 DRAWS = 5
@@ -77,8 +78,9 @@ def quickstart(output="runs/quickstart", *, seed=0, draws=DRAWS, overwrite=False
     """
     made = ("report.html", "pretrained/config.json", "finetuned/config.json")
     check_free(output, overwrite, results=made)
-    check_place(output)
     resolve(type(PRETRAINING), PRETRAINING, seed=seed)  # which refuses a seed that is none
+    with writing(f"the folder {output}"):
+        Path(output).mkdir(parents=True, exist_ok=True)
     began, output, say = time.perf_counter(), Path(output), Progress(quiet).say
     say("1/4  Reading docstrings of the installed libraries (no network)")
     unlabelled = datasets.load("docstrings", split="unlabelled")

@@ -60,8 +60,9 @@ def told_how_to_go_on(folder, report):
     try:
         with _handled_by(_end):
             yield
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit) as end:
         report.warn(f"Stopped. {_kept(folder)}")
+        end.told = True  # nothing is left to say at a terminal
         raise
 
 

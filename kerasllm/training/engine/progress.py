@@ -35,13 +35,13 @@ class Progress:
     def say(self, text, style=None):
         """Print a line; brackets in it are text, not markup."""
         if not self.quiet:
-            whole = not self.console.is_terminal  # which would break a line within a word
-            options = {"markup": False, "highlight": False, "soft_wrap": whole}
-            self.console.print(visible(text), style=style, **options)
+            self.warn(text, style)
 
-    def warn(self, text):
+    def warn(self, text, style=None):
         """Print what has to be known even where nothing else is shown."""
-        self.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
+        whole = not self.console.is_terminal  # which would break a line within a word
+        options = {"markup": False, "highlight": False, "soft_wrap": whole}
+        self.console.print(visible(text), style=style, **options)
 
     @contextmanager
     def despite(self, what):

@@ -97,8 +97,13 @@ def test_the_penalty_comes_before_temperature_and_cuts(rng):
 
 
 def test_bad_settings_are_explained():
-    with pytest.raises(ValueError, match="temperature must be 0 or more, received -1"):
+    with pytest.raises(ValueError, match=r"temperature must be 0 or more, .* received -1"):
         Sampling(-1)
+    for value in (float("nan"), float("inf"), 1e-40, 1e9):  # 32 bits would not hold x / 1e-40
+        with pytest.raises(ValueError, match=r"temperature must be 0 or more, and from 0\.001 to"):
+            Sampling(value)
+        with pytest.raises(ValueError, match="repetition_penalty must be above 0, at most 1,000"):
+            Sampling(repetition_penalty=value)
     with pytest.raises(ValueError, match="top_k must be at least 1, received 0"):
         Sampling(top_k=0)
     for value in (0, 1.1):
