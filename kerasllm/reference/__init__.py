@@ -28,6 +28,7 @@ from kerasllm.reference.attention.scaled_dot_product import *
 from kerasllm.reference.attention.transformer import *
 from kerasllm.reference.elementary.activations import *
 from kerasllm.reference.elementary.character_cnn import *
+from kerasllm.reference.elementary.convolution import *
 from kerasllm.reference.elementary.dense import *
 from kerasllm.reference.elementary.dropout import *
 from kerasllm.reference.elementary.embedding import *

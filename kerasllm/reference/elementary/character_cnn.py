@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasllm.reference import checks
-from kerasllm.reference.elementary.dense import DenseTrace, dense, dense_backward
+from kerasllm.reference.elementary.convolution import Conv1DTrace, conv1d, conv1d_backward
 from kerasllm.reference.elementary.embedding import (
     EmbeddingTrace,
     embedding,
@@ -31,7 +31,7 @@ class CharacterCNNTrace(NamedTuple):
     share: np.ndarray  # (B, T, W, F)
     output: np.ndarray  # (B, T, F)
     lookup: EmbeddingTrace
-    product: DenseTrace
+    convolution: Conv1DTrace  # of all words, one beside the other
 
 
 class CharacterCNNGrads(NamedTuple):
@@ -80,17 +80,17 @@ def character_cnn(ids, table, kernel, bias):
     checks.rank("ids", np.asarray(ids), "BTW")
     kernel = checks.floats(kernel=kernel)
     checks.rank("kernel", kernel, "KEF")
-    K, E, F = kernel.shape
+    F = kernel.shape[-1]
     rows, lookup = embedding(ids, table)
     real = (lookup.ids != 0)[..., None]
     x = rows * real
-    # K neighbours side by side: (B, T, W, K · E)
-    z, product = dense(_windows(x, K), kernel.reshape(K * E, F), bias)
+    z, convolution = conv1d(x.reshape(-1, *x.shape[2:]), kernel, bias, padding="same")
+    z = z.reshape(*x.shape[:3], F)  # (B · T, W, F) -> (B, T, W, F)
     seen = np.where(real, z, np.finfo(z.dtype).min)
     largest = (seen == seen.max(axis=2, keepdims=True)) & real
     share = (largest / np.maximum(largest.sum(axis=2, keepdims=True), 1)).astype(z.dtype)
     output = (z * share).sum(axis=2)  # (B, T, W, F) -> (B, T, F)
-    return output, CharacterCNNTrace(real, x, kernel, z, share, output, lookup, product)
+    return output, CharacterCNNTrace(real, x, kernel, z, share, output, lookup, convolution)
 
 
 def character_cnn_backward(d_output, trace):
@@ -118,23 +118,7 @@ def character_cnn_backward(d_output, trace):
         array([0., 0., 1.])
     """
     d_z = d_output[:, :, None] * trace.share  # (B, T, 1, F) -> (B, T, W, F)
-    d_windows, d_kernel, d_bias = dense_backward(d_z, trace.product)
-    d_x = _windows_backward(d_windows, trace.x.shape, len(trace.kernel)) * trace.real
+    grads = conv1d_backward(d_z.reshape(-1, *d_z.shape[2:]), trace.convolution)
+    d_x = grads.d_x.reshape(trace.x.shape) * trace.real
     d_table = embedding_backward(d_x, trace.lookup).d_table
-    return CharacterCNNGrads(d_x, d_table, d_kernel.reshape(trace.kernel.shape), d_bias)
-
-
-def _windows(x, K):
-    """Lay K neighbours side by side: (B, T, W, E) -> (B, T, W, K · E)."""
-    W, left = x.shape[2], (K - 1) // 2
-    padded = np.pad(x, ((0, 0), (0, 0), (left, K - 1 - left), (0, 0)))
-    return np.concatenate([padded[:, :, k : k + W] for k in range(K)], axis=-1)
-
-
-def _windows_backward(d_windows, shape, K):
-    """Add up what each letter gets from the windows that it stands in."""
-    (B, T, W, E), left = shape, (K - 1) // 2
-    d_padded = np.zeros((B, T, W + K - 1, E), d_windows.dtype)
-    for k, d in enumerate(np.split(d_windows, K, axis=-1)):
-        d_padded[:, :, k : k + W] += d
-    return d_padded[:, :, left : left + W]
+    return CharacterCNNGrads(d_x, d_table, grads.d_kernel, grads.d_bias)

@@ -1,4 +1,4 @@
-"""Layer normalisation and its shorter sister: every position gets the same scale."""
+"""Normalisation: of each position (layer norm, RMS norm), or of each feature (batch norm)."""
 
 from collections import namedtuple
 
@@ -7,8 +7,9 @@ import numpy as np
 from kerasllm.reference import checks
 
 __all__ = [
-    "LayerNormGrads", "LayerNormTrace", "RMSNormGrads", "RMSNormTrace", "layer_norm",
-    "layer_norm_backward", "rms_norm", "rms_norm_backward",
+    "BatchNormGrads", "BatchNormTrace", "LayerNormGrads", "LayerNormTrace", "RMSNormGrads",
+    "RMSNormTrace", "batch_norm", "batch_norm_backward", "layer_norm", "layer_norm_backward",
+    "rms_norm", "rms_norm_backward",
 ]  # fmt: skip
 
 
@@ -159,6 +160,104 @@ def rms_norm_backward(d_output, trace):
     shared = (d_normalized * normalized).mean(-1, keepdims=True)
     d_scale = None if scale is None else _over_positions(d_output * normalized)
     return RMSNormGrads((d_normalized - normalized * shared) / rms, d_scale)
+
+
+class BatchNormTrace(
+    namedtuple("BatchNormTrace", "x gamma beta weight mean variance deviation normalized")
+):
+    """Every symbol of `batch_norm`; `weight` is None where mean and variance were given."""
+
+
+class BatchNormGrads(namedtuple("BatchNormGrads", "d_x d_gamma d_beta")):
+    """Gradients of `batch_norm`; None for a weight that was not given."""
+
+
+def batch_norm(
+    x, gamma=None, beta=None, mean=None, variance=None, mask=None, epsilon=1e-3, extra=0.0
+):
+    """Give each feature mean 0 and variance 1 over all positions, then a learned scale and offset.
+
+        weight     = mask / (Σ mask + extra)
+        mean       = Σ weight · x                  over all positions of all texts
+        variance   = Σ weight · (x - mean)²
+        deviation  = √(variance + epsilon)
+        normalized = (x - mean) / deviation
+        output     = gamma · normalized + beta
+
+    Given a mean and a variance (those that training remembers), it takes these: a text's result
+    does not depend on the texts beside it.
+
+    Args:
+        x: (…, D).
+        gamma: (D,), or None for 1.
+        beta: (D,), or None for 0.
+        mean: (D,), or None for that of x.
+        variance: (D,), or None for that of x.
+        mask: (…), the positions that are averaged over; all if left out.
+        epsilon: keeps the division finite.
+        extra: added to the number of positions, 1e-7 in Keras where there is a mask.
+
+    Returns:
+        output, trace: the output has the shape of x.
+
+    Raises:
+        ValueError: shapes that do not fit.
+
+    Example:
+        >>> batch_norm(np.array([[1.0, 5.0], [3.0, 7.0]]), epsilon=0.0)[0]
+        array([[-1., -1.],
+               [ 1.,  1.]])
+
+    Source:
+        Ioffe and Szegedy, Batch Normalization (2015), algorithm 1.
+    """
+    x, gamma, beta, mean, variance = _check(x, gamma=gamma, beta=beta, mean=mean, variance=variance)
+    weight = None
+    if mean is None:
+        real = np.ones(x.shape[:-1]) if mask is None else checks.booleans("mask", mask)
+        weight = (real / (real.sum() + extra)).astype(x.dtype)[..., None]
+        mean = _over_positions(weight * x)
+        variance = _over_positions(weight * (x - mean) ** 2)
+    deviation = np.sqrt(variance + epsilon)
+    normalized = (x - mean) / deviation
+    output = normalized if gamma is None else gamma * normalized
+    output = output if beta is None else output + beta
+    return output, BatchNormTrace(x, gamma, beta, weight, mean, variance, deviation, normalized)
+
+
+def batch_norm_backward(d_output, trace):
+    """Send a gradient back through `batch_norm`.
+
+        d_normalized = d_output · gamma
+        d_variance   = -Σ d_normalized · normalized / (2 deviation²)
+        d_mean       = -Σ d_normalized / deviation - 2 d_variance · Σ weight · (x - mean)
+        d_x          = d_normalized / deviation + weight · (d_mean + 2 d_variance · (x - mean))
+
+    Where mean and variance were given, the first term of d_x is all.
+
+    Args:
+        d_output: (…, D).
+        trace: from `batch_norm`.
+
+    Returns:
+        `BatchNormGrads`.
+
+    Example:
+        >>> _, trace = batch_norm(np.array([[1.0], [3.0], [8.0]]))
+        >>> d_x = batch_norm_backward(np.array([[1.0], [0.0], [0.0]]), trace).d_x
+        >>> abs(d_x.sum()) < 1e-12  # moving all positions together changes nothing
+        np.True_
+    """
+    d_normalized = d_output if trace.gamma is None else d_output * trace.gamma
+    d_x = d_normalized / trace.deviation
+    if trace.weight is not None:
+        centred = trace.x - trace.mean
+        d_variance = -_over_positions(d_normalized * trace.normalized) / (2 * trace.deviation**2)
+        d_mean = -_over_positions(d_x) - 2 * d_variance * _over_positions(trace.weight * centred)
+        d_x = d_x + trace.weight * (d_mean + 2 * d_variance * centred)
+    d_gamma = None if trace.gamma is None else _over_positions(d_output * trace.normalized)
+    d_beta = None if trace.beta is None else _over_positions(d_output)
+    return BatchNormGrads(d_x, d_gamma, d_beta)
 
 
 def _over_positions(rows):

@@ -65,9 +65,10 @@ class Proof(Shown):
         """Return the result in one sentence."""
         count, failed = len(self.report.rows), len(self.report.failures)
         said = "all agree" if not failed else f"{failed} DO NOT AGREE"
+        names = len({f.name for f in self.functions})
         return (
-            f"{count:,} comparisons of {len({f.name for f in self.functions})} functions and "
-            f"layers with Keras {keras.__version__} on {keras.backend.backend()}: {said}"
+            f"{count:,} comparisons of {names} functions and layers with Keras "
+            f"{keras.__version__} on {keras.backend.backend()}: {said}"
         )
 
     def notes(self):

@@ -6,7 +6,7 @@ import numpy as np
 from kerasllm.verify.twins import graph, rules  # noqa: F401 - the rules register themselves
 from kerasllm.verify.twins.losses import loss_terms
 from kerasllm.verify.twins.optimizer import TwinOptimizer
-from kerasllm.verify.twins.registry import find
+from kerasllm.verify.twins.registry import UnsupportedLayerError, find
 from kerasllm.verify.twins.regularizers import activity_penalties, weight_penalties
 from kerasllm.verify.twins.tape import Tape
 from kerasllm.verify.twins.values import dense
@@ -60,7 +60,7 @@ class Twin:
             try:
                 # Now, not at the first step: the model may be trained in the meantime.
                 self._optimizer = TwinOptimizer(model.optimizer, self._trainable())
-            except TypeError as error:
+            except UnsupportedLayerError as error:
                 self._why_not = error
         self.set_weights([v.numpy() for v in self.variables])
 
@@ -199,6 +199,9 @@ class Twin:
                 loss = self.train_on_batch(inputs, *cut)
                 total += loss * len(arrays[0][batch])
             history.append(total / rows)
+        trained = self._trainable()
+        weights = self._optimizer.finished([self._weights[id(v)] for v in trained])
+        self._weights |= {id(v): weight for v, weight in zip(trained, weights, strict=True)}
         return {"loss": history}
 
     def _trainable(self):

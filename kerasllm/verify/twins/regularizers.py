@@ -13,6 +13,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from kerasllm.verify.twins.registry import UnsupportedLayerError
+
 _L1L2 = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
 
 
@@ -33,12 +35,14 @@ def weight_penalties(variables, weights):
         weights: {id(variable): array}.
 
     Raises:
-        TypeError: another regularizer.
+        UnsupportedLayerError: another regularizer.
     """
     total, gradients = 0.0, {}
     for variable in variables:
         rule = getattr(variable, "regularizer", None)
-        if rule is not None and variable.trainable:
+        # Keras' L1L2 leaves out what is 0, and so the gradient of a table stays one of its uses.
+        nothing = type(rule) is keras.regularizers.L1L2 and not (rule.l1 or rule.l2)
+        if rule is not None and variable.trainable and not nothing:
             penalty, gradients[id(variable)] = _penalty(rule, weights[id(variable)], variable.path)
             total += penalty
     return total, gradients
@@ -53,7 +57,7 @@ def activity_penalties(activities):
         activities: `Activity` tuples, one a call and output.
 
     Raises:
-        TypeError: another regularizer than L1 and L2.
+        UnsupportedLayerError: another regularizer than L1 and L2.
     """
     total, gradients = 0.0, []
     _check_shared(activities)
@@ -71,7 +75,7 @@ def _check_shared(activities):
     names = sorted(name for name, _ in calls)
     twice = [a for a, b in itertools.pairwise(names) if a == b]
     if twice and keras.backend.backend() == "jax":
-        raise TypeError(
+        raise UnsupportedLayerError(
             f"Keras on JAX counts the activity regularizer of {twice[0]!r} for the last call only: "
             "share a layer without it, or run on TensorFlow or torch."
         )
@@ -79,7 +83,7 @@ def _check_shared(activities):
 
 def _penalty(rule, x, where):
     if type(rule) not in _L1L2:
-        raise TypeError(
+        raise UnsupportedLayerError(
             f"the twin knows the regularizers L1 and L2, received {type(rule).__name__} on "
             f"{where!r}: build the model with keras.regularizers.L1L2, or without."
         )
@@ -99,14 +103,14 @@ def constraint_of(variable):
     """Return a function from a weight to the weight that its constraint allows, or None.
 
     Raises:
-        TypeError: a constraint that the twin does not know.
+        UnsupportedLayerError: a constraint that the twin does not know.
     """
     rule = getattr(variable, "constraint", None)
     if rule is None:
         return None
     if type(rule) not in _CONSTRAINTS:
         known = sorted(kind.__name__ for kind in _CONSTRAINTS)
-        raise TypeError(
+        raise UnsupportedLayerError(
             f"the twin knows the constraints {known}, received {type(rule).__name__} on "
             f"{variable.path!r}: build that layer with one of them, or without."
         )

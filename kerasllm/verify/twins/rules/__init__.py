@@ -2,12 +2,15 @@
 # ruff: noqa: F401
 
 from kerasllm.verify.twins.rules import (
+    activations,
     attention,
+    convolution,
     core,
     kerasllm,
     lora,
     masked_merging,
     merging,
+    normalization,
     ops,
     pooling,
     recurrent,

@@ -21,19 +21,13 @@ def multi_head_attention(
     """Compute keras.layers.MultiHeadAttention."""
     _check_multi_head(layer, query, return_attention_scores)
     T, S = query.shape[1], value.shape[1]
-    masks = [
-        None if query_mask is None else query_mask[:, :, None],
-        None if value_mask is None else value_mask[:, None, :],
-        None if key_mask is None else key_mask[:, None, :],
-        ref.causal_mask(T, S)[None] if use_causal_mask else None,
-        _window(T, S, layer._sliding_window),
-        None if attention_mask is None else np.asarray(attention_mask, bool),
-    ]
+    masks = _masks(T, S, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
     weights = list(weights)
     if not layer.use_bias:
         weights = [w for kernel in weights for w in (kernel, None)]
     # Keras' fused attention averages over all keys where none is seen; its own softmax gives 0.
     fused = layer.dropout == 0
+    masks.append(_window(T, S, layer._sliding_window))
     return ref.multi_head_attention(
         # A view of the key, so that the trace tells it from a value that stands in for it.
         query, value if key is None else key[...], value, *weights, mask=_joined(masks),
@@ -47,6 +41,56 @@ def _check_multi_head(layer, query, return_attention_scores):
         raise unsupported(layer, "return_attention_scores=True in a model (see Twin.trace)")
     if getattr(layer, "_use_gate", False) or query.ndim != 3:
         raise unsupported(layer, "a gate, or inputs of other shape than (B, T, D)")
+
+
+def grouped_attention(
+    layer, weights, query, value, key=None, query_mask=None, value_mask=None, key_mask=None,
+    attention_mask=None, return_attention_scores=False, use_causal_mask=False,
+):  # fmt: skip
+    """Compute keras.layers.GroupQueryAttention: heads whose keys and values are shared in groups.
+
+    It is an attention of all query heads, with the weights of keys and values repeated.
+    """
+    if return_attention_scores or layer.use_gate:
+        raise unsupported(layer, "return_attention_scores=True or use_gate=True")
+    T, S = query.shape[1], value.shape[1]
+    masks = _masks(T, S, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
+    if not layer.use_bias:
+        weights = [w for kernel in weights for w in (kernel, None)]
+    shared = [
+        w if place not in _SHARED or w is None else np.repeat(w, layer.num_repeats, axis=-2)
+        for place, w in enumerate(weights)
+    ]
+    scale = float(np.float32(layer.head_dim**-0.5))
+    return ref.multi_head_attention(
+        query, value if key is None else key[...], value, *shared, scale=scale,
+        mask=_joined([*masks, _window(T, S, layer.sliding_window)]),
+        fully_masked="uniform" if layer.dropout == 0 else "zero",
+    )  # fmt: skip
+
+
+_SHARED = (2, 3, 4, 5)  # the places of keys' and values' weights and biases
+
+
+def grouped_attention_backward(layer, d_output, trace):
+    """Go back through keras.layers.GroupQueryAttention: a shared weight gets its group's sum."""
+    d_query, d_key, d_value, *d_weights = ref.multi_head_attention_backward(d_output, trace)
+    for place in _SHARED:
+        if (d := d_weights[place]) is not None:
+            groups = (layer.num_key_value_heads, layer.num_repeats)
+            d_weights[place] = d.reshape(*d.shape[:-2], *groups, d.shape[-1]).sum(axis=-2)
+    return _of_inputs(trace, d_query, d_key, d_value), [d for d in d_weights if d is not None]
+
+
+def _masks(T, S, query_mask, value_mask, key_mask, attention_mask, use_causal_mask):
+    """Return what hides keys from queries, each broadcast to (B, T, S) or None."""
+    return [
+        None if query_mask is None else query_mask[:, :, None],
+        None if value_mask is None else value_mask[:, None, :],
+        None if key_mask is None else key_mask[:, None, :],
+        ref.causal_mask(T, S)[None] if use_causal_mask else None,
+        None if attention_mask is None else np.asarray(attention_mask, bool),
+    ]
 
 
 def _window(T, S, width):
@@ -69,11 +113,16 @@ def _joined(masks):
 def multi_head_attention_backward(_layer, d_output, trace):
     """Go back through keras.layers.MultiHeadAttention."""
     d_query, d_key, d_value, *d_weights = ref.multi_head_attention_backward(d_output, trace)
-    d_weights = [d for d in d_weights if d is not None]
+    d_inputs = _of_inputs(trace, d_query, d_key, d_value)
+    return d_inputs, [d for d in d_weights if d is not None]
+
+
+def _of_inputs(trace, d_query, d_key, d_value):
+    """Return the gradients in the order of `call`: query, value, key."""
     # A layer called without a key reads its keys from the value.
     if trace.key is trace.value:
-        return (d_query, d_key + d_value), d_weights
-    return (d_query, d_value, d_key), d_weights
+        return d_query, d_key + d_value
+    return d_query, d_value, d_key
 
 
 def query_mask(layer, inputs, mask):  # noqa: ARG001 - every mask rule has these
@@ -175,6 +224,10 @@ def attention_mask(_layer, _inputs, mask):
 register(
     keras.layers.MultiHeadAttention, multi_head_attention, multi_head_attention_backward,
     mask=query_mask, forgets=True,
+)  # fmt: skip
+register(
+    keras.layers.GroupQueryAttention, grouped_attention, grouped_attention_backward,
+    mask=query_mask,
 )  # fmt: skip
 register(keras.layers.Attention, attention, attention_backward, mask=attention_mask)
 register(

@@ -1,4 +1,4 @@
-"""Dense, embedding, norms, activations, and what rearranges or merges: forward and backward."""
+"""Dense, embedding, activations, and what hides or rearranges: forward and backward."""
 
 import math
 from typing import NamedTuple
@@ -48,7 +48,27 @@ def keras_gelu_backward(d_output, trace):
     return ref.gelu_backward(d_output, trace.gelu)
 
 
-ACTIVATIONS["gelu"] = (keras_gelu, keras_gelu_backward)
+class ELUTrace(NamedTuple):
+    """Every symbol of ELU: how steep it is at x, and what it makes of it."""
+
+    x: np.ndarray
+    slope: np.ndarray
+    output: np.ndarray
+
+
+def elu(x, alpha=1.0):
+    """Compute x above 0, alpha · (exp(x) - 1) below."""
+    low = np.minimum(x, 0)
+    output = np.where(x > 0, x, alpha * np.expm1(low))
+    return output, ELUTrace(x, np.where(x > 0, 1, alpha * np.exp(low)).astype(x.dtype), output)
+
+
+def elu_backward(d_output, trace):
+    """Go back through `elu`."""
+    return (d_output * trace.slope,)
+
+
+ACTIVATIONS |= {"gelu": (keras_gelu, keras_gelu_backward), "elu": (elu, elu_backward)}
 
 
 def activation_name(layer):
@@ -140,18 +160,13 @@ def whole(_layer, d_logits, _trace):
     return d_logits, []
 
 
-def relu(layer, _weights, x):
-    """Compute keras.layers.ReLU."""
-    if layer.max_value is not None or layer.negative_slope or layer.threshold:
-        raise unsupported(layer, "max_value, negative_slope or threshold")
-    return ref.relu(x)
-
-
 def softmax(layer, _weights, x, mask=None):
     """Compute keras.layers.Softmax; masked entries are 0."""
     axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
     if not isinstance(layer.axis, int) and len(layer.axis) > 1:
         raise unsupported(layer, "several axes")
+    if mask is not None and mask.shape != x.shape:
+        raise unsupported(layer, "a mask of other shape than its input: Keras repeats or fails")
     lowest = np.finfo(x.dtype).min / 2
     output, trace = ref.softmax(x if mask is None else np.where(mask, x, lowest), axis)
     output = output if mask is None else np.where(mask, output, 0)
@@ -170,23 +185,6 @@ def softmax_backward(_layer, d_output, trace):
 def logits_of_softmax(_layer, trace):
     """Return the input of a softmax without a mask."""
     return trace[0].x if trace[1] is None else None
-
-
-def layer_norm(layer, weights, x):
-    """Compute keras.layers.LayerNormalization over the last axis."""
-    axis = layer.axis[0] if isinstance(layer.axis, (list, tuple)) else layer.axis
-    if axis not in (-1, x.ndim - 1) or getattr(layer, "rms_scaling", False):
-        raise unsupported(layer, "another axis than the last, or rms_scaling")
-    weights = iter(weights)
-    gamma = next(weights) if layer.gamma is not None else None
-    beta = next(weights) if layer.beta is not None else None
-    return ref.layer_norm(x, gamma, beta, epsilon=layer.epsilon)
-
-
-def layer_norm_backward(_layer, d_output, trace):
-    """Go back through keras.layers.LayerNormalization."""
-    d_x, *d_weights = ref.layer_norm_backward(d_output, trace)
-    return d_x, [d for d in d_weights if d is not None]
 
 
 def masking(layer, _weights, x):
@@ -217,9 +215,7 @@ register(keras.layers.Embedding, embedding, embedding_backward, mask=embedding_m
 register(
     keras.layers.Activation, activation, activation_backward, logits=(logits_of_activation, whole)
 )
-register(keras.layers.ReLU, relu, lambda _, d, t: (ref.relu_backward(d, t)[0], []))
 register(keras.layers.Softmax, softmax, softmax_backward, logits=(logits_of_softmax, whole))
-register(keras.layers.LayerNormalization, layer_norm, layer_norm_backward)
 register(
     keras.layers.Masking, masking, lambda _, d, real: (np.where(real, d, 0), []), mask=masking_mask
 )

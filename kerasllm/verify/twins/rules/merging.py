@@ -78,6 +78,48 @@ def concatenate_mask(layer, xs, masks):
     return np.concatenate(whole, axis=layer.axis).any(axis=-1)
 
 
+class DotTrace(NamedTuple):
+    """The inputs of a product with the axis that is summed over last, and how long they were."""
+
+    xs: tuple  # (B, …, n) each
+    lengths: tuple  # None where they are not normalised
+    axes: tuple
+    output: np.ndarray
+
+
+def dot(layer, _weights, xs):
+    """Compute keras.layers.Dot: Σ over one axis of each, all pairs of the others."""
+    axes = layer.axes if isinstance(layer.axes, (list, tuple)) else [layer.axes] * 2
+    axes = tuple(axis % x.ndim for axis, x in zip(axes, xs, strict=True))
+    xs = [np.moveaxis(x, axis, -1) for x, axis in zip(xs, axes, strict=True)]
+    lengths = (None, None)
+    if layer.normalize:
+        lengths = tuple(np.sqrt(np.maximum((x**2).sum(-1, keepdims=True), 1e-12)) for x in xs)
+        xs = [x / length for x, length in zip(xs, lengths, strict=True)]
+    B, n = len(xs[0]), xs[0].shape[-1]
+    a, b = (x.reshape(B, -1, n) for x in xs)
+    output = (a @ b.swapaxes(1, 2)).reshape(B, *xs[0].shape[1:-1], *xs[1].shape[1:-1])
+    output = output if output.ndim > 1 else output[:, None]
+    return output, DotTrace(tuple(xs), lengths, axes, output)
+
+
+def dot_backward(_layer, d_output, trace):
+    """Go back to both factors, and through their lengths."""
+    xs, B = trace.xs, len(d_output)
+    a, b = (x.reshape(B, -1, x.shape[-1]) for x in xs)
+    d = d_output.reshape(B, a.shape[1], b.shape[1])
+    gradients = []
+    for x, d_x, length, axis in zip(
+        xs, (d @ b, d.swapaxes(1, 2) @ a), trace.lengths, trace.axes, strict=True
+    ):
+        d_x = d_x.reshape(x.shape)
+        if length is not None:
+            long = length > 1e-6  # shorter vectors are divided by a constant
+            d_x = (d_x - long * x * (d_x * x).sum(-1, keepdims=True)) / length
+        gradients.append(np.moveaxis(d_x, -1, axis))
+    return tuple(gradients), []
+
+
 def average_pooling(layer, _weights, x, mask=None):
     """Compute keras.layers.GlobalAveragePooling1D: the mean of the real steps."""
     check_axis(layer)
@@ -116,6 +158,7 @@ def check_axis(layer):
 register(keras.layers.Add, add, add_backward, mask=merge_mask)
 register(keras.layers.Subtract, subtract, subtract_backward, mask=merge_mask)
 register(keras.layers.Average, average, average_backward, mask=merge_mask)
+register(keras.layers.Dot, dot, dot_backward, mask=lambda *_: None)
 register(keras.layers.Concatenate, concatenate, concatenate_backward, mask=concatenate_mask)
 register(
     keras.layers.GlobalAveragePooling1D, average_pooling, pooling_backward, mask=lambda *_: None

@@ -78,6 +78,19 @@ def _divide():
     return _arithmetic(np.divide, lambda a, b: (1 / b, -a / b**2))
 
 
+def _of_one(forward, slope):
+    """Return the pair of an operation on each number alone; `slope(x)` is its derivative."""
+    return lambda: (
+        lambda _op, _weights, x: (forward(x), x), lambda _op, d, x: (d * slope(x), [])
+    )  # fmt: skip
+
+
+operation("Negative")(_of_one(np.negative, lambda _: -1))
+operation("Absolute")(_of_one(np.abs, np.sign))
+operation("Square")(_of_one(np.square, lambda x: 2 * x))
+operation("Exp")(_of_one(np.exp, np.exp))
+
+
 def _rearrangement(function):
     """Return the pair of an operation that moves entries without changing them."""
 

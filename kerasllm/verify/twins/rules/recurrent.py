@@ -13,6 +13,7 @@ _BACKWARD = {
     ref.gru: ref.gru_backward,
     ref.simple_rnn: ref.simple_rnn_backward,
 }
+_BEHIND = (keras.activations.softmax, keras.activations.sigmoid)
 _RNN_ACTIVATIONS = ("tanh", "sigmoid", "relu", "linear")
 
 
@@ -49,6 +50,8 @@ def rnn(layer, weights, x, mask=None, initial_state=None):
     """Compute keras.layers.LSTM, GRU, SimpleRNN, and RNN with one cell or several."""
     if layer.stateful:
         raise unsupported(layer, "stateful=True")
+    if layer.unroll and getattr(layer, "activation", None) in _BEHIND:
+        raise unsupported(layer, "unroll=True and an activation behind which Keras' losses look")
     cells = getattr(layer.cell, "cells", [layer.cell])
     states = _states_by_cell(initial_state, len(cells))
     weights, traces = list(weights), []
@@ -107,8 +110,13 @@ def bidirectional(layer, weights, x, mask=None, initial_state=None):
     """Compute keras.layers.Bidirectional."""
     ours, theirs = layer.forward_layer, layer.backward_layer
     function, options = equation(layer, ours.cell)
-    if equation(layer, theirs.cell) != (function, options) or ours.go_backwards or layer.stateful:
-        raise unsupported(layer, "two different layers, go_backwards or stateful=True")
+    same = all(
+        getattr(ours, name, None) == getattr(theirs, name, None)
+        for name in ("units", "use_bias", "zero_output_for_mask", "unroll")
+    )
+    equal = same and equation(layer, theirs.cell) == (function, options)
+    if not equal or ours.go_backwards or not theirs.go_backwards or layer.stateful:
+        raise unsupported(layer, "two directions that differ, go_backwards or stateful=True")
     state = None if initial_state is None else tuple(keras.tree.flatten(initial_state))
     output, trace = ref.bidirectional(
         x, *weights, layer=function, merge_mode=layer.merge_mode, mask=mask, initial_state=state,
