@@ -94,7 +94,7 @@ def _trained(model, twin, slopes, x, y, weight):
     noise = any(0 < np.abs(d).max() < 1e-12 for d in slopes.values())
     if noise and isinstance(model.optimizer, BY_SIGN):
         return "equal, but for fit: a gradient that is rounding"
-    options = {"batch_size": 4, "epochs": 2, "shuffle": False, "sample_weight": weight}
+    options = {"batch_size": 3, "epochs": 1, "shuffle": False, "sample_weight": weight}
     ours = {"fit": [twin.fit(x, y, **options)["loss"], *twin.get_weights()]}
     history = model.fit(x, y, verbose=0, **options).history["loss"]
     theirs = {"fit": [history, *model.get_weights()]}

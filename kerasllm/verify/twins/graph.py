@@ -172,9 +172,10 @@ def random_layers(model):
     ]
 
 
-def float_dtype(variables):
-    """Return float64 if a weight has it, else float32."""
-    kinds = {keras.backend.standardize_dtype(v.dtype) for v in variables}
+def float_dtype(model):
+    """Return float64 if a weight or an output has it, else float32."""
+    numbers = (*model.weights, *functional(model)._outputs)
+    kinds = {keras.backend.standardize_dtype(x.dtype) for x in numbers}
     return "float64" if "float64" in kinds else "float32"
 
 
@@ -209,6 +210,22 @@ def check_steps(model, *names):
             raise UnsupportedLayerError(
                 f"the model {type(model).__name__} has a `{name}` of its own, which the twin "
                 "cannot read: compare a keras.Model(model.inputs, model.outputs), without it."
+            )
+
+
+def check_frozen(model):
+    """Refuse a model of which layers were frozen or freed after TensorFlow compiled its step.
+
+    Raises:
+        UnsupportedLayerError: they were.
+    """
+    compiled = keras.backend.backend() == "tensorflow" and not model.run_eagerly
+    if compiled and model.train_function is not None and model.optimizer.built:
+        before = {id(v) for v in model.optimizer._trainable_variables}
+        if before != {id(v) for v in model.trainable_variables}:
+            raise UnsupportedLayerError(
+                f"layers of {model.name!r} were frozen or freed after a training, and Keras goes "
+                "on training what it trained before: call model.compile again, then twin(model)."
             )
 
 

@@ -184,10 +184,12 @@ def _categorical_focal(
     y = y * (1 - label_smoothing) + label_smoothing / y.shape[-1]
     share, back = _shares(p)
     q, inside = _clipped(share)
-    nats, focus = -y * np.log(q), np.asarray(alpha, p.dtype) * (1 - q) ** gamma
+    if np.ndim(alpha):
+        alpha = np.asarray(alpha, "float32")  # as Keras takes a list
+    nats, focus = -y * np.log(q), alpha * (1 - q) ** gamma
 
     def backward(weight):
-        d_focus = -gamma * np.asarray(alpha, p.dtype) * (1 - q) ** (gamma - 1) * nats
+        d_focus = -gamma * alpha * (1 - q) ** (gamma - 1) * nats
         d = back(weight[..., None] * inside * (d_focus - focus * y / q))
         return (d if bend is None else ref.softmax_backward(d, bend).d_x), None
 

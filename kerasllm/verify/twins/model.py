@@ -54,7 +54,7 @@ class Twin:
             )
         graph.functional(model)
         self.model, self.variables = model, list(model.weights)
-        self.dtype = np.dtype(dtype or graph.float_dtype(self.variables))
+        self.dtype = np.dtype(dtype or graph.float_dtype(model))
         self._optimizer, self._why_not = None, None
         if getattr(model, "optimizer", None) is not None:
             try:
@@ -134,7 +134,7 @@ class Twin:
 
         Float inputs are listed too, as "inputs/<name>".
         """
-        return _dense(self._loss_and_gradients(x, y, sample_weight)[1])
+        return self._filled(self._loss_and_gradients(x, y, sample_weight)[1])
 
     def _loss_and_gradients(self, x, y, sample_weight=None, training=False):
         tape, outputs, inputs = self._forward(x, training)
@@ -153,7 +153,7 @@ class Twin:
         tape, outputs, inputs = self._forward(x)
         for output, d in zip(outputs, d_outputs, strict=True):
             output.add_gradient(np.asarray(d, self.dtype))
-        return _dense(self._send_back(tape, inputs, {}))
+        return self._filled(self._send_back(tape, inputs, {}))
 
     def train_on_batch(self, x, y, sample_weight=None):
         """Take one step of the model's optimizer; return the loss before it.
@@ -216,6 +216,7 @@ class Twin:
                 f"the model {self.model.name!r} had no optimizer when the twin was made: call "
                 "model.compile(optimizer, loss) before twin(model)."
             )
+        graph.check_frozen(self.model)
         names = [layer.name for layer in graph.random_layers(self.model)]
         if names:
             raise ValueError(
@@ -245,14 +246,15 @@ class Twin:
         gradients = {}
         for variable in self._trainable():
             parts = [d[id(variable)] for d in (tape.d_weights, extra) if id(variable) in d]
-            parts = parts or [np.zeros(tuple(variable.shape), self.dtype)]
-            gradients[variable.path] = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+            total = parts[0] + parts[1] if len(parts) == 2 else parts[0] if parts else None
+            gradients[variable.path] = total  # None: the loss does not depend on it
         for name, value in zip(graph.input_names(self.model), inputs, strict=True):
             if value.is_float:
                 d = np.zeros_like(value.array) if value.d is None else value.d
                 gradients[f"inputs/{name}"] = d
         return gradients
 
-
-def _dense(gradients):
-    return {name: dense(gradient) for name, gradient in gradients.items()}
+    def _filled(self, gradients):
+        """Return gradients as arrays, zeros for what the loss does not depend on."""
+        zeros = {v.path: np.zeros(tuple(v.shape), self.dtype) for v in self._trainable()}
+        return {name: zeros[name] if d is None else dense(d) for name, d in gradients.items()}

@@ -65,7 +65,14 @@ class TwinOptimizer:
         return float(_array(self.optimizer._learning_rate))
 
     def apply(self, weights, gradients):
-        """Return new weights; a gradient may be an array or the `Rows` of a table."""
+        """Return new weights.
+
+        A gradient may be an array, the `Rows` of a table, or None: where the loss does not depend
+        on a weight, Keras leaves it as it is, without a step, decay or constraint (on JAX it is 0).
+        """
+        if keras.backend.backend() == "jax":
+            pairs = zip(weights, gradients, strict=True)
+            gradients = [np.zeros_like(w) if g is None else g for w, g in pairs]
         if keras.backend.backend() != "tensorflow":
             gradients = [dense(g) for g in gradients]
         gradients, rate = _clip(self.optimizer, gradients), self.learning_rate
@@ -73,6 +80,9 @@ class TwinOptimizer:
             gradients = [dense(g) for g in gradients]
         new = []
         for number, (weight, gradient) in enumerate(zip(weights, gradients, strict=True)):
+            if gradient is None:
+                new.append(weight)
+                continue
             step, state = self.steps[number], self.states[number]
             options = {"learning_rate": _Held(rate * self.factors[number])}
             if step.func is ref.adamw:
@@ -88,7 +98,8 @@ class TwinOptimizer:
             new.append(moved)
         new = self._averaged(new)
         self.iterations += 1
-        return constrained(new, self.constraints)
+        rules = zip(self.constraints, gradients, strict=True)
+        return constrained(new, [None if g is None else rule for rule, g in rules])
 
     def _averaged(self, weights):
         """Remember the moving average of the weights; return it where it takes their place."""
@@ -205,6 +216,7 @@ def _kind(optimizer):
 
 def _clip(optimizer, gradients):
     """Clip the gradients, those of a table use by use."""
+    everything, gradients = gradients, [g for g in gradients if g is not None]
     arrays = [g.values if isinstance(g, Rows) else g for g in gradients]
     if optimizer.clipnorm:
         arrays = ref.clip_by_norm(arrays, optimizer.clipnorm)
@@ -215,7 +227,8 @@ def _clip(optimizer, gradients):
     pairs = zip(gradients, arrays, strict=True)
     clipped = [g.replaced(array) if isinstance(g, Rows) else array for g, array in pairs]
     # Multiplied by the global factor, the uses are summed up for good.
-    return [dense(g) for g in clipped] if optimizer.global_clipnorm else clipped
+    clipped = iter([dense(g) for g in clipped] if optimizer.global_clipnorm else clipped)
+    return [None if g is None else next(clipped) for g in everything]
 
 
 def _states(optimizer, variables, iterations):

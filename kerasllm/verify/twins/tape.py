@@ -69,17 +69,16 @@ class Tape:
         handler, is_layer = find(layer), isinstance(layer, keras.Layer)
         signature = inspect.signature(layer.call)
         bound = signature.bind(*args, **kwargs).arguments
-        training = self._training(layer, bound.get("training"))
-        kwargs.pop("training", None)
+        kwargs.pop("training", None)  # Keras' fit, evaluate and predict overrule it
         previous = hand_over_masks(signature, bound, kwargs) if is_layer else None
         # In the order of the signature: keywords may be in any.
         inputs = [v for v in keras.tree.flatten(list(bound.values())) if is_value(v)]
         floats = [value for value in inputs if value.is_float]
         name = self._unique(layer.name) if is_layer else None
         if handler.compose:
-            output, trace, backward = self._compose(handler, layer, name, args, kwargs, training)
+            output, trace, backward = self._compose(handler, layer, name, args, kwargs)
         else:
-            output, trace = self._compute(handler.forward, layer, args, kwargs, training)
+            output, trace = self._compute(handler.forward, layer, args, kwargs)
             self._look_behind(handler, layer, floats, output, trace)
 
             def backward(d_output):
@@ -91,12 +90,6 @@ class Tape:
                 value.mask = None
             set_masks(handler, layer, next(iter(bound.values())), output, previous)
         return self._keep(Call(name, layer, inputs, output, trace, backward))
-
-    def _training(self, layer, given):
-        """Return whether a call is one of training; where it was said to the layer, that counts."""
-        if given and draws(layer):
-            raise unsupported(layer, "training=True, because it draws random numbers")
-        return self.training if given is None else bool(given)
 
     def _look_behind(self, handler, layer, floats, output, trace):
         """Give the output the logits that Keras finds behind it, if the loss asks for them."""
@@ -163,23 +156,21 @@ class Tape:
             if getattr(part, "activity_regularizer", None) is not None:
                 raise unsupported(layer, f"an activity regularizer inside of it, on {part.name!r}")
 
-    def _compose(self, handler, layer, name, args, kwargs, training):
+    def _compose(self, handler, layer, name, args, kwargs):
         self._scope.append(name)
-        before, self.training = self.training, training
         masks = {key: keras.tree.map_structure(unwrap, kwargs[key]) for key in masks_in(kwargs)}
         output = handler.compose(self, layer, *args, **{**kwargs, **masks})
         self._scope.pop()
-        self.training = before
         first = keras.tree.flatten([args])[0]
         shown = [value.array for value in keras.tree.flatten(output)]
         trace = Composition(first.array, shown[0] if len(shown) == 1 else tuple(shown))
         return output, trace, None
 
-    def _compute(self, forward, layer, args, kwargs, training):
+    def _compute(self, forward, layer, args, kwargs):
         arrays, named = keras.tree.map_structure(unwrap, (list(args), kwargs))
         weights = [self._weight(v) for v in getattr(layer, "weights", ())]
         if "training" in inspect.signature(forward).parameters:
-            named |= {"training": training}
+            named |= {"training": self.training}
             output, trace, updates = forward(layer, weights, *arrays, **named)
             self.updates |= {id(layer.weights[k]): array for k, array in updates.items()}
         else:

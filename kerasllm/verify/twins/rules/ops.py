@@ -91,6 +91,16 @@ operation("Square")(_of_one(np.square, lambda x: 2 * x))
 operation("Exp")(_of_one(np.exp, np.exp))
 
 
+@operation("ConvertToTensor")
+def _as_it_is():
+    """Compute `ops.convert_to_tensor`, which Keras puts behind a mask that is used again."""
+
+    def forward(op, _weights, x):
+        return (x if x.dtype.kind == "f" or not op.dtype else x.astype(op.dtype)), None
+
+    return forward, lambda _op, d, _trace: (d, [])
+
+
 def _rearrangement(function):
     """Return the pair of an operation that moves entries without changing them."""
 

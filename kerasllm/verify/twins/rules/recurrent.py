@@ -52,6 +52,8 @@ def rnn(layer, weights, x, mask=None, initial_state=None):
         raise unsupported(layer, "stateful=True")
     if layer.unroll and getattr(layer, "activation", None) in _BEHIND:
         raise unsupported(layer, "unroll=True and an activation behind which Keras' losses look")
+    if layer.unroll and layer.zero_output_for_mask and layer.go_backwards:
+        raise unsupported(layer, "unroll, zero_output_for_mask and go_backwards (the mask is not)")
     cells = getattr(layer.cell, "cells", [layer.cell])
     states = _states_by_cell(initial_state, len(cells))
     weights, traces = list(weights), []
