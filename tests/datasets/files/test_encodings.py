@@ -40,6 +40,13 @@ def test_of_a_single_word_the_right_reading_is_among_those_offered(text, name):
     assert (name, text) in candidates(text.encode(name), 0)[:6]
 
 
+def test_what_comes_first_where_little_can_be_told():
+    assert candidates("Müller".encode("cp1252"), 1)[0] == ("cp1252", "Müller")
+    assert candidates("好".encode("gb18030"), 0)[0] == ("gb18030", "好")
+    odd = "Mьller".encode()  # a Cyrillic letter in a Latin word: odd, but UTF-8 all the same
+    assert candidates(odd, 1)[0] == ("utf_8", "Mьller")
+
+
 def test_a_german_name_is_not_taken_for_chinese(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes("text,label\nMüller,a\nMeier,b\n".encode("cp1252"))
