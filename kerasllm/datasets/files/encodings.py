@@ -19,7 +19,6 @@ _USUAL = (
 _ALWAYS = ("utf_8", "gb18030", "cp1252")  # offered wherever they give text
 _OFFERED = 6
 _WINDOW = 20_000  # bytes around the place that are looked at
-_FEW = 12  # foreign bytes of which no detector can tell much
 _UNLIKELY = 0.25
 _MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16",
           b"\xfe\xff": "utf-16"}  # fmt: skip
@@ -36,7 +35,7 @@ def encoding_hint(data, start, path):
 
     Example:
         >>> print(encoding_hint("Müller".encode("cp1252"), 1, "a.csv"))
-        It reads 'Müller' with encoding='cp1252', ... 'M黮ler' with encoding='gb18030', ...
+        It reads 'Müller' with encoding='cp1252', 'Mⁿller' with encoding='cp437', ...
     """
     if damaged := _damaged(data):
         return damaged
@@ -90,14 +89,12 @@ def _ranked(window):
     logging.getLogger("charset_normalizer").setLevel(logging.ERROR)
     matches = from_bytes(window, cp_isolation=list(_USUAL), threshold=_UNLIKELY)
     chaos = {name: match.chaos for match in matches for name in match.could_be_from_charset}
-    few = sum(byte > 127 for byte in window) < _FEW
-    unknown = 0.0 if few else _UNLIKELY
     keys = {}
     for place, name in enumerate(_USUAL):
         text = _decoded(window, name)
         if text and (name in chaos or name in _ALWAYS):
             certain = name == "utf_8"
-            keys[name] = (not certain, _is_mixed(text), chaos.get(name, unknown), place)
+            keys[name] = (not certain, _is_mixed(text), chaos.get(name, _UNLIKELY), place)
     return sorted(keys, key=keys.get)
 
 
