@@ -118,7 +118,8 @@ TYPED = st.lists(
 ).map("".join)  # fmt: skip
 
 
-def test_names_and_options_as_they_may_be_typed(tmp_path, fuzz):
+def test_names_and_options_as_they_may_be_typed(tmp_path, fuzz, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "a.csv"
     path.write_text("text,label\n" + "".join(f"t{i},{i % 2}\n" for i in range(20)))
     splits = st.sampled_from(["train", "validation", "test", "all", "x"])

@@ -1,6 +1,7 @@
 """The user's own files, of all formats; a folder, a file a split; or several files by name."""
 
 import os
+import reprlib
 from pathlib import Path
 
 from kerasllm.datasets.examples import Dataset, main_text
@@ -100,8 +101,8 @@ def _check_left_over(folder, files):
     kind = files["train"].suffix if set(files) == {"train"} else None
     if other := sorted(f.name for f in folder.glob(f"*{kind}") if kind and f != files["train"]):
         raise ValueError(
-            f"{folder}: beside {files['train'].name} {other} belong to no split: call them "
-            "validation and test, or give the file alone."
+            f"{folder}: beside {files['train'].name} {reprlib.repr(other)} belong to no split: "
+            "call them validation and test, or give the file alone."
         )
 
 
@@ -117,14 +118,15 @@ def _split_file(folder, split, options):
         several = [f for f in named if format_of_lines(f)]
         found = several[:1] if several and several[0].suffix[1:] in SIGNS else several
         found = found or (named if "format" in options else [])
+    names = reprlib.repr([f.name for f in found])
     if len(found) > 1 and all(format_of_lines(f) == "parallel" for f in found):
         ends = [f.suffix[1:] for f in found]
         raise ValueError(
-            f"{folder}: {[f.name for f in found]} are in {len(ends)} languages; name the one to "
+            f"{folder}: {names} are in {len(ends)} languages; name the one to "
             f"translate from, such as {option_to_pass(folder, 'source', ends[0])}."
         )
     if len(found) > 1:
-        raise ValueError(f"{folder}: {[f.name for f in found]} could all be {split}; keep one.")
+        raise ValueError(f"{folder}: {names} could all be {split}; keep one.")
     return found[0] if found else None
 
 
@@ -135,7 +137,7 @@ def _no_split(path, split, files):
         how = f"expected {stem}.csv (or .txt, .tsv, .jsonl, .conll), found"
     else:
         how = f"name one, such as {option_to_pass(path, split, f'{stem}{path.suffix}')}, beside"
-    return f"{path} has no file for the split {split!r}: {how} {here}."
+    return f"{path} has no file for the split {split!r}: {how} {reprlib.repr(here)}."
 
 
 def _part(whole, wanted, seed, fractions, groups):
