@@ -131,7 +131,9 @@ def test_metrics_are_those_of_the_weights_kept(
     options = {**SMALL, **SCRATCH["classification"], "epochs": 3, "keep_best": keep_best}
     run = train(animals["classification"], tmp_path / "run", **options)
     scores = {"val_loss": losses[kept], "val_accuracy": pytest.approx(0.1 * (kept + 1))}
-    assert run.metrics == scores
+    when = run.metrics["kept"]
+    assert run.metrics == {**scores, "kept": when} and when["epoch"] == kept + 1
+    assert when["chosen_by"] == ("val_loss" if keep_best else "end of the training")
     for a, b in zip(run.model.get_weights(), weights[kept], strict=True):
         assert np.array_equal(a, b)
 

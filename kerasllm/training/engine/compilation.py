@@ -43,7 +43,8 @@ def precision_kept():
 def optimizer_of(settings, steps, factors=None):
     """Return the optimizer that `OptimizerSettings` describe, for a number of steps."""
     options = {name: getattr(settings, name) for name in _OF_THE_OPTIMIZER}
-    return make_optimizer(steps, factors, **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    return make_optimizer(steps, factors, **given)
 
 
 def compile_model(
