@@ -104,3 +104,12 @@ def test_a_beam_search_draws_nothing(pretrained):
         generate(pretrained, "the", beam=3, stream=True)
     with pytest.raises(ValueError, match="a stream is of one prompt, token by token"):
         generate(pretrained, ["the"], stream=True)
+
+
+def test_what_a_prompt_holds_that_is_unknown_is_said(pretrained, capfd):
+    generate(pretrained, ["the 龘", "the"], max_new_tokens=2, prefix="the")
+    said = " ".join(capfd.readouterr().err.split())
+    assert said == (
+        "warning: 1 of 2 tokens is unknown to the tokenizer ('龘'): the continuation rests on the "
+        "others"
+    )
