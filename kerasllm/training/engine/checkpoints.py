@@ -34,7 +34,9 @@ def save_checkpoint(path, model, meta, best_weights=None):
     """
     arrays = {name: keras.ops.convert_to_numpy(v.value) for name, v in _variables(model).items()}
     arrays |= {f"{BEST}{i}": weight for i, weight in enumerate(best_weights or ())}
-    place = "move the run folder to another disk; the one before is whole, and --resume takes it up"
+    place = "choose another --output"
+    if path.exists():
+        place += " and move the folder there: the checkpoint before is whole, go on with --resume"
     with writing(f"the checkpoint {path}", place), whole_file(path, "wb") as file:
         np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
 
