@@ -140,12 +140,20 @@ def _serve(copy, connection):
 
     def answer(session):
         mapper.coverage.stop()
+        _assert_nothing_was_computed()
         connection.send({file: sorted(lines) for file, lines in mapper.lines(copy).items()})
         while (question := connection.recv()) is not None:
             name, arguments = question
             connection.send(ANSWERS[name](copy, session, *arguments))
 
     _pytest([*TESTS, *SUBJECTS], [Loop(answer)])
+
+
+def _assert_nothing_was_computed():
+    from tensorflow.python.eager import context
+
+    if context.context()._initialized:
+        raise RuntimeError("a module computes with TensorFlow where it is imported: a fork hangs")
 
 
 def _map_file(copy, session, file):

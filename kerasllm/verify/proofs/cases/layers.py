@@ -5,7 +5,8 @@ The other tables compare the equations with Keras. Here the same equations stand
 layer has no function of its own name, the rule by which a twin computes it is the equation.
 """
 
-from functools import partial
+from collections.abc import Mapping
+from functools import cache, partial
 from itertools import product
 
 import keras
@@ -175,27 +176,49 @@ def _block_layer(name, norm, x, memory=None, **named):
     return call_layer(layer, list(named.values()), *inputs, **masks)
 
 
-def _by_rule(title, build, inputs, mask=None, **options):
+class _Later(Mapping):
+    """Arguments that are drawn when they are asked for: building a layer takes time at import."""
+
+    def __init__(self, draw):
+        self._drawn = cache(draw)
+
+    def __getitem__(self, name):
+        return self._drawn()[name]
+
+    def __iter__(self):
+        return iter(self._drawn())
+
+    def __len__(self):
+        return len(self._drawn())
+
+
+def _built(make, named, inputs):
+    """Return a layer and the shapes of its weights, by name."""
+    layer = make(dtype="float64")
+    shapes = [named[one[0]] if isinstance(one, tuple) else np.shape(one) for one in inputs]
+    layer.build(*shapes)
+    return layer, {f"w{k}": tuple(v.shape) for k, v in enumerate(layer.weights)}
+
+
+def _by_rule(title, make, inputs, mask=None, **options):
     """Make a case of a layer beside the rule by which a twin computes it.
 
     Args:
         title: name of the case.
-        build: (dtype) -> layer.
+        make: a `partial` of the layer's class, to which the dtype is still to be given.
         inputs: (name, shape) of each float input, or arrays of ids, in the order of the call.
         mask: of the first input.
         **options: further arguments of the call.
     """
-    layer = build("float64")
     named = dict(one for one in inputs if isinstance(one, tuple))
-    shapes = [np.empty(named[one[0]]) if isinstance(one, tuple) else one for one in inputs]
-    layer.build(*(np.shape(one) for one in shapes))
-    weights = {f"w{k}": tuple(v.shape) for k, v in enumerate(layer.weights)}
+    made = cache(partial(_built, make, named, inputs))
     masks = {} if mask is None else {"mask": mask}
 
     def given(arguments, convert):
         return [arguments[one[0]] if isinstance(one, tuple) else convert(one) for one in inputs]
 
     def forward(**arguments):
+        layer, weights = made()
         arrays = zip(layer.weights, (arguments[name] for name in weights), strict=True)
         tape = Tape({id(v): w for v, w in arrays}, next(iter(arguments.values())).dtype)
         values = {name: tape.value(arguments[name]) for name in named}
@@ -208,21 +231,22 @@ def _by_rule(title, build, inputs, mask=None, **options):
             value.add_gradient(d)
         tape.backward()
         grads = {name: gradient_or_zeros(value) for name, value in values.items()}
+        layer, weights = made()
         pairs = zip(layer.weights, weights, strict=True)
         return {f"d_{n}": d for n, d in grads.items()} | {
             f"d_{name}": dense(tape.d_weights[id(v)]) for v, name in pairs
         }
 
     def theirs(**arguments):
-        tensors = [arguments[name] for name in weights]
-        built = build(dtype_of(next(iter(arguments.values()))))
+        tensors = [arguments[name] for name in made()[1]]
+        built = make(dtype=dtype_of(next(iter(arguments.values()))))
         seen = {name: ops.convert_to_tensor(m) for name, m in masks.items()}
         outputs = given(arguments, ops.convert_to_tensor)
         return call_layer(built, tensors, *outputs, **seen, **options)
 
-    name = type(layer).__name__
+    name = make.func.__name__
     title = f"layer {name}, {title}"
-    arguments = random_arguments(title, scale=0.7, **named, **weights)
+    arguments = _Later(lambda: random_arguments(title, scale=0.7, **named, **made()[1]))
     return Case(title, (), arguments, forward, backward, theirs, (name,))
 
 
@@ -230,25 +254,25 @@ def _rule_cases():
     x, source = ("x", (B, T, D)), ("source", (B, S, D))
     for positions in ("learned", "sinusoidal", None):
         embed = partial(layers.TokenEmbedding, 7, D, T, positions, segments=2)
-        yield _by_rule(f"{positions} positions, segments", lambda t, f=embed: f(dtype=t), [IDS])
+        yield _by_rule(f"{positions} positions, segments", embed, [IDS])
     head = partial(layers.TokenEmbedding, 7, D, score_pad=False)
-    yield _by_rule("reversed", lambda t: head(dtype=t), [x], reverse=True)
+    yield _by_rule("reversed", head, [x], reverse=True)
     for mode in ("mean", "max", "last", "first", "attention"):
         pool = partial(layers.MaskedPooling, mode)
-        yield _by_rule(mode, lambda t, f=pool: f(dtype=t), [x], REAL)
+        yield _by_rule(mode, pool, [x], REAL)
     for options in ({"causal": True}, {"rotary": True, "key_dim": 4}, {"use_bias": False}):
         attend = partial(layers.MultiHeadAttention, N, **options)
-        yield _by_rule(str(options), lambda t, f=attend: f(dtype=t), [x], REAL)
+        yield _by_rule(str(options), attend, [x], REAL)
     attend = partial(layers.MultiHeadAttention, N)
-    yield _by_rule("source", lambda t: attend(dtype=t), [x, source], return_weights=True)
+    yield _by_rule("source", attend, [x, source], return_weights=True)
     for activation in ("relu", "gelu"):
         think = partial(layers.FeedForward, WIDE, activation)
-        yield _by_rule(activation, lambda t, f=think: f(dtype=t), [x])
+        yield _by_rule(activation, think, [x])
     for cell in ("simple", "lstm", "gru"):
         stack = partial(layers.StackedRNN, D, 2, cell, residual=True)
-        yield _by_rule(f"{cell}, residual", lambda t, f=stack: f(dtype=t), [x], REAL)
+        yield _by_rule(f"{cell}, residual", stack, [x], REAL)
     both = partial(layers.BiLSTM, H, 2)
-    yield _by_rule("two layers", lambda t: both(dtype=t), [x], REAL)
+    yield _by_rule("two layers", both, [x], REAL)
 
 
 CASES = (*_rule_cases(), *_scored_cases(), *_crf_cases(), *_block_cases())
