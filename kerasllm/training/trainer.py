@@ -60,7 +60,7 @@ def train(
         OSError: the folder cannot be written.
         TrainingDivergedError: the loss became NaN or infinite.
     """
-    check_free(output, overwrite, resume)
+    _check_output(output, pretrained, overwrite, resume)
     shape = settings_for(task_of(data))
     return _train(shape, data, output, pretrained, settings, resume, quiet, overrides)
 
@@ -91,7 +91,7 @@ def finetune(
         quiet: print nothing.
         **overrides: single settings.
     """
-    check_free(output, overwrite, resume)
+    _check_output(output, run, overwrite, resume)
     shape = settings_for(task_of(data))
     return _train(shape, data, output, run, settings, resume, quiet, overrides)
 
@@ -176,7 +176,6 @@ def _train(shape, data, output, pretrained, settings, resume, quiet, overrides):
     settings.check(pretrained)
     check_tensorboard(settings)
     check_weights(settings)
-    _check_output(output, pretrained)
     with in_use(output), told_how_to_go_on(Run(output), report):
         return _trained(shape, data, output, pretrained, settings, resume, report)
 
@@ -247,13 +246,16 @@ def _warnings(task, train):
         )
 
 
-def _check_output(output, pretrained):
-    """Raise where a training would overwrite what it starts from."""
-    if pretrained is not None and Path(output).resolve() == pretrained.path.resolve():
+def _check_output(output, pretrained, overwrite, resume):
+    """Raise where a training would overwrite what it starts from, or what is there already."""
+    begins = getattr(pretrained, "path", pretrained)
+    same = isinstance(begins, str | Path) and Path(output).resolve() == Path(begins).resolve()
+    if same:
         raise ValueError(
             f"the output {output} is the pretrained run itself, which would be lost: choose "
             "another --output."
         )
+    check_free(output, overwrite, resume)
 
 
 def _check_resumable(output, config):

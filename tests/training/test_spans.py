@@ -257,7 +257,7 @@ def test_a_question_that_was_cut_is_told(trained):
         ({"length": 65}, "length=65 is longer than the 64 tokens"),
         ({"method": "ful"}, "method to be one of .* Did you mean 'full'"),
         ({"max_answer": 0}, "max_answer must be 1 or more"),
-        ({"empty_windows": 1.5}, "empty_windows is a share"),
+        ({"empty_windows": 1.5}, "empty_windows must be 0 or more and at most 1"),
     ],
 )
 def test_settings_that_cannot_be_used(options, message, base, data, tmp_path):

@@ -172,7 +172,7 @@ def test_the_output_must_not_be_the_run_itself(animals, bases, task):
     run, data = bases("encoder"), animals[task]
     data = data[0] if task == "language_model" else data
     with pytest.raises(ValueError, match=r"is the pretrained run itself, .* another --output"):
-        train(data, run.path, pretrained=run, overwrite=True, quiet=True)
+        train(data, run.path, pretrained=run, quiet=True)
     assert (run.path / "model.keras").is_file()
 
 

@@ -109,5 +109,5 @@ def test_bad_settings_are_explained():
     for value in (0, 1.1):
         with pytest.raises(ValueError, match=r"top_p must lie in \(0, 1\], received"):
             Sampling(top_p=value)
-    with pytest.raises(ValueError, match="repetition_penalty must be above 0, received 0"):
+    with pytest.raises(ValueError, match=r"repetition_penalty must be above 0, .* received 0"):
         Sampling(repetition_penalty=0)

@@ -97,7 +97,7 @@ def test_every_method_is_given_the_same_rows(measured):
         ({"methods": ("frozn",)}, "Did you mean 'frozen'"),
         (
             {"label_counts": (12, 10**6)},
-            "expected at most .* labels, the training rows of topic_en",
+            "expected label_counts from 6, .* to 384, the training rows of topic_en",
         ),
         ({"data": "markov"}, "expected labelled texts"),
     ],
