@@ -2,12 +2,14 @@
 
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from kerasllm.cli.failures import ended
 from kerasllm.utils.errors import at_terminal
+from kerasllm.utils.terminal import say
 
 TRAIN, USE, CHECK = "Train", "Use", "Check"  # panels of the help page
 
@@ -31,6 +33,7 @@ def main():
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a sign that it has no code for is spelled out
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _warned
     if "_KERASLLM_COMPLETE" in os.environ:  # a shell asks how a word goes on
         app()
     try:
@@ -40,6 +43,11 @@ def main():
     else:
         status = 0
     sys.exit(status)
+
+
+def _warned(message, *_, **__):
+    """Print a warning as this command prints all else: its text is data."""
+    say(f"warning: {message}", error=True)
 
 
 def run(commands, title, words):

@@ -17,7 +17,7 @@ from pathlib import Path
 import typer
 
 from kerasllm.utils.errors import refused
-from kerasllm.utils.terminal import console, say
+from kerasllm.utils.terminal import say, show
 
 HERE = str(Path(__file__).resolve().parents[1])
 INTERRUPTED = 130
@@ -54,8 +54,7 @@ def _print_error(message):
     from rich.text import Text
 
     text = Text.assemble(("error:", "red"), " ", message)
-    screen = console(error=True)
-    screen.print(text, soft_wrap=not screen.is_terminal)
+    show(text, error=True)
 
 
 def _wrong_usage(end):

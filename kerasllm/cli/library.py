@@ -6,7 +6,7 @@ import typer
 
 from kerasllm.cli.command import USE, group
 from kerasllm.cli.flags import Data
-from kerasllm.utils.terminal import console, say
+from kerasllm.utils.terminal import console, say, show
 
 data_app = group("data", "List, show and fetch data sets.", USE)
 lessons_app = group("lessons", "List, open and build the lessons.", USE)
@@ -54,7 +54,7 @@ def data_show(name: Data):
     """
     from kerasllm.datasets.show import describe
 
-    say(describe(name))
+    show(describe(name))
 
 
 @data_app.command("get")

@@ -7,6 +7,7 @@ from kerasllm.plots.style import numbers, panels
 
 MOST_COUNTS = 20  # classes up to which the cells hold their counts
 CELL = 0.28  # width of a token, inches
+LONGEST = 40  # characters of a name that are drawn
 MARGINS = 2.2  # width of the axis, the colour bar and their names, inches
 
 
@@ -130,9 +131,15 @@ def gate_heatmap(tokens, values, title="Gate", signed=False):
 def _name_ticks(axes, rows, columns, cell):
     """Name rows and columns; `cell` is the width of a column in inches."""
     axes.set_xticks(range(len(columns)))
-    name_columns(axes, columns, cell)
+    name_columns(axes, list(map(_short, columns)), cell)
     if rows is not None:
-        axes.set_yticks(range(len(rows)), [drawable(name) for name in rows])
+        axes.set_yticks(range(len(rows)), [drawable(_short(name)) for name in rows])
+
+
+def _short(name):
+    """Return a name that leaves room for what it names."""
+    name = str(name)
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def _write_counts(axes, matrix, share):

@@ -40,6 +40,12 @@ def say(text="", error=False, end="\n"):
     print(visible(text), file=sys.stderr if error else sys.stdout, end=end, flush=True)
 
 
+def show(text, error=False):
+    """Print a text, in a terminal broken between words, elsewhere line for line."""
+    screen = console(error)
+    screen.print(text, soft_wrap=not screen.is_terminal)
+
+
 def console(error=False, **options):
     """Return a rich console to which texts are data: neither markup nor commands.
 

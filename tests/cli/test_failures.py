@@ -2,6 +2,7 @@
 
 import errno
 import sys
+import warnings
 
 import pytest
 import typer
@@ -67,6 +68,15 @@ def test_the_verbs_whose_flags_follow_the_data_end_alike(monkeypatch, capsys, en
         cli.main()
     assert exit.value.code == getattr(end, "exit_code", 130)
     assert ("stopped at step 7" in capsys.readouterr().err) == (exit.value.code == 130)
+
+
+def test_a_warning_is_one_line_and_its_text_is_data(monkeypatch, capsys):
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # and put back
+    monkeypatch.setattr(sys, "argv", ["kerasllm", "data", "list"])
+    monkeypatch.setattr(command, "run", lambda *_: warnings.showwarning("a \x1b[31m", None, "", 1))
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    assert capsys.readouterr().err == "warning: a \\x1b[31m\n"
 
 
 def test_wrong_usage_shows_what_was_typed_as_data(monkeypatch, capsys):

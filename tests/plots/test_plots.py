@@ -227,3 +227,10 @@ def test_names_of_tokens_stand_on_end_together_when_one_does_not_fit(tokens, rot
     boxes = [label.get_window_extent() for label in labels]
     assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
     assert axes.get_xlabel() == "token"
+
+
+def test_long_names_leave_room_for_what_they_name():
+    figure = plots.confusion_matrix(np.eye(2), ["a" * 300, "b"])
+    figure.savefig(io.BytesIO())  # Matplotlib warns where no room is left
+    (axes,) = (axes for axes in figure.axes if axes.get_xlabel() == "predicted")
+    assert [len(text.get_text()) for text in axes.get_yticklabels()] == [40, 1]
