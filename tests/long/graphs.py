@@ -147,7 +147,8 @@ def grouped_attention(d, x):
 def project_layer(d, x):
     width = x.shape[-1]
     return d.of(
-        lambda: ours.FeedForward(3, d.of("relu", "gelu", "gelu_tanh"))(x),
+        # Not "gelu_tanh": on TensorFlow it has constants of float32 in it.
+        lambda: ours.FeedForward(3, d.of("relu", "gelu"))(x),
         lambda: ours.MultiHeadAttention(1, causal=d.flag(), use_bias=d.flag())(x),
         lambda: ours.MultiHeadAttention(1)(x, source=x),
         lambda: ours.TransformerEncoder(1, 3, norm=d.of("pre", "post"))(x),

@@ -51,14 +51,16 @@ def sigmoid(x):
 
 
 def sigmoid_backward(d_output, trace):
-    """Send a gradient back through `sigmoid`: d_x = d_output · σ · (1 - σ).
+    """Send a gradient back through `sigmoid`: d_x = d_output · σ(x) · (1 - σ(x)).
+
+    1 - σ(x) is σ(-x), which keeps its digits where σ(x) is nearly 1.
 
     Example:
         >>> _, trace = sigmoid(np.zeros(1))
         >>> sigmoid_backward(np.ones(1), trace).d_x  # steepest at 0
         array([0.25])
     """
-    return ActivationGrads(d_output * trace.output * (1 - trace.output))
+    return ActivationGrads(d_output * trace.output * logistic(-trace.x))
 
 
 def tanh(x):
@@ -82,14 +84,16 @@ def tanh(x):
 
 
 def tanh_backward(d_output, trace):
-    """Send a gradient back through `tanh`: d_x = d_output · (1 - tanh²).
+    """Send a gradient back through `tanh`: d_x = d_output · (1 - tanh(x)²).
+
+    1 - tanh(x)² is 4 σ(2x) σ(-2x), which keeps its digits where tanh(x) is nearly ±1.
 
     Example:
         >>> _, trace = tanh(np.zeros(1))
         >>> tanh_backward(np.ones(1), trace).d_x  # steepest at 0
         array([1.])
     """
-    return ActivationGrads(d_output * (1 - trace.output**2))
+    return ActivationGrads(d_output * 4 * logistic(2 * trace.x) * logistic(-2 * trace.x))
 
 
 def relu(x):
@@ -129,6 +133,9 @@ def gelu(x, approximate=False):
         gelu(x) = x · Φ(x),  Φ(x) = (1 + erf(x / √2)) / 2
         approximate:  Φ(x) ≈ (1 + tanh(√(2/π) · (x + 0.044715 x³))) / 2
 
+    Far below 0 both forms of Φ lose all digits if they are computed as written: 1 - 1 = 0. So the
+    code takes (1 + tanh(u)) / 2 = σ(2u), and the tail of the normal distribution by itself.
+
     Args:
         x: any shape.
         approximate: the tanh form, which BERT's and GPT-2's first code used.
@@ -144,7 +151,7 @@ def gelu(x, approximate=False):
         Hendrycks and Gimpel, Gaussian Error Linear Units (2016), section 2.
     """
     x = checks.floats(x=x)
-    phi = (1 + np.tanh(_GELU_SLOPE * (x + 0.044715 * x**3))) / 2 if approximate else _normal_cdf(x)
+    phi = logistic(2 * _GELU_SLOPE * (x + 0.044715 * x**3)) if approximate else normal_cdf(x)
     return x * phi, GELUTrace(x, phi, approximate)
 
 
@@ -162,10 +169,10 @@ def gelu_backward(d_output, trace):
     """
     x, phi, approximate = trace
     if approximate:
-        # Φ = (1 + t) / 2 with t = tanh(u), so Φ' = (1 - t²) u' / 2 = 2 Φ (1 - Φ) u'.
+        # Φ = σ(2u), so Φ' = 2 Φ (1 - Φ) u'.
         d_phi = 2 * phi * (1 - phi) * _GELU_SLOPE * (1 + 3 * 0.044715 * x**2)
     else:
-        d_phi = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+        d_phi = _exp_of_square(x) / math.sqrt(2 * math.pi)
     return ActivationGrads(d_output * (phi + x * d_phi))
 
 
@@ -222,7 +229,10 @@ def log_softmax(x, axis=-1):
     """
     x = checks.floats(x=x)
     shifted = x - x.max(axis, keepdims=True)
-    output = shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
+    others, first = np.exp(shifted), x.argmax(axis)
+    # The largest is exp(0) = 1: ln(1 + the others) keeps the digits of a small sum.
+    np.put_along_axis(others, np.expand_dims(first, axis), 0, axis)
+    output = shifted - np.log1p(others.sum(axis, keepdims=True))
     return output, ActivationTrace(x, output, axis)
 
 
@@ -244,36 +254,59 @@ def logistic(x):
     return np.where(x >= 0, 1, tail) / (1 + tail)
 
 
-def erf(x):
-    """Return the error function 2/√π ∫₀ˣ exp(-t²) dt, which NumPy lacks, to rounding accuracy.
+def normal_cdf(x):
+    """Return Φ(x), the probability that a normal variable lies below x, to rounding accuracy.
 
-    The Taylor series around the nearest node of a grid; beyond 6 the function is ±1 to 17 digits.
+        Φ(x) = exp(-x²/2) · mills(-x)   for x < 0,   1 - Φ(-x)   else
+
+    NumPy has no such function. `mills` falls slowly, so it is the exponential that carries the
+    smallness of the tail: Φ(-10) = 7.6e-24 has all its digits.
     """
-    distance = np.minimum(np.abs(x), 6)
-    node = np.rint(distance / _ERF_STEP).astype(int)
-    offset = distance - (node * _ERF_STEP).astype(x.dtype)
-    table = _ERF_TAYLOR.astype(x.dtype)
+    tail = _exp_of_square(x) * _mills(np.minimum(np.abs(x), _MILLS_END))
+    return np.where(x < 0, tail, 1 - tail).astype(x.dtype)
+
+
+def _exp_of_square(x):
+    """Return exp(-x²/2): x² is rounded, so its large part is taken exactly."""
+    x = np.clip(x, -_MILLS_END, _MILLS_END)
+    near = np.rint(x * 16) / 16  # its square has few digits
+    with np.errstate(under="ignore"):
+        return np.exp(-(near**2) / 2) * np.exp(-(x - near) * (x + near) / 2)
+
+
+def _mills(x):
+    """Return (1 - Φ(x)) exp(x²/2) for 0 <= x, by the Taylor series around the nearest node."""
+    node = np.rint(x / _STEP).astype(int)
+    offset = x - (node * _STEP).astype(x.dtype)
+    table = _MILLS_TAYLOR.astype(x.dtype)
     value = table[-1][node]
     for coefficient in table[-2::-1]:
         value = value * offset + coefficient[node]
-    return np.copysign(value, x)
+    return value
 
 
-def _normal_cdf(x):
-    return (1 + erf(x * math.sqrt(0.5))) / 2
-
-
-def _erf_taylor(order=8):
-    nodes = np.arange(6 / _ERF_STEP + 1) * _ERF_STEP
-    series = [np.array([math.erf(node) for node in nodes])]
-    slope, before = 2 / math.sqrt(math.pi) * np.exp(-(nodes**2)), np.zeros_like(nodes)
+def _mills_taylor(order=10):
+    nodes = np.arange(_MILLS_END / _STEP + 1) * _STEP
+    series = [np.array([_mills_at(node) for node in nodes])]
+    # The derivatives follow from one another: g' = x g - 1/√(2π), g⁽ᵏ⁺¹⁾ = x g⁽ᵏ⁾ + k g⁽ᵏ⁻¹⁾.
+    slope, before = nodes * series[0] - 1 / math.sqrt(2 * math.pi), series[0]
     for k in range(1, order + 1):
         series.append(slope / math.factorial(k))
-        # The derivatives of exp(-t²) follow from one another: g⁽ᵏ⁾ = -2 t g⁽ᵏ⁻¹⁾ - 2 (k-1) g⁽ᵏ⁻²⁾.
-        slope, before = -2 * nodes * slope - 2 * (k - 1) * before, slope
+        slope, before = nodes * slope + k * before, slope
     return np.stack(series)
 
 
+def _mills_at(x):
+    """Return (1 - Φ(x)) exp(x²/2); far out by a continued fraction, where erfc underflows."""
+    if x < 4:
+        return math.erfc(x * math.sqrt(0.5)) / 2 * math.exp(x * x / 2)
+    fraction = x
+    for k in range(120, 0, -1):
+        fraction = x + k / fraction
+    return 1 / fraction / math.sqrt(2 * math.pi)
+
+
 _GELU_SLOPE = math.sqrt(2 / math.pi)
-_ERF_STEP = 1 / 32
-_ERF_TAYLOR = _erf_taylor()
+_STEP = 1 / 16
+_MILLS_END = 40  # beyond it the tail is below the smallest number
+_MILLS_TAYLOR = _mills_taylor()

@@ -99,7 +99,9 @@ def cross_entropy_backward(d_output, trace):
     log_p, targets, weight, label_smoothing, _ = trace
     d_logits = np.exp(log_p) - label_smoothing / log_p.shape[-1]
     if np.issubdtype(targets.dtype, np.integer):
-        hit = np.take_along_axis(d_logits, targets[..., None], -1) - (1 - label_smoothing)
+        # exp(x) - 1 of the target, which keeps its digits where the model is sure and right
+        hit = np.expm1(np.take_along_axis(log_p, targets[..., None], -1))
+        hit = hit + label_smoothing - label_smoothing / log_p.shape[-1]
         np.put_along_axis(d_logits, targets[..., None], hit, -1)
     else:
         d_logits -= (1 - label_smoothing) * targets
@@ -155,7 +157,9 @@ def binary_cross_entropy_backward(d_output, trace):
         array([-0.5])
     """
     logits, targets, weight, _ = trace
-    return LossGrads(d_output * weight * (logistic(logits) - targets))
+    # σ - y in two parts, neither of which loses digits where y is 0 or 1
+    d_logits = (1 - targets) * logistic(logits) - targets * logistic(-logits)
+    return LossGrads(d_output * weight * d_logits)
 
 
 class MeanSquaredErrorTrace(namedtuple("MeanSquaredErrorTrace", "error weight")):

@@ -100,6 +100,9 @@ TRAJECTORIES = (
     _rmsprop("RMSprop", learning_rate=0.003),
     _rmsprop("RMSprop, centered", learning_rate=0.003, rho=0.8, momentum=0.7, centered=True),
     _adam("Adam", learning_rate=0.01),
+    _adam("Adam, amsgrad", learning_rate=0.01, amsgrad=True),
+    _trajectory("Lion", keras.optimizers.Lion, ref.lion, learning_rate=0.003),
+    _trajectory("Adafactor", keras.optimizers.Adafactor, ref.adafactor, learning_rate=0.03),
     _adam("Adam, other betas", learning_rate=0.01, beta_1=0.8, beta_2=0.97, epsilon=1e-3),
     _trajectory(
         "AdamW", keras.optimizers.AdamW, ref.adamw, learning_rate=0.01, weight_decay=0.1

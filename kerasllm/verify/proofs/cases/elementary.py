@@ -84,6 +84,48 @@ def _characters(kernel_size):
     )
 
 
+def _convolution(label, **options):
+    label = f"convolution, {label}"
+    given = {"stride": "strides", "dilation": "dilation_rate", "padding": "padding"}
+    settings = {given[name]: value for name, value in options.items()}
+    shapes = {"x": (2, 7, 3), "kernel": (3, 3, 5), "bias": (5,)}
+    return Case(
+        name=label,
+        covers=("conv1d",),
+        arguments=random_arguments(label, **shapes),
+        forward=partial(ref.conv1d, **options),
+        backward=ref.conv1d_backward,
+        keras=_layer(
+            lambda dtype: keras.layers.Conv1D(5, 3, dtype=dtype, **settings), "kernel", "bias"
+        ),
+    )
+
+
+MOVING = {"mean": np.array([0.3, -1.1, 0.7]), "variance": np.array([0.4, 2.0, 1.3])}
+STEPS = np.array([[1, 1, 0, 1, 0], [0, 1, 1, 1, 1]], bool)
+
+
+def _batch_norm(label, training, mask=None):
+    """Make a case of batch normalisation, in training or with the averages that it remembers."""
+    label = f"batch norm, {label}"
+
+    def ours(x, gamma, beta):
+        if training:
+            extra = 0.0 if mask is None else keras.config.epsilon()
+            return ref.batch_norm(x, gamma, beta, mask=mask, extra=extra)
+        return ref.batch_norm(x, gamma, beta, *(m.astype(x.dtype) for m in MOVING.values()))
+
+    def theirs(x, gamma, beta):
+        dtype = keras.backend.standardize_dtype(x.dtype)
+        layer = keras.layers.BatchNormalization(dtype=dtype)
+        weights = [gamma, beta, *(ops.cast(m, dtype) for m in MOVING.values())]
+        seen = {} if mask is None else {"mask": ops.convert_to_tensor(mask)}
+        return call_layer(layer, weights, x, training=training, **seen)
+
+    arguments = random_arguments(label, x=(2, 5, 3), gamma=(3,), beta=(3,))
+    return Case(label, ("batch_norm",), arguments, ours, ref.batch_norm_backward, theirs)
+
+
 LayerNormalization = keras.layers.LayerNormalization
 
 CASES = (
@@ -121,6 +163,13 @@ CASES = (
         keras=lambda table: ops.take(table, IDS, axis=0),
     ),
     *map(_characters, (1, 2, 3)),
+    _convolution("valid"),
+    _convolution("same, stride 2", padding="same", stride=2),
+    _convolution("same, dilation 2", padding="same", dilation=2),
+    _convolution("causal", padding="causal"),
+    _batch_norm("training", training=True),
+    _batch_norm("training, masked", training=True, mask=STEPS),
+    _batch_norm("remembered", training=False),
     Case(
         name="low-rank adaptation",
         covers=("lora",),

@@ -30,7 +30,9 @@ BATCHES, B, T, S, V, C, W = 5, 3, 4, 5, 11, 3, 4
 def _compiled(model, loss=None, optimizer=None):
     """Compile a model with random weights everywhere: zeros hide swapped biases."""
     rng = np.random.default_rng(0)
-    model.set_weights([0.5 * rng.standard_normal(w.shape) for w in model.get_weights()])
+    for variable in model.weights:
+        drawn = 0.5 * rng.standard_normal(variable.shape)
+        variable.assign(abs(drawn) if "variance" in variable.path else drawn)
     optimizer = optimizer or keras.optimizers.Adam(0.01)
     model.compile(optimizer, loss, jit_compile=False)
     return model
@@ -58,6 +60,15 @@ def _reader():
     y = keras.layers.Dense(C)(layers.MaskedPooling("attention")(x))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return _compiled(keras.Model(ids, y), loss)
+
+
+def _convolved():
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Conv1D(5, 2, padding="causal")(keras.layers.Embedding(V, 4)(ids))
+    x = keras.layers.BatchNormalization()(keras.layers.GlobalMaxPooling1D()(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    optimizer = keras.optimizers.Muon(0.01)
+    return _compiled(keras.Model(ids, keras.layers.Dense(C)(x)), loss, optimizer)
 
 
 def _tagger():
@@ -123,6 +134,13 @@ MODELS = (
             "MaskedPooling",
         ),
         _reader,
+        _batches(_texts_and_classes),
+    ),
+    (
+        "convolution, trained with Muon",
+        ("conv1d", "batch_norm", "muon"),
+        (),
+        _convolved,
         _batches(_texts_and_classes),
     ),
     (
