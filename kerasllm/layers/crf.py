@@ -52,7 +52,9 @@ class CRF(keras.layers.Layer):
 
     Weights: A (C, C), from the row's tag to the column's; start (C,); end (C,).
 
-    Differences from the paper: none. Scores are added up in float32 at least.
+    Differences from the paper: scores are added up in float32 at least. The gradient of the
+    log-likelihood is written down, and what is behind it is stopped: do not take second derivatives
+    of it, they would lack a part.
 
     Raises:
         ValueError: in training without tags, where its weights would never change.

@@ -104,10 +104,10 @@ def _trained(model, twin, slopes, x, y, weight):
 
 
 def main(arguments):
-    """Compare models, print the figures and write them."""
+    """Compare models, print the figures and write them, every so often and at the end."""
     number, first = (*map(int, arguments), *(1000, 0)[len(arguments) :])
     began, count, why, wrong = time.perf_counter(), collections.Counter(), collections.Counter(), {}
-    for seed in range(first, first + number):
+    for done, seed in enumerate(range(first, first + number), 1):
         answer = compare(seed)
         kind, _, rest = answer.partition(": ")
         count[kind.partition(",")[0]] += 1
@@ -116,18 +116,19 @@ def main(arguments):
             print(seed, answer, flush=True)
         elif kind == "refused":
             why[" ".join(rest.split("(")[0].split()[:9])] += 1
-        if seed % 20 == 19:
-            print(seed, dict(count), flush=True)
-    figures = {
-        "command": f"python -m tests.long twins {number} {first}",
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-        "models": dict(count),
-        "refused": dict(why.most_common()),
-        "wrong": wrong,
-        "seconds": round(time.perf_counter() - began),
-    }
-    text = json.dumps(figures, indent=1) + "\n"
-    (Path(__file__).parent / "figures" / "twins.json").write_text(text)
+        if done % 10 and done < number:
+            continue
+        figures = {
+            "command": f"python -m tests.long twins {done} {first}",
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "models": dict(count),
+            "refused": dict(why.most_common()),
+            "wrong": wrong,
+            "seconds": round(time.perf_counter() - began),
+        }
+        text = json.dumps(figures, indent=1) + "\n"
+        (Path(__file__).parent / "figures" / "twins.json").write_text(text)
+        print(done, dict(count), figures["seconds"], flush=True)
     print(text)
     return bool(wrong)
