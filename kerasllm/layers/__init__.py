@@ -8,6 +8,7 @@ from kerasllm.layers.copying import PointerGenerator
 from kerasllm.layers.crf import CRF
 from kerasllm.layers.decoder import TransformerDecoder
 from kerasllm.layers.embedding import TokenEmbedding
+from kerasllm.layers.head import linear_cross_entropy
 from kerasllm.layers.pooling import MaskedPooling
 from kerasllm.layers.recurrent import BiLSTM, StackedRNN
 from kerasllm.layers.transformer import FeedForward, TransformerEncoder
@@ -27,4 +28,5 @@ __all__ = [
     "TokenEmbedding",
     "TransformerDecoder",
     "TransformerEncoder",
+    "linear_cross_entropy",
 ]

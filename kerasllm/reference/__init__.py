@@ -47,6 +47,7 @@ from kerasllm.reference.sequence.decoding import *
 from kerasllm.reference.sequence.ngram import *
 from kerasllm.reference.sequence.pointer_generator import *
 from kerasllm.reference.training.contrast import *
+from kerasllm.reference.training.head import *
 from kerasllm.reference.training.losses import *
 from kerasllm.reference.training.optimizers import *
 from kerasllm.reference.training.schedules import *

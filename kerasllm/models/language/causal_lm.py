@@ -5,16 +5,10 @@ import keras
 from kerasllm.datasets.sources import texts_of
 from kerasllm.layers import MaskedPooling
 from kerasllm.models.language import scoring
+from kerasllm.models.language.head import WithHead, language_head
 from kerasllm.models.language.losses import SpanContrast, TokenCrossEntropy
 from kerasllm.models.language.preprocessor import CausalPreprocessor, ContrastivePreprocessor
 from kerasllm.models.task import Task
-
-
-def language_head(backbone, features, tied=True):
-    """Return logits (B, T, V): by the embedding's own table where it is tied and widths agree."""
-    if tied and features.shape[-1] == backbone.embedding.hidden_dim:
-        return backbone.embedding(features, reverse=True)
-    return keras.layers.Dense(backbone.settings.vocabulary_size, name="head")(features)
 
 
 def check_causal(backbone):
@@ -28,7 +22,7 @@ def check_causal(backbone):
 
 
 @keras.saving.register_keras_serializable("kerasllm")
-class CausalLM(Task):
+class CausalLM(WithHead, Task):
     """Predict each token from those before it.
 
         p(id_{t+1} | id_1 … id_t) = softmax(features_t Eᵀ)
@@ -56,11 +50,12 @@ class CausalLM(Task):
         check_causal(backbone)
         features = keras.layers.Dropout(dropout, name="dropout")(backbone.output)
         super().__init__(backbone.input, language_head(backbone, features), **kwargs)
+        self._keep_head(backbone.input, features)
         self._finish(backbone, preprocessor, dropout=dropout)
 
     def default_loss(self):
         """Return the cross-entropy in nats per real token."""
-        return TokenCrossEntropy()
+        return TokenCrossEntropy(head_of=self)
 
     def answers(self, x):
         """Return for each text how likely it is; see `scoring.text_scores`."""
@@ -125,8 +120,9 @@ class ContrastiveLM(CausalLM):
             },
             **kwargs,
         )
+        self._keep_head(self.input, features, "logits")
         self._finish(backbone, preprocessor, pooling=pooling, layer=layer, dropout=dropout)
 
     def default_loss(self):
         """Return the losses of the next token and of the contrast, by output."""
-        return {"logits": TokenCrossEntropy(), "pooled": SpanContrast()}
+        return {"logits": TokenCrossEntropy(head_of=self), "pooled": SpanContrast()}

@@ -18,6 +18,7 @@ class TokenCrossEntropy(keras.losses.Loss):
 
     Args:
         label_smoothing: ε, taken from the target and spread over the vocabulary.
+        head_of: a language model whose training steps give features in the place of logits.
 
     Differences from `keras.losses.SparseCategoricalCrossentropy`: targets of the pad id 0 count
     neither in the sum nor in the number of tokens (there, a padded batch has a smaller loss than
@@ -30,19 +31,28 @@ class TokenCrossEntropy(keras.losses.Loss):
         1.3863
     """
 
-    def __init__(self, label_smoothing=0.0, name="token_cross_entropy", reduction=None, dtype=None):
+    def __init__(
+        self,
+        label_smoothing=0.0,
+        name="token_cross_entropy",
+        reduction=None,
+        dtype=None,
+        head_of=None,
+    ):
         # The mean over real tokens is taken here, so there is nothing for Keras to reduce.
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.head_of = label_smoothing, head_of
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """Return the loss, a scalar; `sample_weight` (B,) or (B, T) weighs the tokens."""
-        y_pred = _at_least_float32(y_pred)
         y_true = ops.cast(y_true, "int32")
-        weight = ops.cast(ops.not_equal(y_true, 0), y_pred.dtype)
+        weight = _at_least_float32(ops.cast(ops.not_equal(y_true, 0), y_pred.dtype))
         if sample_weight is not None:
-            of_samples = ops.cast(sample_weight, y_pred.dtype)
+            of_samples = ops.cast(sample_weight, weight.dtype)
             weight = weight * (of_samples if len(of_samples.shape) > 1 else of_samples[:, None])
+        if self.head_of is not None and self.head_of.in_step:
+            return self.head_of.head_loss(y_true, y_pred, weight, self.label_smoothing)
+        y_pred = _at_least_float32(y_pred)
         nats = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
         if self.label_smoothing:
             spread = ops.logsumexp(y_pred, axis=-1) - ops.mean(y_pred, axis=-1)

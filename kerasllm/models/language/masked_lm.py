@@ -4,14 +4,14 @@ import keras
 
 from kerasllm.datasets.sources import texts_of
 from kerasllm.models.language import scoring
-from kerasllm.models.language.causal_lm import language_head
+from kerasllm.models.language.head import WithHead, language_head
 from kerasllm.models.language.losses import TokenCrossEntropy
 from kerasllm.models.language.preprocessor import MaskedPreprocessor
 from kerasllm.models.task import Task
 
 
 @keras.saving.register_keras_serializable("kerasllm")
-class MaskedLM(Task):
+class MaskedLM(WithHead, Task):
     """Predict hidden tokens from all the others.
 
         p(id_t | text with t hidden) = softmax(features_t Eᵀ),  t in positions
@@ -40,11 +40,12 @@ class MaskedLM(Task):
         chosen = keras.layers.Dropout(dropout, name="dropout")(chosen)
         inputs = {"ids": backbone.input, "positions": positions}
         super().__init__(inputs, language_head(backbone, chosen), **kwargs)
+        self._keep_head(inputs, chosen)
         self._finish(backbone, preprocessor, dropout=dropout)
 
     def default_loss(self):
         """Return the cross-entropy in nats per hidden token."""
-        return TokenCrossEntropy()
+        return TokenCrossEntropy(head_of=self)
 
     def answers(self, x):
         """Return for each text how likely its hidden tokens are; see `scoring.text_scores`."""

@@ -1,0 +1,15 @@
+"""Kernels on JAX."""
+
+import jax
+import jax.numpy as jnp
+
+
+def fold(step, carry, arrays, rows):
+    """Go over arrays in blocks of rows; see `of_tensorflow.fold`."""
+    count = arrays[0].shape[0]
+    blocks = -(-count // rows)
+    missing = blocks * rows - count
+    filled = [jnp.pad(x, [(0, missing), *[(0, 0)] * (x.ndim - 1)]) for x in arrays]
+    parts = tuple(x.reshape(blocks, rows, *x.shape[1:]) for x in filled)
+    carry, y = jax.lax.scan(step, carry, parts)
+    return carry, y.reshape(blocks * rows, *y.shape[2:])[:count]

@@ -1,0 +1,75 @@
+"""The head of a language model: logits for whoever asks, and the loss alone in a training step."""
+
+import contextlib
+
+import keras
+
+from kerasllm.layers import linear_cross_entropy
+
+SMALLEST = 2000  # words in a vocabulary from which on it is faster to leave the logits out
+
+
+def language_head(backbone, features, tied=True):
+    """Return logits (B, T, V): by the embedding's own table where it is tied and widths agree."""
+    if tied and features.shape[-1] == backbone.embedding.hidden_dim:
+        return backbone.embedding(features, reverse=True)
+    return keras.layers.Dense(backbone.settings.vocabulary_size, name="head")(features)
+
+
+class WithHead:
+    """A task whose training step computes head and loss together, without all the logits.
+
+    It does so where nothing else looks at the logits of a training step: the loss is the
+    `TokenCrossEntropy` of `default_loss`, and there are no metrics of Keras.
+    """
+
+    in_step = False
+
+    def _keep_head(self, inputs, features, name=None):
+        """Keep what is below the head.
+
+        Args:
+            inputs: of the task.
+            features: symbolic features (B, T, D) that the head reads.
+            name: of the logits among several outputs.
+        """
+        outputs = features if name is None else {**self.output, name: features}
+        self._below_head, self._head_name = keras.Model(inputs, outputs), name
+
+    @property
+    def head_parts(self):
+        """Return (kernel, bias or None, whether the kernel is the table of the embedding)."""
+        if any(layer.name == "head" for layer in self.layers):
+            head = self.get_layer("head")
+            return head.kernel, head.bias, False
+        return self.backbone.embedding.embeddings, None, True
+
+    def call(self, inputs, training=None, mask=None):
+        """Return the logits; inside a training step the features below them."""
+        if self.in_step:
+            return self._below_head(inputs, training=training)
+        return super().call(inputs, training=training, mask=mask)
+
+    def train_step(self, *args, **kwargs):
+        """Take one step, as Keras does."""
+        with self._together():
+            return super().train_step(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _together(self):
+        loss = self.loss.get(self._head_name) if isinstance(self.loss, dict) else self.loss
+        mine = getattr(loss, "head_of", None) is self and self._compile_metrics is None
+        large = self.backbone.settings.vocabulary_size >= SMALLEST
+        scored = getattr(self.backbone.embedding, "score_pad", True)
+        self.in_step = mine and large and scored
+        try:
+            yield
+        finally:
+            self.in_step = False
+
+    def head_loss(self, targets, features, weight, label_smoothing):
+        """Return the loss of features below the head."""
+        kernel, bias, tied = self.head_parts
+        return linear_cross_entropy(
+            features, kernel, targets, weight, bias, tied=tied, label_smoothing=label_smoothing
+        )
