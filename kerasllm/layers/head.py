@@ -54,7 +54,8 @@ def linear_cross_entropy(
         >>> round(float(linear_cross_entropy(features, table, targets, tied=True)), 4)  # ln 7
         1.9459
     """
-    features, kernel = ops.convert_to_tensor(features), ops.convert_to_tensor(kernel)
+    features = ops.convert_to_tensor(features)
+    kernel = ops.reshape(kernel, kernel.shape)  # of a variable its value, which has a gradient
     vocabulary, width = kernel.shape if tied else kernel.shape[::-1]
     kind = keras.backend.result_type(features.dtype, "float32")
     targets = ops.reshape(ops.cast(targets, "int32"), (-1,))
@@ -62,7 +63,7 @@ def linear_cross_entropy(
     weight = ops.cast(real, kind)
     weight = ops.stop_gradient(weight / ops.maximum(ops.sum(weight), 1e-9))
     rows = rows or max(16, min(1024, NUMBERS // vocabulary))
-    offset = ops.zeros((vocabulary,), kind) if bias is None else ops.convert_to_tensor(bias)
+    offset = ops.zeros((vocabulary,), kind) if bias is None else ops.reshape(bias, (-1,))
 
     @ops.custom_gradient
     def loss_of(features, kernel, offset):

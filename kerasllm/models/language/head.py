@@ -6,7 +6,8 @@ import keras
 
 from kerasllm.layers import linear_cross_entropy
 
-SMALLEST = 2000  # words in a vocabulary from which on it is faster to leave the logits out
+# Backend: words in a vocabulary from which on it is faster to leave the logits out, where it is.
+SMALLEST = {"jax": 2000}
 
 
 def language_head(backbone, features, tied=True):
@@ -59,7 +60,9 @@ class WithHead:
     def _together(self):
         loss = self.loss.get(self._head_name) if isinstance(self.loss, dict) else self.loss
         mine = getattr(loss, "head_of", None) is self and self._compile_metrics is None
-        large = self.backbone.settings.vocabulary_size >= SMALLEST
+        smallest = SMALLEST.get(keras.backend.backend(), float("inf"))
+        large = self.backbone.settings.vocabulary_size >= smallest
+        # A pad without probability is scored by the embedding alone.
         scored = getattr(self.backbone.embedding, "score_pad", True)
         self.in_step = mine and large and scored
         try:

@@ -184,3 +184,29 @@ def _contrast(scores, norm, z, temperature, hidden=True):
     rows, log_p = np.arange(len(z)), ref.log_softmax(scores)[0]
     trace = ref.SpanContrastTrace(norm, z, scores, log_p, rows + 1 - 2 * (rows % 2), temperature)
     return -log_p[rows, trace.partner].mean(), trace
+
+
+@mistake("linear_cross_entropy_backward")
+def linear_cross_entropy_kernel_of_the_last_block(d_output, trace):
+    """The gradient of the kernel is that of the last block of tokens, not the sum of all blocks."""
+    right = ref.linear_cross_entropy_backward(d_output, trace)
+    first = (trace.targets.size - 1) // trace.rows * trace.rows
+    weight = np.where(np.arange(trace.targets.size) < first, 0.0, trace.weight.ravel())
+    last = trace._replace(weight=weight.reshape(trace.weight.shape).astype(trace.weight.dtype))
+    return right._replace(d_kernel=ref.linear_cross_entropy_backward(d_output, last).d_kernel)
+
+
+@mistake("linear_cross_entropy_backward")
+def linear_cross_entropy_z_loss_without_its_gradient(d_output, trace):
+    """The gradient leaves out what the z-loss adds to it."""
+    return ref.linear_cross_entropy_backward(d_output, trace._replace(z_loss=0.0))
+
+
+@mistake("linear_cross_entropy")
+def linear_cross_entropy_smoothing_over_the_others(
+    features, kernel, targets, mask=None, bias=None, label_smoothing=0.0, z_loss=0.0, rows=128
+):
+    """The smoothing is spread over the V - 1 other tokens, and not over all V."""
+    vocabulary = np.shape(kernel)[-1]
+    spread = label_smoothing * vocabulary / max(vocabulary - 1, 1)
+    return ref.linear_cross_entropy(features, kernel, targets, mask, bias, spread, z_loss, rows)

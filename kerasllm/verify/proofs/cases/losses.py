@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kerasllm import reference as ref
+from kerasllm.layers import linear_cross_entropy
 from kerasllm.models import SpanContrast
 from kerasllm.verify.proofs.checks import Case, random_arguments
 
@@ -65,6 +66,29 @@ _square = partial(
     shapes={"predictions": (2, 5, 3), "targets": (2, 5, 3)},
 )
 
+
+def _head(features, kernel, targets, mask=None, bias=None, tied=False, rows=4, **options):
+    weight = np.ones((2, 5)) if mask is None else mask
+    kernel = ops.transpose(kernel) if tied else kernel
+    return linear_cross_entropy(
+        features, kernel, targets, weight, bias, tied=tied, rows=rows, **options
+    )
+
+
+def _head_case(label, bias=True, tied=False, **options):
+    """Blocks of 4 rows here and of 3 there: of 10 tokens the last block is never whole."""
+    label = f"linear cross entropy, {label}"
+    shapes = {"features": (2, 5, 3), "kernel": (3, 7)} | ({"bias": (7,)} if bias else {})
+    return Case(
+        name=label,
+        covers=("linear_cross_entropy",),
+        arguments=random_arguments(label, **shapes),
+        forward=partial(ref.linear_cross_entropy, targets=IDS, rows=3, **options),
+        backward=ref.linear_cross_entropy_backward,
+        keras=partial(_head, targets=IDS, tied=tied, **options),
+    )
+
+
 _spans = partial(
     _case,
     "span_contrast",
@@ -78,6 +102,9 @@ CASES = (
     _tokens("mask, label smoothing", targets=IDS, mask=MASK, label_smoothing=0.1),
     _tokens("probabilities", targets=CLASSES, mask=MASK),
     _tokens("probabilities, label smoothing", targets=CLASSES, label_smoothing=0.3),
+    _head_case("plain"),
+    _head_case("tied, no bias, mask", bias=False, tied=True, mask=MASK),
+    _head_case("mask, label smoothing, z-loss", mask=MASK, label_smoothing=0.2, z_loss=0.3),
     _yes_no("plain", targets=ANSWERS),
     _yes_no("mask, label smoothing", targets=ANSWERS, mask=MASK, label_smoothing=0.2),
     _square("plain"),

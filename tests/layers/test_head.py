@@ -1,0 +1,62 @@
+"""Head and cross-entropy as one."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasllm import reference as ref
+from kerasllm.layers import head, linear_cross_entropy
+
+pytestmark = pytest.mark.backends
+B, T, D, V = 2, 5, 3, 13
+TARGETS = np.array([[3, 1, 4, 1, 5], [9, 2, 0, 0, 0]], "int32")
+
+
+@pytest.fixture
+def arrays(rng):
+    return tuple(rng.normal(size=shape).astype("float32") for shape in ((B, T, D), (D, V), (V,)))
+
+
+def loss_of(features, kernel, bias, targets=TARGETS, weight=None, **options):
+    return float(linear_cross_entropy(features, kernel, targets, weight, bias, **options))
+
+
+def test_by_hand():
+    # One feature of ln 3 scores the second of two tokens: p = (1/4, 3/4).
+    features = np.full((1, 1, 1), np.log(3), "float32")
+    kernel = np.array([[0.0, 1.0]], "float32")
+    found = loss_of(features, kernel, None, np.array([[1]], "int32"))
+    assert found == pytest.approx(np.log(4 / 3))
+    # z-loss: lse = ln(1 + 3)
+    found = loss_of(features, kernel, None, np.array([[1]], "int32"), z_loss=0.5)
+    assert found == pytest.approx(np.log(4 / 3) + 0.5 * np.log(4) ** 2)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 10, 16, None])
+def test_blocks_of_any_size_give_the_same_loss(rows, arrays):
+    expected, _ = ref.linear_cross_entropy(*arrays[:2], TARGETS, TARGETS != 0, arrays[2])
+    assert loss_of(*arrays, rows=rows) == pytest.approx(expected, rel=1e-5)
+
+
+def test_weights_of_tokens(arrays, rng):
+    weight = rng.random((B, T)).astype("float32")
+    _, trace = ref.linear_cross_entropy(*arrays[:2], TARGETS, None, arrays[2])
+    expected = (trace.nats * weight).sum() / weight.sum()
+    assert loss_of(*arrays, weight=weight, rows=3) == pytest.approx(expected, rel=1e-5)
+    assert loss_of(*arrays, weight=0 * weight) == 0
+
+
+def test_half_precision_sums_in_single(arrays):
+    features, kernel = (keras.ops.cast(x, "bfloat16") for x in arrays[:2])
+    loss = linear_cross_entropy(features, kernel, TARGETS, bias=arrays[2], rows=3)
+    assert keras.backend.standardize_dtype(loss.dtype) == "float32"
+    whole = [keras.ops.convert_to_numpy(keras.ops.cast(x, "float32")) for x in (features, kernel)]
+    expected, _ = ref.linear_cross_entropy(*whole, TARGETS, TARGETS != 0, arrays[2])
+    assert float(loss) == pytest.approx(expected, rel=1e-2)
+
+
+def test_no_more_logits_at_a_time_than_a_block_has(arrays, monkeypatch):
+    shapes, exp = [], keras.ops.exp
+    monkeypatch.setattr(head.ops, "exp", lambda x: shapes.append(tuple(x.shape)) or exp(x))
+    loss_of(*arrays, rows=4)
+    assert shapes and all(shape[0] is None or shape[0] <= 4 for shape in shapes)
