@@ -115,3 +115,22 @@ def test_corrections_of_no_low_rank_are_refused(animals, bases, tmp_path, option
 def test_without_a_run_there_is_only_one_way(animals, tmp_path, method):
     with pytest.raises(ValueError, match=f"method='{method}' needs weights to begin from"):
         train(animals["seq2seq"], tmp_path / "run", method=method, quiet=True)
+
+
+BROUGHT = {
+    "classification": ("encoder", {"hidden_dim": 9}, {"size": "tiny", "num_layers": 1}),
+    "tagging": ("encoder", {"word_dim": 9}, {"lowercase": False}),
+    "span": ("encoder", {"backbone": "recurrent"}, {"backbone": "transformer", "num_heads": 2}),
+    "seq2seq": ("transformer", {"tied": False}, {"architecture": "transformer", "hidden_dim": 8}),
+}
+
+
+@pytest.mark.parametrize("task", BROUGHT)
+def test_what_comes_with_a_run_is_the_runs(animals, bases, trained, tmp_path, task):
+    base, other, expected = BROUGHT[task]
+    with pytest.raises(ValueError, match=f"{next(iter(other))}: tokenizer and backbone come with"):
+        train(animals[task], tmp_path / "run", pretrained=bases(base), quiet=True, **other)
+    run, before = trained(base, task, "full")
+    assert {name: run.settings[name] for name in expected} == expected
+    theirs = {n: before.settings.get(n) for n in run.shape.brought if n in run.settings}
+    assert {n: run.settings[n] for n in theirs} == theirs

@@ -66,7 +66,7 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
                 f"{sorted(unknown)}: use data of the same task, or fine-tune again."
             )
 
-    def _usual(self, examples):  # noqa: ARG002
+    def _usual(self, examples, pretrained):  # noqa: ARG002
         """Fill what neither the call nor a run says."""
         usual = {"pooling": "mean", "layer": -1, "length": LENGTH, "clean": False}
         return dataclasses.replace(

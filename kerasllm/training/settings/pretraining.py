@@ -108,7 +108,7 @@ class PretrainSettings(BackboneSettings, ShapeSettings):
     def _inherited(self, pretrained, report):
         check_length(self.length, pretrained)
         report.say(f"  going on with {pretrained.path}: {self.objective}, length {self.length}")
-        return self
+        return dataclasses.replace(self, **self._brought(pretrained))
 
     # === What is built ===
 

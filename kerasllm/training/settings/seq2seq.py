@@ -29,6 +29,14 @@ class Seq2SeqSettings(TaskSettings):
         "choose a seq2seq set, or name the columns source and target in your file",
     )
 
+    brought: ClassVar[frozenset] = frozenset(
+        (
+            "architecture", "size", "cell", "attention", "hidden_dim", "units", "num_layers",
+            "num_heads", "inner_dim", "positions", "copy", "tied", "shared", "tokenizer",
+            "word_splitter", "vocabulary_size", "min_frequency", "lowercase",
+        )
+    )  # fmt: skip
+
     architecture: str = flag("recurrent", "recurrent or transformer", choices=ARCHITECTURES)
     size: str = flag("small", "size of the model: tiny, small or base", choices=SIZES)
     cell: str | None = flag(None, "recurrent cell: lstm or gru", choices=("lstm", "gru"))
@@ -92,11 +100,6 @@ class Seq2SeqSettings(TaskSettings):
         from kerasllm.models.seq2seq.preprocessor import check_pairs
 
         check_pairs(dataset)
-
-    def suited(self, examples, pretrained, report):  # noqa: ARG002
-        """Return the settings with their method and learning rate."""
-        method = self.method or ("scratch" if pretrained is None else "full")
-        return dataclasses.replace(self, method=method)._with_rate(pretrained, report)
 
     def make_preprocessor(self, examples, pretrained):
         """Return the preprocessor; vocabularies are learned on the training pairs, or the run's."""

@@ -81,7 +81,7 @@ class SpanSettings(BackboneSettings, TaskSettings):
             settings = dataclasses.replace(settings, length=length)
         return settings
 
-    def _usual(self, examples):  # noqa: ARG002
+    def _usual(self, examples, pretrained):  # noqa: ARG002
         """Fill what neither the call nor a run says."""
         return self if self.length else dataclasses.replace(self, length=LONGEST)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kerasllm.training.settings.base import amount, flag, fraction, rate, share
-from kerasllm.training.settings.task import SPLITTERS, TaskSettings, check_length, longest
+from kerasllm.training.settings.task import SPLITTERS, TaskSettings, longest
 
 LONGEST = 256  # tokens that are read at once where neither settings nor run say less
 # What suits a model from scratch, and one from a pretrained run.
@@ -33,6 +33,8 @@ class TaggingSettings(TaskSettings):
         "choose a tagging set, or give a CoNLL file",
     )
     curves: ClassVar[tuple] = ("loss", "val_loss", "val_f1", "val_accuracy")
+    brought: ClassVar[frozenset] = frozenset({"word_dim", "word_dropout", "lowercase"})
+    own: ClassVar[tuple] = (*_USUAL, "characters", "length", "metric")
 
     learning_rate: float | None = rate(
         None, "highest learning rate; None: 2e-3 from scratch, 1e-4 from a pretrained run"
@@ -103,7 +105,11 @@ class TaggingSettings(TaskSettings):
                 "the column of the tags."
             )
 
-    def suited(self, examples, pretrained, report):  # noqa: ARG002
+    def _with_rate(self, pretrained, report):  # noqa: ARG002
+        """Leave the learning rate to what is usual."""
+        return self
+
+    def _usual(self, examples, pretrained):
         """Fill what is None by what suits a model from scratch, or one from a run."""
         chosen = {
             name: pair[pretrained is not None]
@@ -115,13 +121,7 @@ class TaggingSettings(TaskSettings):
             chosen["characters"] = not (by_character(examples.train) or sees_capitals)
         if self.length is None:
             chosen["length"] = longest(pretrained, LONGEST)
-        elif pretrained is not None:
-            check_length(self.length, pretrained)
-        return dataclasses.replace(self, **chosen)._with_method(pretrained)
-
-    def _with_method(self, pretrained):
-        method = self.method or ("scratch" if pretrained is None else "full")
-        return dataclasses.replace(self, method=method)
+        return dataclasses.replace(self, **chosen)
 
     def make_preprocessor(self, examples, pretrained):
         """Return the preprocessor of the tags that the training sentences have."""

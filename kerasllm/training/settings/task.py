@@ -128,6 +128,8 @@ class ShapeSettings(MethodSettings):
     task: ClassVar[str] = ""  # the `task` of the data sets
     wanted: ClassVar[tuple] = ("other data", "look at its task")  # what it is called, how to get it
     curves: ClassVar[tuple] = ("loss", "val_loss")  # what is drawn over the validations
+    brought: ClassVar[frozenset] = frozenset()  # settings that a pretrained run comes with
+    own: ClassVar[tuple] = ("metric",)  # settings that are not inherited where they are None
 
     # === Data ===
 
@@ -212,7 +214,7 @@ class ShapeSettings(MethodSettings):
                 "leave method out to train from scratch."
             )
         if pretrained is not None:
-            _check_backbone_settings(self)
+            _check_brought(self)
 
     def suited(self, examples, pretrained, report):
         """Return the settings with what is None filled: inherited from a run, or the usual.
@@ -225,8 +227,8 @@ class ShapeSettings(MethodSettings):
         method = self.method or ("scratch" if pretrained is None else "full")
         settings = dataclasses.replace(self, method=method)._with_rate(pretrained, report)
         if pretrained is None:
-            return settings._usual(examples)
-        return settings._without_backbone()._inherited(pretrained, report)._usual(examples)
+            return settings._usual(examples, pretrained)
+        return settings._inherited(pretrained, report)._usual(examples, pretrained)
 
     def _with_rate(self, pretrained, report):
         """Fill the learning rate: what the run advises where its weights move, else the usual."""
@@ -238,33 +240,34 @@ class ShapeSettings(MethodSettings):
             report.say(f"  learning_rate={rate:g}, as {pretrained.path} advises")
         return dataclasses.replace(self, learning_rate=rate or RATE)
 
-    def _usual(self, examples):  # noqa: ARG002 - some shapes look at them
+    def _usual(self, examples, pretrained):  # noqa: ARG002 - some shapes look at them
         """Return the settings with what is still None filled by what is usual."""
         return self
 
     def _inherited(self, pretrained, report):
         """Fill settings that are None from the pretraining run, and say which."""
+        brought = self._brought(pretrained)
+        free = [f for f in dataclasses.fields(self) if f.name not in brought]
         inherited = {
             f.name: pretrained.settings[f.name]
-            for f in dataclasses.fields(self)
+            for f in free
             if getattr(self, f.name) is None
-            and f.name not in {*BACKBONE_FIELDS, "metric"}
+            and f.name not in self.own
             and pretrained.settings.get(f.name) is not None
         }
         given = {
             f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if f.name not in (*inherited, *BACKBONE_FIELDS) and getattr(self, f.name) != f.default
+            for f in free
+            if f.name not in inherited and getattr(self, f.name) != f.default
         }
         check_length(getattr(self, "length", None), pretrained)
         report.say(f"  inherited from {pretrained.path}: {inherited}; overridden here: {given}")
-        return dataclasses.replace(self, **inherited)
+        return dataclasses.replace(self, **brought, **inherited)
 
-    def _without_backbone(self):
-        """Return the settings without those of a backbone, which comes with the run."""
-        own = {f.name for f in dataclasses.fields(self)} & BACKBONE_FIELDS
-        own = own if isinstance(self, BackboneSettings) else set()
-        return dataclasses.replace(self, **dict.fromkeys(own))
+    def _brought(self, pretrained):
+        """Return the settings that come with a run, as it has them; None for what it does not."""
+        names = {f.name for f in dataclasses.fields(self)} & self.brought
+        return {name: pretrained.settings.get(name) for name in names}
 
     # === What is built ===
 
@@ -366,18 +369,17 @@ class TaskSettings(ShapeSettings):
         return self.head_epochs * each, self.epochs * each
 
 
-BACKBONE_FIELDS = {f.name for f in dataclasses.fields(BackboneSettings)}
-_OF_THE_RUN = {*BACKBONE_FIELDS, "backbone_dropout"}
+BackboneSettings.brought = frozenset(
+    {f.name for f in dataclasses.fields(BackboneSettings)} | {"backbone_dropout"}
+)
 
 
-def _check_backbone_settings(settings):
-    """Raise for settings of a backbone beside a run that brings its own."""
-    if not isinstance(settings, BackboneSettings):
-        return
+def _check_brought(settings):
+    """Raise for settings of what a run brings, beside a run."""
     given = [
         f.name
         for f in dataclasses.fields(type(settings))
-        if f.name in _OF_THE_RUN and getattr(settings, f.name) not in (None, f.default)
+        if f.name in settings.brought and getattr(settings, f.name) not in (None, f.default)
     ]
     if given:
         raise ValueError(
@@ -413,7 +415,7 @@ def longest(pretrained, otherwise):
 
 def check_length(length, pretrained):
     """Raise for a length that the pretrained backbone cannot read."""
-    limit = getattr(pretrained.backbone.settings, "max_length", None)
+    limit = getattr(pretrained.model.backbone.settings, "max_length", None)
     if limit and length and length > limit:
         raise ValueError(
             f"length={length} is longer than the {limit} tokens that the pretrained model can read:"

@@ -103,7 +103,9 @@ def mean_squared_error(y_true, y_pred):
 
 
 @pytest.mark.parametrize(
-    "loss", [Doubled(), CalledOtherwise(), Absolute(), mean_squared_error], ids=str
+    "loss",
+    [Doubled(), CalledOtherwise(), Absolute(), mean_squared_error],
+    ids=["doubled", "called otherwise", "a loss", "a function"],
 )
 def test_a_loss_of_ones_own_is_refused(loss, data):
     model = compiled(L.Dense(CLASSES), loss)
