@@ -13,7 +13,7 @@ from kerasllm.utils.errors import check_choice, short
 LABEL = "__label__"  # how fastText marks the labels in front of a text
 SIGNS = ("pos", "neg", "neu", "positive", "negative", "neutral")  # suffixes that are classes
 _LANGUAGE = re.compile(r"[a-z]{2}([-_][A-Za-z]{2,4})?|src|tgt|trg|source|target")
-_SIDES = {"src": ("tgt", "trg"), "source": ("target",)}  # suffixes that say the direction
+SIDES = {"src": ("tgt", "trg"), "source": ("target",)}  # suffixes that say the direction
 
 
 def read_lines(path, encoding=None, documents="auto"):
@@ -179,7 +179,7 @@ def read_parallel(path, encoding=None, source=None, target=None, drop_empty=Fals
 def _direction(path, source, target):
     """Return the suffixes of source and target."""
     found = [other for other in beside(path) if other != source and _LANGUAGE.fullmatch(other)]
-    known = [other for other in _SIDES.get(source, ()) if other in found]
+    known = [other for other in SIDES.get(source, ()) if other in found]
     if target is None and len(known or found) == 1:
         return source, (known or found)[0]
     if target is None or target == source:

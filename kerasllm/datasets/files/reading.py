@@ -7,6 +7,7 @@ from pathlib import Path
 from kerasllm.datasets.examples import Dataset, main_text
 from kerasllm.datasets.files.columns import examples_of_table
 from kerasllm.datasets.files.lines import (
+    SIDES,
     SIGNS,
     format_of_lines,
     is_labelled,
@@ -116,7 +117,8 @@ def _split_file(folder, split, options):
         found = [f for f in named if f.suffix[1:] == source]
     if not found:
         several = [f for f in named if format_of_lines(f)]
-        found = several[:1] if several and several[0].suffix[1:] in SIGNS else several
+        one_is_clear = several and several[0].suffix[1:] in (*SIGNS, *SIDES)
+        found = several[:1] if one_is_clear else several
         found = found or (named if "format" in options else [])
     names = reprlib.repr([f.name for f in found])
     if len(found) > 1 and all(format_of_lines(f) == "parallel" for f in found):

@@ -246,6 +246,10 @@ def test_a_folder_of_languages(write, tmp_path):
     with pytest.raises(ValueError, match=r"in 2 languages.*source='de'"):
         load(tmp_path, "train")
     assert load(f"{tmp_path}?source=en", "validation")[0] == Pair("dev one", "dev eins")
+    (tmp_path / "sides").mkdir()
+    for side in ("tgt", "src"):
+        (tmp_path / "sides" / f"test.{side}").write_text(f"{side}\n")
+    assert load(tmp_path / "sides", "test")[0] == Pair("src", "tgt")
 
 
 def test_a_folder_of_classes_and_one_of_a_format(write, tmp_path):
