@@ -1,6 +1,7 @@
 """Multi-head attention with fused projections, rotary positions and a cache."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from kerasllm.layers.masking import masked_softmax
@@ -215,8 +216,10 @@ class MultiHeadAttention(keras.layers.Layer):
 
 def _written(cache, new, start):
     """Return a cache with new keys and values (B N, T, K) at `start`."""
+    first = np.int32(0)  # JAX in 64 bits wants all places in one type
+    places = first, np.int32(start) if isinstance(start, int) else start, first
     return tuple(
-        ops.slice_update(old, (0, start, 0), ops.cast(x, old.dtype))
+        ops.slice_update(old, places, ops.cast(x, old.dtype))
         for old, x in zip(cache, new, strict=True)
     )
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasllm.models.decoding.steps import NEVER, answer, rows_of, steps_of
+from kerasllm.models.decoding.steps import FIRST, NEVER, answer, rows_of, steps_of
 from kerasllm.text import EOS
 
 LOWEST = -1e30
@@ -110,17 +110,17 @@ def _search(steps, width, best, exponent, stop, never, t, ids, state, done, give
 
     def advance(t, ids, state, scores, counts, ended, done):
         # ids (B·W, L); scores, counts of new tokens, ended (B, W); done (B,)
-        logits, new_state = steps(ops.slice(ids, (0, t), (batch * width, 1)), state, t)
+        logits, new_state = steps(ops.slice(ids, (FIRST, t), (batch * width, 1)), state, t)
         logits = ops.where(forbidden, LOWEST, ops.cast(logits, "float32"))
         t = t + 1
         free = (t >= given)[:, None]  # (B, 1) no longer inside the prompt
         counts = counts + ops.cast(ops.logical_and(free, ops.logical_not(ended)), "int32")
-        following = ops.reshape(ops.slice(ids, (0, t), (batch * width, 1)), (batch, width))
+        following = ops.reshape(ops.slice(ids, (FIRST, t), (batch * width, 1)), (batch, width))
         beam, token, scores = _choose(logits, scores, penalty(counts), ended, free, following)
         counts, ended = _at(counts, beam), _at(ended, beam)
         ended = ops.logical_or(ended, ops.logical_and(free, _stops(token, t, stop, ends)))
         rows = ops.reshape(first + beam, (-1,))  # (B·W,)
-        ids = ops.slice_update(ops.take(ids, rows, axis=0), (0, t), ops.reshape(token, (-1, 1)))
+        ids = ops.slice_update(ops.take(ids, rows, axis=0), (FIRST, t), ops.reshape(token, (-1, 1)))
         state = _follow(new_state, state, rows)
         hope = scores / penalty(ends - given)[:, None]
         done = _decided(scores / penalty(counts), hope, ended, best)

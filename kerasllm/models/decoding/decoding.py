@@ -14,7 +14,7 @@ from keras import ops
 
 from kerasllm.models.decoding.beams import beam_search_ids
 from kerasllm.models.decoding.sampling import Sampling
-from kerasllm.models.decoding.steps import NEVER, answer, steps_of
+from kerasllm.models.decoding.steps import FIRST, NEVER, answer, steps_of
 from kerasllm.text import EOS
 
 GREEDY = Sampling(temperature=0)
@@ -217,17 +217,17 @@ def _advance(steps, sampling, stop, never, t, ids, state, done, given, ends, uni
         return ops.logical_and(t < until, ops.logical_not(ops.all(done)))
 
     def advance(t, ids, state, done):
-        logits, state = steps(ops.slice(ids, (0, t), (batch, 1)), state, t)
+        logits, state = steps(ops.slice(ids, (FIRST, t), (batch, 1)), state, t)
         logits = ops.where(forbidden, -1e30, ops.cast(logits, "float32"))
         text = ops.where(
             ops.arange(size, dtype="int32") <= t, ids, ids[:, :1]
         )  # what comes later is not said yet
-        chosen = sampling.choose(logits, ops.slice(uniform, (0, t), (batch, 1))[:, 0], text)
+        chosen = sampling.choose(logits, ops.slice(uniform, (FIRST, t), (batch, 1))[:, 0], text)
         t = t + 1
         inside = t < given
-        following = ops.slice(ids, (0, t), (batch, 1))[:, 0]
+        following = ops.slice(ids, (FIRST, t), (batch, 1))[:, 0]
         token = ops.where(inside, following, ops.where(done, ops.zeros_like(chosen), chosen))
-        ids = ops.slice_update(ids, (0, t), token[:, None])
+        ids = ops.slice_update(ids, (FIRST, t), token[:, None])
         over = t + 1 >= ends
         for stopper in stop:
             over = ops.logical_or(over, token == stopper)

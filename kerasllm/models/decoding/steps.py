@@ -15,6 +15,7 @@ from keras import ops
 from kerasllm.models.decoding.compiled import compiled
 from kerasllm.text import BOS, EOS, SPECIAL_TOKENS, pad_sequences
 
+FIRST = np.int32(0)  # JAX in 64 bits wants all places of a slice in one type
 BUCKET = 32  # lengths are rounded up to this, so that a few compiled loops serve all calls
 NEVER = tuple(token for token in range(len(SPECIAL_TOKENS)) if token != EOS)
 
