@@ -11,6 +11,7 @@ from pathlib import Path
 from kerasllm import datasets
 from kerasllm.datasets.sources import found_again
 from kerasllm.text.cleaning import speechless
+from kerasllm.training.engine.checkpoints import own_checkpoint
 from kerasllm.training.engine.compilation import check_tensorboard, precision_kept, prepare
 from kerasllm.training.engine.freezing import check_method
 from kerasllm.training.engine.interruption import told_how_to_go_on
@@ -260,8 +261,15 @@ def _check_output(output, pretrained, overwrite, resume):
 
 def _check_resumable(output, config):
     """Raise unless the folder holds a run of the same settings; an empty place is fine."""
-    if not (Path(output) / "config.json").exists():
+    there = Run(output)
+    if not (there.path / "config.json").exists():
+        if there.checkpoint.exists():
+            raise ValueError(
+                f"cannot resume {output}: it has a checkpoint, and no config.json to say of which "
+                "run. Restore that file from a copy, or train again without --resume."
+            )
         return
+    own_checkpoint(there)
     before = load_run(output).config
     changed = {
         name: (before["settings"].get(name), value)

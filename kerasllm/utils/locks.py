@@ -53,7 +53,8 @@ def holder(folder):
 def _taken(path):
     """Return the open file of a lock that is ours now."""
     while True:
-        file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - it stays open as long as the lock
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        file = os.fdopen(opened, "r+", encoding="utf-8")  # it stays open as long as the lock
         try:
             if _is_held(file, holder(path.parent)):
                 raise InUseError(_who(path))

@@ -101,9 +101,15 @@ def test_other_data_are_refused(pretrained, copy_of):
 
 def test_a_checkpoint_of_another_run_of_the_same_shape_is_refused(pretrained, copy_of):
     run = copy_of(pretrained)
+    settings = run.settings
     run.write_json("config.json", run.read_json("config.json") | {"run": "another"})
     with pytest.raises(ValueError, match=r"of the run [0-9a-f]{32}, .* another: files of two runs"):
-        pretrain("topic_en", run.path, resume=True, quiet=True, **run.settings)
+        pretrain("topic_en", run.path, resume=True, quiet=True, **settings)
+    assert run.identity == "another"
+    (run.path / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"a checkpoint, and no config.json to say of which run"):
+        pretrain("topic_en", run.path, resume=True, quiet=True, **settings)
+    assert not (run.path / "config.json").exists() and run.checkpoint.exists()
 
 
 @pytest.mark.parametrize("kind", ["file", "texts"])

@@ -76,7 +76,7 @@ def test_a_model_that_holds_code_is_refused(pretrained, copy_of):
 def test_a_model_of_another_make_is_refused(tmp_path):
     x = keras.Input((3,))
     keras.Model(x, keras.layers.Dense(2)(x)).save(tmp_path / "model.keras")
-    with pytest.raises(ValueError, match="expected a model with a backbone"):
+    with pytest.raises(ValueError, match=r"is not a model that kerasllm wrote"):
         load_model(tmp_path / "model.keras")
 
 
@@ -157,7 +157,7 @@ def test_what_a_run_leaves_may_be_read_by_whom_the_umask_allows(pretrained):
 
 def test_a_run_without_a_backbone_cannot_be_begun_from(tmp_path):
     run = Run(tmp_path)
-    run.write_json("config.json", {"task": "seq2seq"})
+    run.write_json("config.json", {"task": "seq2seq", "settings": {}})
     run._model = keras.Sequential()
     run._model.preprocessor = "of pairs"
     with pytest.raises(ValueError, match=r"holds a Sequential, which has no backbone .* import"):

@@ -119,6 +119,15 @@ def test_a_disk_without_locks_goes_by_the_process(tmp_path, monkeypatch):
         pass
 
 
+def test_a_link_is_not_followed(tmp_path):
+    # In the folder of a stranger it may lead to a file that would be emptied.
+    (tmp_path / "letter.txt").write_text("Dear")
+    (tmp_path / NAME).symlink_to(tmp_path / "letter.txt")
+    with pytest.raises(OSError, match="symbolic link"), lock(tmp_path):
+        pass
+    assert (tmp_path / "letter.txt").read_text() == "Dear"
+
+
 def test_a_full_disk_leaves_no_lock(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
