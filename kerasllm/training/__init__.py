@@ -4,6 +4,7 @@ import importlib
 
 _NAMES = {
     "ClassificationSettings": "settings.classification",
+    "InUseError": "folder",
     "PretrainSettings": "settings.pretraining",
     "Run": "run",
     "Seq2SeqSettings": "settings.seq2seq",

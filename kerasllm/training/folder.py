@@ -38,6 +38,7 @@ from kerasllm.training.settings import settings_for
 from kerasllm.utils.errors import writing
 from kerasllm.utils.files import sha256, sweep, whole_file, whole_path
 from kerasllm.utils.json_text import read_object
+from kerasllm.utils.locks import InUseError as InUseError  # a name of kerasllm.training
 from kerasllm.utils.locks import holder, lock
 
 RESULTS = ("model.keras", "adapter.npz", "metrics.json", "history.csv", "moved.json")

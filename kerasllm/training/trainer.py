@@ -59,6 +59,8 @@ def train(
         TypeError: an unknown setting, or one of a wrong type.
         FileExistsError: the folder holds a run already.
         OSError: the folder cannot be written.
+        InUseError: another training writes there.
+        MemoryError: there is too little for the batches or the model.
         TrainingDivergedError: the loss became NaN or infinite.
     """
     _check_output(output, pretrained, overwrite, resume)
@@ -127,6 +129,8 @@ def pretrain(
         TypeError: an unknown setting, or one text where a list is wanted.
         FileExistsError: the folder holds a run already.
         OSError: the folder cannot be written.
+        InUseError: another training writes there.
+        MemoryError: there is too little for the batches or the model.
         TrainingDivergedError: the loss became NaN or infinite.
     """
     check_free(output, overwrite, resume)
