@@ -45,10 +45,10 @@ def main(arguments):
     FIGURES.parent.mkdir(exist_ok=True)
     found = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
     for backend in given.backends:
-        found[backend] = on_backend(backend)
+        found[backend] = summary(on_backend(backend))
         FIGURES.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     print(table(found))
-    return int(any(case["different"] for cases in found.values() for case in cases.values()))
+    return int(any(part["identical"] != part["points"] for part in found.values()))
 
 
 def on_backend(backend):
@@ -111,12 +111,17 @@ def name_of(case):
     return f"{case[0]}, {case[2]}"
 
 
+def summary(cases):
+    """Return how many points there are and how many ended with the same bits, and the cases."""
+    points = sum(case["points"] for case in cases.values())
+    wrong = sum(len(case["different"]) for case in cases.values())
+    return {"points": points, "identical": points - wrong, "cases": cases}
+
+
 def table(found):
-    """Return a line a backend: cases, points, and how many of these ended with the same bits."""
-    lines = []
-    for backend, cases in found.items():
-        points = sum(case["points"] for case in cases.values())
-        wrong = sum(len(case["different"]) for case in cases.values())
-        same = f"{points - wrong} of {points} points identical"
-        lines.append(f"{backend:10}  {len(cases)} shapes and methods, {same}")
-    return "\n".join(lines)
+    """Return a line a backend."""
+    return "\n".join(
+        f"{backend:10}  {len(part['cases'])} shapes and methods, {part['identical']} of "
+        f"{part['points']} points identical"
+        for backend, part in found.items()
+    )

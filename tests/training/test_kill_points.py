@@ -4,6 +4,9 @@ One method a shape here, and one shape on the other backends; `python -m tests.l
 goes through every shape and method.
 """
 
+import json
+from pathlib import Path
+
 import keras
 import pytest
 
@@ -44,3 +47,12 @@ def test_a_difference_would_be_seen(bases, tiny):
     assert tiny.differences((other, found[1]), found) == ["weights"]
     changed = {**found[1], "history": [{"loss": "1.0000001"}]}
     assert tiny.differences((found[0], changed), found) == ["history"]
+
+
+def test_every_shape_and_method_was_tried_on_three_backends():
+    figures = Path(__file__).parents[1] / "long" / "figures" / "kill_points.json"
+    found = json.loads(figures.read_text("utf-8"))
+    assert set(found) == {"tensorflow", "jax", "torch"}
+    for part in found.values():
+        assert len(part["cases"]) == 5 * 5 and part["points"] == part["identical"] > 300
+        assert all(case["points"] >= 12 for case in part["cases"].values())
