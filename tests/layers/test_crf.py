@@ -201,13 +201,19 @@ def test_a_model_of_ones_own_is_trained_by_plain_fit(tmp_path, rng):
 def test_at_the_end_of_a_plain_model_it_refuses_to_stay_untrained(rng):
     x = rng.normal(size=(4, 3, 5)).astype("float32")
     y = rng.integers(0, 2, (4, 3))
-    model = keras.Sequential([keras.Input((None, 5)), keras.layers.Dense(2), CRF(2)])
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def made(trainable):
+        crf = CRF(2, trainable=trainable)
+        model = keras.Sequential([keras.Input((None, 5)), keras.layers.Dense(2), crf])
+        model.compile("sgd", loss)
+        return model
+
+    model = made(True)
+    assert model.predict(x, verbose=0).shape == (4, 3, 2)  # in use it passes emissions on
     with pytest.raises(ValueError, match=r"never sees the scores of its transitions.*crf\(emis"):
         model.fit(x, y, verbose=0)
-    assert model.predict(x, verbose=0).shape == (4, 3, 2)  # and in use it passes emissions on
-    model.layers[-1].trainable = False
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model = made(False)
     before = [np.array(weight) for weight in model.get_weights()]
     model.fit(x, y, verbose=0)
     moved = [not np.array_equal(*pair) for pair in zip(before, model.get_weights(), strict=True)]

@@ -106,4 +106,6 @@ def test_a_loss_of_keras_leaves_no_crf_untrained(make_small):
     small.eagerly("sgd", FORMS["name"])
     with pytest.raises(ValueError, match="never sees the scores of its transitions"):
         small.task.fit(small.x, small.y, verbose=0)
+    small = make_small("crf")  # a step that raised leaves a model of JAX without weights
+    small.eagerly("sgd", FORMS["name"])
     small.eagerly("sgd").fit(small.x, small.y, verbose=0)  # its own sees them
