@@ -55,7 +55,7 @@ def rows_of_examples(run, data=None, split=None, trained_rows="refuse", load=dat
     """
     rows = Rows.load(run.path)
     if _is_own(run, data):
-        return _own_rows(run, rows, split or "test", load)
+        return _own_rows(run, rows, "test" if split is None else split, load)
     test, notes = _fair_part(run, rows, data, split, trained_rows, load)
     train, told = _learned(_source_of(run) or data, rows, load)
     return HeldOut(test, train, test.split, False, (*notes, *told))
@@ -85,7 +85,8 @@ _NOT_RECORDED = (
 def _fair_part(run, rows, data, split, trained_rows, load):
     """Return data that are not the run's own, without what it was trained on, and what to say."""
     if not isinstance(data, Dataset):
-        data = load(data, split or ("all" if _is_file(data) else "test"))
+        usual = "all" if _is_file(data) else "test"
+        data = load(data, usual if split is None else split)
     run.shape.check_task(data)
     if rows is None:
         return data, []

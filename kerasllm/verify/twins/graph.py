@@ -28,7 +28,8 @@ def functional(model):
         )
     graph = getattr(model, "_functional", model)
     methods = (type(graph).call, type(model).__call__)
-    own_call = not all(method.__module__.startswith("keras.") for method in methods)
+    known = ("keras.", "kerasllm.models.")  # whose language models leave the head out in a step
+    own_call = not all(method.__module__.startswith(known) for method in methods)
     if own_call or "call" in vars(model) or not hasattr(graph, "_nodes_by_depth"):
         raise UnsupportedLayerError(
             f"the model {type(model).__name__} computes by a `call` method of its own, which the "
