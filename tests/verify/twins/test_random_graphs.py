@@ -9,7 +9,7 @@ from tests.long import twins
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="Keras' float64 is float64 on TensorFlow alone"
 )
-SEEDS = range(2000, 2016)
+SEEDS = range(2000, 2010)
 
 
 def test_every_model_is_equal_or_refused():
@@ -21,9 +21,6 @@ def test_every_model_is_equal_or_refused():
 
 
 def test_a_mistake_of_a_rule_is_found(monkeypatch):
-    forward, backward = core.ACTIVATIONS["tanh"]
-    monkeypatch.setitem(core.ACTIVATIONS, "tanh", (lambda x: forward(1.01 * x), backward))
-    assert twins.compare(SEEN_TANH).startswith("WRONG: predict")
-
-
-SEEN_TANH = 0
+    """Every model here ends in a dense layer; most of them have one without an activation."""
+    monkeypatch.setitem(core.ACTIVATIONS, "linear", (lambda x: (1.01 * x, None), lambda d, _: (d,)))
+    assert any(twins.compare(seed).startswith("WRONG: predict") for seed in (2003, 2004))

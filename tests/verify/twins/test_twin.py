@@ -197,8 +197,8 @@ def test_a_layer_can_be_registered(rng):
         (lambda: L.LSTM(2, recurrent_activation="hard_sigmoid"), "activations of LSTMCell"),
         (lambda: L.Dense(2, activation="swish"), "activation 'silu'"),
         (lambda: L.LayerNormalization(axis=1), "another axis than the last"),
-        (lambda: L.ReLU(max_value=6.0), "max_value"),
-        (lambda: L.Conv1D(2, 3), "does not know the layer Conv1D"),
+        (lambda: L.ReLU(threshold=1.0), "a threshold"),
+        (lambda: L.DepthwiseConv1D(2), "does not know the layer DepthwiseConv1D"),
     ],
 )
 def test_what_the_twin_cannot_do_is_named(build, message, rng):
