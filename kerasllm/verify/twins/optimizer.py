@@ -76,7 +76,8 @@ class TwinOptimizer:
         if keras.backend.backend() != "tensorflow":
             gradients = [dense(g) for g in gradients]
         gradients, rate = _clip(self.optimizer, gradients), self.learning_rate
-        if hasattr(self.optimizer, "factors"):  # it sums a row's uses before the square
+        fused = hasattr(self.optimizer, "factors") and not self.optimizer.amsgrad
+        if fused:  # one operation of TensorFlow, which sums a row's uses before the square
             gradients = [dense(g) for g in gradients]
         new = []
         for number, (weight, gradient) in enumerate(zip(weights, gradients, strict=True)):

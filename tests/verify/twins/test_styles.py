@@ -6,6 +6,7 @@ import pytest
 
 from kerasllm import layers as ours
 from kerasllm import verify
+from kerasllm.models.optimizers import LayerwiseAdamW
 
 pytestmark = pytest.mark.usefixtures("float64")
 L, opt, losses = keras.layers, keras.optimizers, keras.losses
@@ -181,6 +182,7 @@ def test_losses(name, rng):
 
 OPTIMIZERS = {
     "amsgrad": lambda: opt.Adam(0.05, amsgrad=True),
+    "amsgrad, of this project": lambda: LayerwiseAdamW(0.05, amsgrad=True),
     "EMA": lambda: opt.Adam(0.05, use_ema=True, ema_momentum=0.5),
     "EMA, overwriting": lambda: opt.SGD(0.1, use_ema=True, ema_overwrite_frequency=2),
     "Lion": lambda: opt.Lion(0.01, weight_decay=0.1),
