@@ -149,8 +149,8 @@ def get(name, **options):
 
 
 def _unknown(name):
-    known = ", ".join(_entries())
-    return f"There is no data set {str(name)!r}.{nearest(name, _entries())} The sets are: {known}."
+    known, meant = ", ".join(_entries()), nearest(name, _entries())
+    return f"There is no data set {str(name)!r:.80}.{meant} The sets are: {known}."
 
 
 def _looks_like_path(name_or_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "figures" / "readers.json"
-INPUTS = 500  # for each reader; an eighth for each of public sets, half for other files
+INPUTS = 300  # for each reader; an eighth for each of public sets, half for other files
 
 
 def main(arguments):
