@@ -28,7 +28,7 @@ def main(arguments):
         print(f"{name:24}", *(f"{counts.get(ending, 0):7,} {ending}" for ending in ENDINGS))
     if done.returncode:
         sys.exit("a reader failed otherwise than with an error of this package: see above")
-    figures = {"inputs": tried, **totals, "other_errors": 0, "readers": readers}
+    figures = {"inputs": tried, **totals, "readers": readers}
     RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
     print(f"{tried:,} inputs, none of which got another error than this package's own")
 
