@@ -180,7 +180,8 @@ def _first_failure(copy, session, file, source, tests):
     def work():
         exchange(str(copy / file), (copy / file).read_bytes(), source)
         session.config.pluginmanager.register(chosen)
-        _run(session, items, lambda: chosen.first)
+        signal.signal(signal.SIGPROF, _too_long)
+        _run(session, items, lambda: chosen.first, tests)
         return chosen.first
 
     found = in_child(copy, work, 60 + 8 * sum(tests.values()))
@@ -194,8 +195,14 @@ ANSWERS = {
 }
 
 
-def _run(session, items, ended=lambda: ""):
+def _too_long(*_):
+    raise TimeoutError("never ends")
+
+
+def _run(session, items, ended=lambda: "", seconds=None):
     for item, following in zip(items, [*items[1:], None], strict=True):
+        if seconds:  # of the processor: a loop that never ends is a failure of its test
+            signal.setitimer(signal.ITIMER_PROF, 10 + 10 * seconds[item.nodeid])
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if ended():
             return
