@@ -24,6 +24,7 @@ DTYPE = equations.precisions()[0]
 BAR = {"float64": 1e-6, "float32": 1e-3}[DTYPE]
 STEP = 1e-5
 NORMALIZED = ("TransformerDecoder", "TransformerEncoder")
+LAYERS = [name for name in layers.__all__ if isinstance(getattr(layers, name), type)]
 WORD = {"MaskedPooling": "attention", "MultiHeadAttention": "rotary", "TokenEmbedding": "learned"}
 
 
@@ -32,13 +33,13 @@ def case_of(name):
     return next(case for case in cases if WORD.get(name, "") in case.name)
 
 
-@pytest.mark.parametrize("name", layers.__all__)
+@pytest.mark.parametrize("name", LAYERS)
 def test_first_derivatives(name):
     outputs, gradients = check_forward_and_gradients(case_of(name), DTYPE)
     assert gradients and all(row.ok for row in (*outputs, *gradients)), (outputs, gradients)
 
 
-@pytest.mark.parametrize("name", [name for name in layers.__all__ if name != "CRF"])
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "CRF"])
 def test_second_derivatives(name):
     """The gradient, moved along a direction: by hand at two points, and by the backend."""
     if BACKEND == "tensorflow" and name in NORMALIZED:

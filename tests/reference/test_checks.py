@@ -74,13 +74,16 @@ def test_what_check_4_trains_with():
         "RMSprop": {"learning_rate": 0.003},
         "RMSprop, centered": {"learning_rate": 0.003, **centered},
         "Adam": {"learning_rate": 0.01},
+        "Adam, amsgrad": {"learning_rate": 0.01, "amsgrad": True},
+        "Lion": {"learning_rate": 0.003},
+        "Adafactor": {"learning_rate": 0.03},
         "Adam, other betas": {"learning_rate": 0.01, **moments},
         "AdamW": {"learning_rate": 0.01, "weight_decay": 0.1},
         "clipped by value": {"learning_rate": 0.3, "clipvalue": 0.02},
         "clipped by norm": {"learning_rate": 0.3, "clipnorm": 0.05},
         "clipped by global norm": {"learning_rate": 0.01, "global_clipnorm": 0.1},
     }
-    assert all(t.step.keywords.items() >= dict(t.settings).items() for t in TRAJECTORIES[:11])
+    assert all(t.step.keywords.items() >= dict(t.settings).items() for t in TRAJECTORIES[:14])
     assert training.STEPS == {"float64": 300, "float32": 10}
     assert training.BARS == {"float64": 1e-9, "float32": 1e-4}
     assert checks.BARS == {

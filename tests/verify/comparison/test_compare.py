@@ -192,7 +192,8 @@ def test_a_fault_of_the_optimizer_turns_the_report_red(monkeypatch):
         return reference.adam(weights, grads, state, **options)
 
     model = compiled(CausalLM(recurrent()), TokenCrossEntropy())
-    kinds = {keras.optimizers.Adam: (uncorrected, ("beta_1", "beta_2", "epsilon"))}
+    settings = {name: name for name in ("beta_1", "beta_2", "epsilon")}
+    kinds = {keras.optimizers.Adam: (uncorrected, settings)}
     monkeypatch.setattr(twin_optimizer, "_KINDS", kinds)
     report = verify.compare(model, IDS, TARGETS, steps=2)
     assert {row.quantity for row in report.failures} == {"after 2 steps"}
