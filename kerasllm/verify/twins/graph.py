@@ -165,12 +165,7 @@ def _fit(array, symbol):
 
 def random_layers(model):
     """Return the layers that draw random numbers in training, those inside of others included."""
-    # A layer of layers, such as StackedRNN, has its dropout in a Dropout inside.
-    return [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if draws(layer) and not any(isinstance(p, keras.layers.Dropout) for p in layer._layers)
-    ]
+    return list(filter(draws, model._flatten_layers(include_self=False)))
 
 
 def float_dtype(model):

@@ -224,17 +224,17 @@ def masks_in(kwargs):
 
 
 def draws(layer):
-    """Return whether a layer draws random numbers in training, by itself or by one inside."""
-    parts = (layer, *layer._flatten_layers(include_self=False)) if _is_layer(layer) else ()
-    shares = (getattr(part, name, 0) for part in parts for name in SHARES)
+    """Return whether a layer draws random numbers in training.
+
+    One of layers, such as StackedRNN, does not: it has a Dropout inside that does.
+    """
+    if any(isinstance(part, keras.layers.Dropout) for part in layer._layers):
+        return False
+    shares = (getattr(layer, name, 0) for name in SHARES)
     return any(isinstance(share, (int, float)) and share > 0 for share in shares)
 
 
 SHARES = ("rate", "dropout", "recurrent_dropout")
-
-
-def _is_layer(layer):
-    return isinstance(layer, keras.Layer)
 
 
 def hand_over_masks(signature, bound, kwargs):
