@@ -51,7 +51,9 @@ class Trial:
 
     def _first_failure(self, site, source, tests):
         wrong = site.planted(source)
-        by = self.zygote.ask("first failure", site.file, wrong, tests) if site.inside else ""
+        # What runs at import alone has done its work before code can be exchanged.
+        later = site.inside and self.known.covering(site)
+        by = self.zygote.ask("first failure", site.file, wrong, tests) if later else ""
         if by or not self._early(site):
             return by
         with planted(self.copy, site.file, wrong):
