@@ -119,7 +119,12 @@ class Zygote:
         self._here, there = context.Pipe()
         self._process = context.Process(target=_serve, args=(copy, there))
         self._process.start()
-        self.at_import = self._here.recv()
+        there.close()  # else the end of the other side would never be seen
+        try:
+            self.at_import = self._here.recv()
+        except EOFError as error:
+            log = (copy.parent / "zygote-log").read_text("utf-8", "replace")
+            raise RuntimeError(f"the tests could not be collected: {log[-2000:]}") from error
 
     def ask(self, name, *arguments):
         """Return what one of the functions in `ANSWERS` says."""
