@@ -8,10 +8,11 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "trust.md"
 # name of a command: what it does to the project
 TRIED = {
     "commands": "Command lines that make no sense: each is to be refused by name, in our words",
+    "folders": "Run folders of strangers: nothing in them is run, or unfolds",
     "kill_points": "Trainings killed at every replace of a file, resumed, compared to the last bit",
     "lowest": "The suite with the lowest version of every requirement",
     "mutants": "Mistakes planted in the code by a generator: each is to turn a test red",
-    "readers": "Hostile files: each reader fails in our words, with file and line, or not at all",
+    "readers": "Hostile files: each reader reads them rightly, or fails in our words",
     "twins": "Random models: the NumPy twin is to equal Keras, or to say that it cannot",
 }
 HEAD = """# Trust, measured
