@@ -66,7 +66,7 @@ def _own_rows(run, rows, split, load):
     source = _source_of(run)
     test, train = load(source, split), load(source, "train")
     if rows is None:
-        same = run.config["data"]["hash"] in (train.fingerprint, train.info.get("fingerprint"))
+        same = run.config["data"].get("hash") in (train.fingerprint, train.info.get("fingerprint"))
         return HeldOut(test, train, split, True, () if same else (_NOT_RECORDED,))
     if rows.same(split, test) and rows.same("train", train):
         return HeldOut(test, train, split, True, tuple(fair_rows(rows, test, "score")[1]))
