@@ -12,8 +12,8 @@ from pathlib import Path
 
 # Seconds of one processor core, measured with TensorFlow; JAX compiles each equation first.
 SECONDS = {
-    "elementary": 2, "recurrent": 16, "losses": 1, "optimizers": 1, "attention": 3,
-    "transformer": 3, "decoder": 6, "sequence": 1, "layers": 3, "training": 36,
+    "elementary": 2, "recurrent": 14, "losses": 1, "optimizers": 1, "attention": 3,
+    "transformer": 3, "decoder": 6, "sequence": 1, "layers": 6, "training": 48,
 }  # fmt: skip
 LOADING, QUICKLY = 6, 4  # importing Keras; the comparisons of --quick
 SLOWER = {"tensorflow": 1, "jax": 6, "torch": 1}  # than TensorFlow
@@ -87,13 +87,14 @@ class Progress:
         self.step, self.done, self.count = "", 0, 1
         if self.console is None:
             return
+        from rich.text import Text
+
         failed = sum(not row.ok for row in rows)
-        sign = "[bold red]✗[/]" if failed else "[green]✓[/]"
-        wrong = f"  [bold red]{failed} fail[/]" if failed else ""
+        sign = ("✗", "bold red") if failed else ("✓", "green")
+        wrong = (f"  {failed} fail" if failed else "", "bold red")
         seconds = time.perf_counter() - self.topic_began
-        self.console.print(
-            f"{sign} {self.topic:<12}{len(rows):>5} comparisons {seconds:5.1f} s{wrong}"
-        )
+        line = f" {self.topic:<12}{len(rows):>5} comparisons {seconds:5.1f} s"
+        self.console.print(Text.assemble(sign, line, wrong))
 
     def text(self):
         """Return where the work stands, in one line."""
@@ -128,10 +129,10 @@ class Progress:
                 thread.join()
 
     def _show(self, ended, every, status):
-        from rich.markup import escape
+        from rich.text import Text
 
         while not ended.wait(every):
             if self.console.is_terminal:
-                status.update(escape(self.text()))
+                status.update(Text(self.text()))
             else:
                 self.console.print(f"  {self.text()}", markup=False, highlight=False)

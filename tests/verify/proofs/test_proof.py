@@ -18,6 +18,7 @@ from kerasllm import reference as ref
 from kerasllm.cli import flags
 from kerasllm.models import RecurrentBackbone
 from kerasllm.models.backbones import config
+from kerasllm.utils.terminal import console as terminal_console
 from kerasllm.verify.comparison.report import Report, compare_arrays
 from kerasllm.verify.proofs import command as proof_command
 from kerasllm.verify.proofs import equations, plan, proof, summary
@@ -168,13 +169,15 @@ def test_what_is_proven_and_how_long_is_said_before_keras_is_loaded(monkeypatch,
 def test_a_long_comparison_gives_signs_of_life(monkeypatch, terminal):
     monkeypatch.setattr(plan, "PRINTED_EVERY", 0.01)
     file = io.StringIO()
-    console = Console(width=80, file=file, force_terminal=terminal)
+    console = terminal_console(width=80, file=file, force_terminal=terminal)
     progress = plan.Progress(console, {"a": 3, "b": 1})
     with progress.alive():
         progress.begin("a", 2)
         progress.advance("[first]")
         time.sleep(1.2 if terminal else 0.2)
         progress.end([])
+    assert "✓ a" in file.getvalue() or "✓\x1b[0m a" in file.getvalue()
+    assert "[green]" not in file.getvalue()
     assert "a 1 of 2: [first]" in file.getvalue() and "about 4 s left" in file.getvalue()
 
 
