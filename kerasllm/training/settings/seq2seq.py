@@ -16,6 +16,7 @@ from kerasllm.training.settings.task import (
 
 ATTENTIONS = ("bahdanau", "dot", "general", "concat")
 ARCHITECTURES = ("recurrent", "transformer")
+LENGTH = 128  # tokens that are read where nothing else is said
 METRICS = ("bleu", "chrf", "rouge_l", "exact_match", "loss")
 
 
@@ -66,7 +67,9 @@ class Seq2SeqSettings(TaskSettings):
         above=0,
     )
     lowercase: bool = flag(False, "lower-case the text")
-    length: int = amount(128, "longest source and target in tokens")
+    length: int | None = amount(
+        None, "longest source and target in tokens; inherited from a run, else 128"
+    )
     truncate: bool = flag(False, "cut longer sources (and training targets) instead of refusing")
     label_smoothing: float = fraction(0.1, "probability taken from the right token in the loss")
     epochs: float = flag(10.0, "passes over the training pairs", above=0, maximum=10**6)
@@ -100,6 +103,10 @@ class Seq2SeqSettings(TaskSettings):
         from kerasllm.models.seq2seq.preprocessor import check_pairs
 
         check_pairs(dataset)
+
+    def _usual(self, examples, pretrained):  # noqa: ARG002
+        """Fill what neither the call nor a run says."""
+        return dataclasses.replace(self, length=self.length or LENGTH)
 
     def make_preprocessor(self, examples, pretrained):
         """Return the preprocessor; vocabularies are learned on the training pairs, or the run's."""
