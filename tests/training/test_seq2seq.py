@@ -187,7 +187,7 @@ def test_going_on_from_an_earlier_run(recurrent, copy_of, tmp_path):
     other = copy_of(recurrent)
     other.write_json("config.json", {**other.config, "task": "classification"})
     with pytest.raises(ValueError, match=r"expected a run of an encoder-decoder .*classification"):
-        train(DATA, tmp_path / "never", pretrained=other, **OPTIONS)
+        train(DATA, tmp_path / "never", pretrained=other, quiet=True)
 
 
 def test_no_other_task_can_begin_from_it(recurrent, tmp_path):
