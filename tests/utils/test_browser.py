@@ -59,7 +59,7 @@ def writers(label, folder):
     term = (Factor("x", "x", 1.0),)
     equations = Equations(label, [Equation("h", "h_t", "σ", (term,), 0.7)], note=label)
     result = Result(label, (Verdict(label, "wrong", 1.0, label),), {label: False, "b": True},
-                    label, (), (label,), label)  # fmt: skip
+                    label, notes=(label,), printed=label)  # fmt: skip
     (folder / "dot.png").write_bytes(b"\x89PNG")
     blocks = [label, table, Code(label, label), Picture(folder / "dot.png", label)]
     write_report(folder, label, [(label, blocks)])
