@@ -14,11 +14,11 @@ from kerasllm.diagnosis import checks as examine
 from kerasllm.diagnosis.checks import NOTE, OK, PROBLEM, Check
 
 REQUIRED = {
-    "keras": "3.8", "numpy": "1.26", "nltk": "3.9", "matplotlib": "3.8", "tokenizers": "0.20",
-    "scikit-learn": "1.4", "scipy": "1.15", "sacrebleu": "2.4", "rouge-score": "0.1.2",
-    "typer": "0.12", "rich": "13",
+    "keras": "3.14.1", "numpy": "2.0", "nltk": "3.9.2", "matplotlib": "3.9", "tokenizers": "0.21",
+    "scikit-learn": "1.6", "scipy": "1.15", "h5py": "3.11", "sacrebleu": "2.5",
+    "rouge-score": "0.1.2", "typer": "0.15", "rich": "13.9", "charset-normalizer": "3.3",
 }  # fmt: skip
-BACKENDS = {"tensorflow": "2.18", "jax": "0.4.34", "torch": "2.4"}
+BACKENDS = {"tensorflow": "2.20", "jax": "0.5", "torch": "2.4"}
 
 # (package, below this version, other package, from this version, what happens, cure)
 BAD_PAIRS = (
