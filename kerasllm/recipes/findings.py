@@ -91,7 +91,10 @@ def write_page(output, run, tuned, result, scores, sample, seconds):
             [
                 f"Fine-tuned with {labels} labels: accuracy {accuracy:.3f} (95 % interval "
                 f"{interval[0]:.3f} to {interval[1]:.3f}).",
-                Picture(tuned.path / "figures" / "confusion_matrix.png", "Confusion matrix"),
+                # Of data that were given by hand, the figure has their name behind its own.
+                Picture(
+                    next((tuned.path / "figures").glob("confusion_matrix*.png")), "Confusion matrix"
+                ),
             ],
         ),
         (
