@@ -4,10 +4,6 @@ import os
 import shutil
 from pathlib import Path
 
-# An exercise is checked in a fork, after which the threads of OpenBLAS may wait for each other for
-# ever. Set before NumPy is imported.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 import numpy as np
 import pytest
 

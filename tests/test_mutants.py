@@ -1,6 +1,7 @@
 """The generator of mutants and the rule that judges survivors; `tests/long` runs them."""
 
 import runpy
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 TOOL = Path(__file__).parent / "long" / "mutants"
 SITES = runpy.run_path(str(TOOL / "sites.py"))
 WATCHING = runpy.run_path(str(TOOL / "watching.py"))
+TMP = tempfile.gettempdir()
 summary, differ = WATCHING["summary"], WATCHING["differ"]
 
 
@@ -108,7 +110,7 @@ def test_a_draw_outlives_changes_elsewhere(tmp_path):
         (0.1 + 0.2, 0.3, False),
         (float("nan"), float("nan"), False),
         (None, 0, True),
-        ("/tmp/a", "/tmp/b", False),
+        (f"{TMP}/a", f"{TMP}/b", False),
     ],
 )
 def test_a_value_has_changed(a, b, changed):

@@ -21,6 +21,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from kerasllm.exercises.outputs import Problem, outputs_of
 
@@ -71,6 +72,7 @@ def _from_child(work, time_limit):
         # JAX and Python warn of threads, which a fork lacks: only the learner's code runs in it.
         warnings.simplefilter("ignore")
         child.start()
+    _start_threads_again()
     there.close()
     try:
         while True:
@@ -87,6 +89,17 @@ def _from_child(work, time_limit):
             os.killpg(child.pid, signal.SIGKILL)  # and what it has started
         child.join()
         here.close()
+
+
+def _start_threads_again():
+    """Start the threads of OpenBLAS, which ends them where a process forks.
+
+    Left to itself it starts them when they are next needed, and where that is an LU decomposition
+    (`getrf_parallel`) it waits for its own lock for ever.
+    """
+    libraries = ThreadpoolController().select(internal_api="openblas").lib_controllers
+    for library in libraries:
+        library.set_num_threads(library.num_threads)
 
 
 def _send_all(work, connection):

@@ -373,3 +373,20 @@ def test_outputs_are_found_in_any_form():
         np.testing.assert_array_equal(outputs_of(value, ("d_x",))["d_x"], array)
     with pytest.raises(Problem, match="Expected the outputs d_x"):
         outputs_of({"d_y": array}, ("d_x",))
+
+
+LU_AFTER_A_CHECK = """
+import numpy as np, scipy.linalg
+from kerasllm.exercises import check
+check("sigmoid", lambda x: 1 / (1 + np.exp(-x)), quiet=True)
+scipy.linalg.lu(np.ones((5000, 17), "float32"))
+print("done")
+"""
+
+
+def test_the_threads_of_linear_algebra_work_after_a_check():
+    """OpenBLAS that starts its threads itself after a fork waits here for ever."""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", LU_AFTER_A_CHECK]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    assert run.stdout == "done\n", run.stderr
