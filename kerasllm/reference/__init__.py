@@ -46,11 +46,14 @@ from kerasllm.reference.sequence.crf import *
 from kerasllm.reference.sequence.decoding import *
 from kerasllm.reference.sequence.ngram import *
 from kerasllm.reference.sequence.pointer_generator import *
+from kerasllm.reference.training.clipping import *
 from kerasllm.reference.training.contrast import *
 from kerasllm.reference.training.head import *
 from kerasllm.reference.training.losses import *
+from kerasllm.reference.training.matrix_optimizers import *
 from kerasllm.reference.training.optimizers import *
 from kerasllm.reference.training.schedules import *
+from kerasllm.reference.training.updates import *
 
 # Functions and traces, not the modules beside them.
 __all__ = [name for name in dir() if not name.startswith("_") and callable(globals()[name])]
