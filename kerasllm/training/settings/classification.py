@@ -4,8 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kerasllm.training.settings.backbone import BackboneSettings
 from kerasllm.training.settings.base import amount, flag, fraction
-from kerasllm.training.settings.task import POOLINGS, BackboneSettings, TaskSettings
+from kerasllm.training.settings.task import POOLINGS, TaskSettings
 
 METRICS = ("loss", "accuracy", "f1_macro", "f1_micro")
 LENGTH = 128  # tokens that a classifier from scratch reads

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from kerasllm.training.settings.backbone import BackboneSettings
 from kerasllm.training.settings.base import amount, flag, fraction
 from kerasllm.training.settings.task import (
     POOLINGS,
-    BackboneSettings,
     Examples,
     ShapeSettings,
     check_length,

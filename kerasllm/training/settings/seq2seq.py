@@ -4,15 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kerasllm.training.settings.backbone import POSITIONS, SIZES, SPLITTERS, TOKENIZERS
 from kerasllm.training.settings.base import amount, flag, fraction
-from kerasllm.training.settings.task import (
-    POSITIONS,
-    SIZES,
-    SPLITTERS,
-    TOKENIZERS,
-    TaskSettings,
-    unknown_told,
-)
+from kerasllm.training.settings.task import TaskSettings, unknown_told
 
 ATTENTIONS = ("bahdanau", "dot", "general", "concat")
 ARCHITECTURES = ("recurrent", "transformer")

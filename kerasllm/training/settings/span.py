@@ -4,8 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kerasllm.training.settings.backbone import BackboneSettings
 from kerasllm.training.settings.base import amount, flag, fraction, rate, share
-from kerasllm.training.settings.task import BackboneSettings, TaskSettings, longest
+from kerasllm.training.settings.task import TaskSettings, longest
 
 LONGEST = 256  # tokens of a window, where neither the settings nor the pretrained run say less
 

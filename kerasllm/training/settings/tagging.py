@@ -10,8 +10,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kerasllm.training.settings.backbone import SPLITTERS
 from kerasllm.training.settings.base import amount, flag, fraction, rate, share
-from kerasllm.training.settings.task import SPLITTERS, TaskSettings, longest
+from kerasllm.training.settings.task import TaskSettings, longest
 
 LONGEST = 256  # tokens that are read at once where neither settings nor run say less
 # What suits a model from scratch, and one from a pretrained run.
