@@ -1,0 +1,81 @@
+"""A language model's training step with head and loss as one, and with all its logits, in turns.
+
+    KERAS_BACKEND=jax python benchmarks/head.py --vocabulary 1000 2000 10000 --rounds 7
+
+Two layers of LSTM of 200 units, 20 texts of 35 tokens, AdamW. Prints milliseconds of processor time
+a step, and the peak of the memory that each way adds where it alone runs (`--alone`).
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import time
+
+import keras
+import numpy as np
+
+from kerasllm.models import CausalLM
+from kerasllm.models.language import head
+
+WAYS = {"one": 0, "logits": float("inf")}  # the smallest vocabulary that takes the first way
+STEPS = 4
+
+
+def model_of(vocabulary, way):
+    keras.utils.set_random_seed(1)
+    model = CausalLM.from_size(
+        "tiny", vocabulary, backbone="recurrent", hidden_dim=200, units=200, num_layers=2
+    )
+    xla = keras.backend.backend() != "torch"
+    model.compile(keras.optimizers.AdamW(1e-3, global_clipnorm=1.0), jit_compile=xla)
+    step(model, vocabulary, way)
+    return model
+
+
+def step(model, vocabulary, way):
+    rng = np.random.default_rng(0)
+    ids, targets = (rng.integers(1, vocabulary, (20, 35)) for _ in range(2))
+    head.SMALLEST[keras.backend.backend()] = WAYS[way]
+    model.train_on_batch(ids, targets)
+
+
+def compare(vocabulary, rounds):
+    """Return {way: milliseconds of processor time a step}, and their ratio."""
+    models, found = {way: model_of(vocabulary, way) for way in WAYS}, {way: [] for way in WAYS}
+    for _ in range(rounds):
+        for way, model in models.items():
+            began = time.process_time()
+            for _ in range(STEPS):
+                step(model, vocabulary, way)
+            found[way].append(1000 * (time.process_time() - began) / STEPS)
+    medians = {way: round(statistics.median(times), 1) for way, times in found.items()}
+    return {**medians, "ratio": round(medians["logits"] / medians["one"], 2)}
+
+
+def peak(vocabulary, way):
+    """Return the megabytes that training one way adds to this process."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model = model_of(vocabulary, way)
+    for _ in range(STEPS):
+        step(model, vocabulary, way)
+    return round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--vocabulary", type=int, nargs="+", default=[1000, 2000, 10000])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--alone", choices=WAYS, help="one way only: its memory")
+    given = parser.parse_args()
+    for vocabulary in given.vocabulary:
+        what = {"backend": keras.backend.backend(), "vocabulary": vocabulary}
+        if given.alone:
+            what |= {"way": given.alone, "megabytes": peak(vocabulary, given.alone)}
+        else:
+            what |= compare(vocabulary, given.rounds)
+        print(json.dumps(what), flush=True)
+
+
+if __name__ == "__main__":
+    main()
