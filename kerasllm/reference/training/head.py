@@ -100,7 +100,7 @@ def linear_cross_entropy(
         )
     weight = np.ones(targets.shape, bool) if mask is None else np.asarray(mask, bool)
     checks.shape("mask", weight, targets.shape, because=f"targets have shape {targets.shape}")
-    weight = weight.astype(features.dtype) / max(weight.sum(), 1)
+    weight = weight.astype(features.dtype) / max(int(weight.sum()), 1)
     loss = ((nats + z_loss * lse**2) * weight).sum()
     settings = (label_smoothing, z_loss, rows)
     return loss, LinearCrossEntropyTrace(
