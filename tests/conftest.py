@@ -8,6 +8,16 @@ import numpy as np
 import pytest
 
 
+# Each of these starts further processes and takes minutes.
+FIRST = ("test_backends.py", "test_next_keras.py", "test_recipes.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, in the order of `FIRST`."""
+    ranks = {name: rank for rank, name in enumerate(FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(FIRST)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def recurrent_masks():
     """Run everything with Keras' recurrent layers as Keras 3.16 makes them, where asked to."""

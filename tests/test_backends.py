@@ -17,7 +17,8 @@ FOLDERS = ("layers", "models", "reference", "training", "verify")
 # What every run proves; KERASLLM_ALL_BACKENDS=1 proves all folders, for which JAX takes long to
 # compile.
 QUICK = [
-    ("jax", "layers/test_attention.py"),
+    ("jax", "layers/attention/test_multi_head.py"),
+    ("jax", "layers/recurrent"),
     ("jax", "layers/test_embedding.py"),
     ("jax", "training/test_kill_points.py"),
     ("torch", "layers"),

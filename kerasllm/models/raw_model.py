@@ -10,6 +10,7 @@ from kerasllm.datasets.splits import WHY_MORE
 from kerasllm.models.feeding import feed
 from kerasllm.models.raw import BatchStream, is_raw, is_stream, plain
 from kerasllm.text.batching import WeightedBatches
+from kerasllm.utils.allocator import keep_buffers
 
 
 class RawModel(keras.Model):
@@ -57,6 +58,7 @@ class RawModel(keras.Model):
         Returns:
             The `History` of Keras.
         """
+        keep_buffers()
         if not self.compiled:
             self.compile()
         given = {"x": x, "y": y, "batch_size": batch_size, "epochs": epochs, "shuffle": shuffle}
@@ -108,6 +110,7 @@ class RawModel(keras.Model):
 
     def evaluate(self, x=None, y=None, batch_size=None, *, sample_weight=None, **options):
         """Return the loss and the metrics as `keras.Model.evaluate` does, of raw examples too."""
+        keep_buffers()
         in_fit = options.get("_use_cached_eval_dataset")  # whose validation is read already
         if not in_fit and self._is_raw(x):
             x = self._validation((x, y, sample_weight), batch_size or 32)
@@ -119,6 +122,7 @@ class RawModel(keras.Model):
 
     def predict(self, x, batch_size=None, **options):
         """Return the answers to raw examples (see `answers`); of arrays what Keras returns."""
+        keep_buffers()
         if self._is_raw(x):
             return self.answers(plain(x))
         if is_stream(x):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasllm import layers
-from kerasllm.layers.attention_scores import BahdanauAttention
+from kerasllm.layers.attention.scores import BahdanauAttention
 from kerasllm.layers.crf import CRF
 
 WIDE = 600  # entries enough for a spread to be near its value

@@ -108,6 +108,20 @@ def test_a_py_dataset_of_arrays_is_keras_own(make_small, same_weights):
     assert one.predict(Batches(arrays[0]), verbose=0).shape == (7, 3)
 
 
+def same_answers(found, expected):
+    """Compare answers; batches of other sizes round their numbers in another way."""
+    (words, numbers), (other_words, other_numbers) = map(_parted, (found, expected))
+    assert words == other_words
+    assert numbers == pytest.approx(other_numbers, abs=1e-6)
+
+
+def _parted(answers):
+    """Return answers as nests whose numbers are 0, and their numbers."""
+    numbers = [x for x in keras.tree.flatten(answers) if isinstance(x, float)]
+    words = keras.tree.map_structure(lambda x: 0 if isinstance(x, float) else x, answers)
+    return words, numbers
+
+
 def test_streams_are_scored_and_answered(small):
     task = small.eagerly()
     parts = (small.x,) if small.y is None else (small.x, small.y)
@@ -115,7 +129,7 @@ def test_streams_are_scored_and_answered(small):
     if small.kind != "masked":
         assert task.evaluate(Batches(*parts), verbose=0) == pytest.approx(wanted, abs=1e-6)
     one = ((small.x[n : n + 1],) for n in (2, 1))
-    assert task.predict(one) == task.predict([small.x[2], small.x[1]])
+    same_answers(task.predict(one), task.predict([small.x[2], small.x[1]]))
 
 
 def test_weights_and_class_weights_in_a_stream(make_small, same_weights):
@@ -164,7 +178,7 @@ def test_tf_data_is_scored_answered_and_validates(make_small):
     task, stream = small.eagerly(), tf.data.Dataset.from_tensor_slices((small.x, small.y)).batch(4)
     wanted = task.evaluate(small.x, small.y, batch_size=4, verbose=0, return_dict=True)
     assert task.evaluate(stream, verbose=0, return_dict=True) == pytest.approx(wanted, abs=1e-6)
-    assert task.predict(stream) == task.predict(small.x)
+    same_answers(task.predict(stream), task.predict(small.x))
     history = task.fit(stream, epochs=2, validation_data=stream, verbose=0).history
     endless = other.eagerly().fit(stream.repeat(), epochs=2, steps_per_epoch=2, verbose=0)
     assert history["loss"] == pytest.approx(endless.history["loss"])

@@ -1,5 +1,6 @@
 """Kernels on TensorFlow."""
 
+import keras
 import tensorflow as tf
 
 
@@ -33,3 +34,64 @@ def fold(step, carry, arrays, rows):
         lambda number, *_: number < blocks, body, (0, ys, *carry), maximum_iterations=blocks
     )
     return tuple(carry), ys.concat()[:count]
+
+
+def on_gpu():
+    """Return whether there is a GPU, for which Keras' recurrent layers look for cuDNN."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def differentiable(forward, backward):
+    """Return a function that has a gradient of its own.
+
+    Args:
+        forward: (*arrays) -> (outputs, kept), a tuple and any nest of arrays.
+        backward: (kept, *d_outputs) -> the gradients of the arrays, None of what has none.
+    """
+
+    @tf.custom_gradient
+    def function(*arrays):
+        outputs, kept = forward(*arrays)
+        return outputs, lambda *d_outputs: backward(kept, *d_outputs)
+
+    return function
+
+
+def scan(step, carry, inputs, reverse=False):
+    """Go through time: `carry, y = step(carry, inputs of step t)`.
+
+    The first step is taken before the loop: it shows what the others will give.
+
+    Args:
+        step: any function; its carry and y are nests of tensors.
+        carry: tuple of tensors.
+        inputs: nest of tensors (T, …).
+        reverse: whether to begin at the last step.
+
+    Returns:
+        (carry, y): the last carry, and the ys of all steps, (T, …), in the order of time.
+    """
+    flat = keras.tree.flatten(inputs)
+    count = tf.shape(flat[0])[0]
+    arrays = [tf.TensorArray(x.dtype, count, element_shape=x.shape[1:]).unstack(x) for x in flat]
+
+    def take(number, carry):
+        t = count - 1 - number if reverse else number
+        now = keras.tree.pack_sequence_as(inputs, [array.read(t) for array in arrays])
+        carry, y = step(carry, now)
+        return t, tuple(carry), y
+
+    def body(number, carry, ys):
+        t, carry, y = take(number, carry)
+        flat = keras.tree.flatten(y)
+        return number + 1, carry, [array.write(t, y) for array, y in zip(ys, flat, strict=True)]
+
+    t, carry, first = take(0, tuple(carry))
+    ys = [
+        tf.TensorArray(y.dtype, count, element_shape=y.shape).write(t, y)
+        for y in keras.tree.flatten(first)
+    ]
+    _, carry, ys = tf.while_loop(
+        lambda number, *_: number < count, body, (1, carry, ys), maximum_iterations=count - 1
+    )
+    return carry, keras.tree.pack_sequence_as(first, [y.stack() for y in ys])

@@ -2,6 +2,8 @@
 
 import keras
 
+from kerasllm.utils.allocator import keep_buffers
+
 
 def compiled(function, model, jit=True):
     """Return `function` compiled: tf.function, jax.jit or torch without gradients.
@@ -11,6 +13,7 @@ def compiled(function, model, jit=True):
         model: the Keras model whose variables the function reads.
         jit: compile with XLA on TensorFlow.
     """
+    keep_buffers()
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

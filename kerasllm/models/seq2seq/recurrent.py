@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kerasllm.layers.attention_decoder import AttentionDecoder
+from kerasllm.layers.attention.recurrent_decoder import AttentionDecoder
 from kerasllm.layers.recurrent import StackedRNN
 from kerasllm.models.seq2seq.backbone import EncoderDecoder, embeddings, target_name
 from kerasllm.models.seq2seq.config import RecurrentSeq2SeqConfig

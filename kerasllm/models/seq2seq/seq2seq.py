@@ -9,7 +9,7 @@ Decoding goes step by step through the same layers:
 
 import keras
 
-from kerasllm.layers.copying import PointerGenerator
+from kerasllm.layers.attention.copying import PointerGenerator
 from kerasllm.models.backbones.backbone import Backbone
 from kerasllm.models.language.losses import TokenCrossEntropy
 from kerasllm.models.seq2seq import scoring

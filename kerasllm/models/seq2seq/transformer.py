@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from kerasllm.layers import TransformerEncoder
-from kerasllm.layers.decoder import TransformerDecoder
+from kerasllm.layers.attention.transformer_decoder import TransformerDecoder
 from kerasllm.models.seq2seq.backbone import EncoderDecoder, embeddings, target_name
 from kerasllm.models.seq2seq.config import TransformerSeq2SeqConfig
 

@@ -7,6 +7,7 @@ import keras
 
 from kerasllm.models.optimizers import make_optimizer
 from kerasllm.text.batching import StreamBatches
+from kerasllm.utils.allocator import keep_buffers
 
 _OF_THE_OPTIMIZER = ("learning_rate", "warmup", "final_rate", "weight_decay", "clip", "beta_2")
 
@@ -25,6 +26,7 @@ def prepare(settings):
 
     Without `mixed_precision` what is built computes as Keras' global policy says.
     """
+    keep_buffers()
     keras.utils.set_random_seed(settings.seed)
     if settings.mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")

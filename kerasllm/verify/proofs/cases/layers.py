@@ -194,7 +194,8 @@ class _Later(Mapping):
 
 def _built(make, named, inputs):
     """Return a layer and the shapes of its weights, by name."""
-    layer = make(dtype="float64")
+    # Its weights are never used, but on JAX a float64 one cannot even be made.
+    layer = make(dtype="float32" if keras.backend.backend() == "jax" else "float64")
     shapes = [named[one[0]] if isinstance(one, tuple) else np.shape(one) for one in inputs]
     layer.build(*shapes)
     return layer, {f"w{k}": tuple(v.shape) for k, v in enumerate(layer.weights)}

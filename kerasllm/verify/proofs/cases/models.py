@@ -55,6 +55,7 @@ def _reader():
     ids = keras.Input((None,), dtype="int32")
     x = layers.TokenEmbedding(V, 4, max_length=T, positions="learned")(ids)
     x = layers.StackedRNN(4, 2, "gru", residual=True)(layers.BiLSTM(3)(x))
+    x = layers.SimpleRNN(4, return_sequences=True)(x)
     x = keras.layers.Add()([x, layers.LuongAttention("general")(x)])
     x = keras.layers.Add()([x, layers.BahdanauAttention(5)(x)])
     y = keras.layers.Dense(C)(layers.MaskedPooling("attention")(x))
@@ -128,10 +129,10 @@ MODELS = (
     ),
     (
         "reader in both directions",
-        ("lstm", "gru", "bidirectional", "general_attention", "additive_attention"),
+        ("lstm", "gru", "simple_rnn", "bidirectional", "general_attention", "additive_attention"),
         (
             "TokenEmbedding", "BiLSTM", "StackedRNN", "LuongAttention", "BahdanauAttention",
-            "MaskedPooling",
+            "MaskedPooling", "LSTM", "GRU", "SimpleRNN", "Bidirectional",
         ),
         _reader,
         _batches(_texts_and_classes),

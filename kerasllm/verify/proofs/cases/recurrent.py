@@ -6,6 +6,7 @@ from itertools import chain, product
 import keras
 import numpy as np
 
+from kerasllm import layers as own_layers
 from kerasllm import reference as ref
 from kerasllm.verify.comparison.backend import call_layer
 from kerasllm.verify.proofs.cases.attention import dtype_of
@@ -15,11 +16,7 @@ EXEMPT = {}
 B, T, D, H = 2, 5, 3, 7
 GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
 STATES = {"simple_rnn": ("h",), "lstm": ("h", "c"), "gru": ("h",)}
-LAYERS = {
-    "simple_rnn": keras.layers.SimpleRNN,
-    "lstm": keras.layers.LSTM,
-    "gru": keras.layers.GRU,
-}
+NAMES = {"simple_rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
 MASKS = {
     "no mask": None,
     "right padding": np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool),
@@ -40,7 +37,9 @@ def _weight_shapes(name, inputs, bias=True, reset_after=True):
     return shapes
 
 
-def _layer(name, mask_name="no mask", *, bias=True, state=False, label="", **options):
+def _layer(
+    name, mask_name="no mask", *, house=keras.layers, bias=True, state=False, label="", **options
+):
     """Make a case of one layer, with its final states and the gradients of its initial ones."""
     mask, names = MASKS[mask_name], STATES[name]
     shapes = {"x": (B, T, D), **_weight_shapes(name, D, bias, options.get("reset_after", True))}
@@ -48,7 +47,9 @@ def _layer(name, mask_name="no mask", *, bias=True, state=False, label="", **opt
     if state:
         shapes |= {f"{s}0": (B, H) for s in names}
     title = ", ".join(
-        [name, mask_name, *(["initial state"] if state else []), *([label] if label else [])]
+        [name + _by(house), mask_name]
+        + (["initial state"] if state else [])
+        + ([label] if label else [])
         + [k if v is True else f"{k}={v}" for k, v in options.items()]
     )
 
@@ -65,7 +66,8 @@ def _layer(name, mask_name="no mask", *, bias=True, state=False, label="", **opt
         return {**grads._asdict(), **named}
 
     def in_keras(x, **values):
-        layer = LAYERS[name](H, use_bias=bias, return_state=True, dtype=dtype_of(x), **options)
+        kind = getattr(house, NAMES[name])
+        layer = kind(H, use_bias=bias, return_state=True, dtype=dtype_of(x), **options)
         first = [values[f"{s}0"] for s in names] if state else None
         weights = [values[w] for w in weight_names]
         return call_layer(layer, weights, x, mask=_tensor(mask), initial_state=first)
@@ -78,8 +80,18 @@ def _layer(name, mask_name="no mask", *, bias=True, state=False, label="", **opt
         forward=forward,
         backward=backward,
         keras=in_keras,
-        skip=JAX_REPEATS if state and begins_masked else {},
+        skip=JAX_REPEATS if state and begins_masked and house is keras.layers else {},
+        layers=_names(house, NAMES[name]),
     )
+
+
+def _by(house):
+    return "" if house is keras.layers else " of kerasllm"
+
+
+def _names(house, name):
+    """Return the public layers that a case of this house's layers covers."""
+    return () if house is keras.layers else (name,)
 
 
 def _tensor(mask):
@@ -119,7 +131,7 @@ def _step_backward(name, d_output, trace):
 def _keras_step(name, projected, recurrent_kernel, recurrent_bias=None, **values):
     """Run a cell whose kernel is the identity, so that its input is the projection."""
     options = {k: values.pop(k) for k in ("reset_after", "activation") if k in values}
-    cell_class = getattr(keras.layers, LAYERS[name].__name__ + "Cell")
+    cell_class = getattr(keras.layers, NAMES[name] + "Cell")
     has_bias = recurrent_bias is not None
     cell = cell_class(H, use_bias=has_bias, dtype=dtype_of(projected), **options)
     cell.build(projected.shape)
@@ -182,7 +194,7 @@ def _walk(xp, step, real, places, x, kernel, recurrent_kernel, bias, projected, 
     return xp.stack(seen, axis=1)
 
 
-def _composed(title, covers, weight_shapes, ours, theirs, ours_backward):
+def _composed(title, covers, weight_shapes, ours, theirs, ours_backward, layers=()):
     """Make a case of several layers; `weight_shapes` has one dict of shapes a layer."""
     names = [[f"{k}{n}" for k in shapes] for n, shapes in enumerate(weight_shapes)]
     shapes = {"x": (B, T, D)}
@@ -204,12 +216,14 @@ def _composed(title, covers, weight_shapes, ours, theirs, ours_backward):
         forward=lambda x, **values: ours(x, groups(values)),
         backward=backward,
         keras=lambda x, **values: theirs(x, groups(values)),
+        layers=layers,
     )
 
 
-def _both_directions(name, mask_name, merge_mode, return_sequences):
+def _both_directions(name, mask_name, merge_mode, return_sequences, house=keras.layers):
     mask = MASKS[mask_name]
-    title = f"bidirectional {name}, {mask_name}, {merge_mode}, return_sequences={return_sequences}"
+    title = f"bidirectional {name}{_by(house)}, {mask_name}, {merge_mode}, "
+    title += f"return_sequences={return_sequences}"
 
     def ours(x, groups):
         output, trace = ref.bidirectional(
@@ -226,15 +240,16 @@ def _both_directions(name, mask_name, merge_mode, return_sequences):
         return grads.d_x, grads.d_weights
 
     def theirs(x, groups):
-        inner = LAYERS[name](
+        inner = getattr(house, NAMES[name])(
             H, return_sequences=return_sequences, return_state=True, dtype=dtype_of(x)
         )
-        layer = keras.layers.Bidirectional(inner, merge_mode=merge_mode, dtype=dtype_of(x))
+        layer = house.Bidirectional(inner, merge_mode=merge_mode, dtype=dtype_of(x))
         return call_layer(layer, groups[0] + groups[1], x, mask=_tensor(mask))
 
     return _composed(
-        title, ("bidirectional",), [_weight_shapes(name, D)] * 2, ours, theirs, ours_backward
-    )
+        title, ("bidirectional",), [_weight_shapes(name, D)] * 2, ours, theirs, ours_backward,
+        layers=_names(house, "Bidirectional"),
+    )  # fmt: skip
 
 
 def _stacked(name, mask_name, both_directions=False):
@@ -260,7 +275,8 @@ def _stacked(name, mask_name, both_directions=False):
 
     def theirs(x, groups):
         for k, weights in enumerate(per_layer(groups)):
-            layer = LAYERS[name](H, return_sequences=k == 0, dtype=dtype_of(x))
+            kind = getattr(keras.layers, NAMES[name])
+            layer = kind(H, return_sequences=k == 0, dtype=dtype_of(x))
             if both_directions:
                 layer = keras.layers.Bidirectional(layer, dtype=dtype_of(x))
             x = call_layer(layer, weights, x, mask=_tensor(mask))
@@ -299,4 +315,20 @@ CASES = (
     *(_both_directions(name, "right padding", "concat", False) for name in GATES),
     *(_stacked(name, "holes") for name in GATES),
     _stacked("lstm", "right padding", both_directions=True),
+    *(
+        _layer(name, mask, house=own_layers, state=True, return_sequences=True)
+        for name, mask in product(GATES, MASKS)
+    ),
+    *(_layer(name, "holes", house=own_layers, go_backwards=True) for name in GATES),
+    *(
+        _layer(name, "holes", house=own_layers, zero_output_for_mask=True, return_sequences=True)
+        for name in GATES
+    ),
+    *(_layer(name, house=own_layers, bias=False, label="no bias") for name in GATES),
+    *(
+        _layer("gru", mask, house=own_layers, state=True, reset_after=False, return_sequences=True)
+        for mask in ("no mask", "holes")
+    ),
+    _layer("gru", house=own_layers, bias=False, label="no bias", reset_after=False),
+    *(_both_directions(name, "holes", "concat", True, own_layers) for name in GATES),
 )

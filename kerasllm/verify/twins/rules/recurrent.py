@@ -5,6 +5,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from kerasllm import layers
 from kerasllm import reference as ref
 from kerasllm.verify.twins.registry import register, unsupported
 
@@ -172,9 +173,9 @@ def time_distributed(tape, layer, x, mask=None):
     return tape.apply(unfold, lambda d, _: (fold(d)[0],), outputs)
 
 
-for _layer in (
-    keras.layers.RNN, keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN
-):  # fmt: skip
-    register(_layer, rnn, rnn_backward, mask=rnn_mask)
-register(keras.layers.Bidirectional, bidirectional, bidirectional_backward, mask=bidirectional_mask)
+for _house in (keras.layers, layers):
+    for _layer in (_house.LSTM, _house.GRU, _house.SimpleRNN):
+        register(_layer, rnn, rnn_backward, mask=rnn_mask)
+    register(_house.Bidirectional, bidirectional, bidirectional_backward, mask=bidirectional_mask)
+register(keras.layers.RNN, rnn, rnn_backward, mask=rnn_mask)
 register(keras.layers.TimeDistributed, compose=time_distributed)

@@ -2,8 +2,8 @@
 
 import keras
 
-from kerasllm.layers.attention import MultiHeadAttention
-from kerasllm.layers.transformer import FeedForward, TransformerEncoder
+from kerasllm.layers.attention.multi_head import MultiHeadAttention
+from kerasllm.layers.attention.transformer import FeedForward, TransformerEncoder
 
 
 @keras.saving.register_keras_serializable("kerasllm")

@@ -2,13 +2,12 @@
 
 import keras
 
-from kerasllm.layers.masking import keep_masks
+from kerasllm.layers.recurrent.gru import GRU
+from kerasllm.layers.recurrent.lstm import LSTM
+from kerasllm.layers.recurrent.simple_rnn import SimpleRNN
+from kerasllm.layers.recurrent.through_time import Bidirectional
 
-CELLS = {
-    "simple": keras.layers.SimpleRNN,
-    "lstm": keras.layers.LSTM,
-    "gru": keras.layers.GRU,
-}
+CELLS = {"simple": SimpleRNN, "lstm": LSTM, "gru": GRU}
 
 
 @keras.saving.register_keras_serializable("kerasllm")
@@ -82,8 +81,8 @@ class StackedRNN(keras.layers.Layer):
                 name=f"{self.cell}_{number}",
             )
             if self.bidirectional:
-                layer = keras.layers.Bidirectional(layer, dtype=policy, name=f"both_{number}")
-            keep_masks(layer).build(shape)
+                layer = Bidirectional(layer, dtype=policy, name=f"both_{number}")
+            layer.build(shape)
             rate = self.dropout if number else 0.0  # the embedding below has a dropout of its own
             self.dropouts.append(keras.layers.Dropout(rate, dtype=policy, name=f"dropout_{number}"))
             self.layers.append(layer)

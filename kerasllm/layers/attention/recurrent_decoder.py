@@ -8,7 +8,7 @@
 import keras
 from keras import ops
 
-from kerasllm.layers.attention_scores import SCORES, BahdanauAttention, LuongAttention
+from kerasllm.layers.attention.scores import SCORES, BahdanauAttention, LuongAttention
 from kerasllm.layers.masking import keep_masks, lowest, masked_softmax
 from kerasllm.layers.pooling import MaskedPooling
 

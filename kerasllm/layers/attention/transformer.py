@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kerasllm.layers.attention import MultiHeadAttention
+from kerasllm.layers.attention.multi_head import MultiHeadAttention
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu")
 

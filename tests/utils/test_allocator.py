@@ -1,0 +1,57 @@
+"""Freed memory that is kept: seen in a process of its own, by its page faults."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from kerasllm.utils import allocator
+
+STEPS = """
+import resource, numpy as np
+from kerasllm.utils.allocator import keep_buffers
+kept = keep_buffers()
+np.ones(4_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(4_000_000)
+print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is not glibc's")
+
+
+def _faults(**environment):
+    run = subprocess.run(
+        [sys.executable, "-c", STEPS], env={**os.environ, **environment}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    kept, faults = run.stdout.split()
+    return kept == "True", int(faults)
+
+
+@glibc
+def test_what_was_freed_is_used_again_without_asking_the_system():
+    """20 arrays of 32 MB have 160,000 pages of 4 KB (fewer where pages are larger)."""
+    kept, faults = _faults(**{allocator.VARIABLE: "1"})
+    assert kept and faults < 1000
+    not_kept, more = _faults(**{allocator.VARIABLE: "0"})
+    assert not not_kept and more >= faults
+
+
+def test_elsewhere_nothing_happens(monkeypatch):
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    allocator.keep_buffers.cache_clear()
+    assert allocator.keep_buffers() is False
+    allocator.keep_buffers.cache_clear()
+
+
+def test_importing_the_package_changes_nothing():
+    code = (
+        "import kerasllm.models, kerasllm.training\n"
+        "from kerasllm.utils import allocator\n"
+        "print(allocator.keep_buffers.cache_info().currsize)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "0"
