@@ -12,6 +12,7 @@ Needs: pip install torch transformers keras-hub "jax[cpu]".
 """
 
 import argparse
+from functools import partial
 
 import numpy as np
 from turns import print_ratios, take_turns, work
@@ -194,7 +195,7 @@ def main():
     for case in args.cases or SHAPES:
         batch = args.batch or (16 if case == "beam" else 1)
         if args.worker:
-            work(checked_run(case, args.worker, batch))
+            work(partial(checked_run, case, args.worker, batch))
         else:
             compare(case, batch, max(args.rounds, 5))
 

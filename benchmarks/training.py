@@ -16,6 +16,7 @@ Needs: pip install torch transformers accelerate; the sentences are looked for a
 import argparse
 import os
 import time
+from functools import partial
 
 import numpy as np
 from turns import print_ratios, take_turns, work
@@ -296,6 +297,13 @@ def matrix_peak():
     return 2 * 2048**3 / best
 
 
+def begun(case, system, threads):
+    """Return what trains once more."""
+    backend, build = SYSTEMS[case][system]
+    set_threads(backend, threads)
+    return build(SHAPES[case])
+
+
 def compare(case, rounds, threads):
     """Print the tokens a second of each system, and the ratios to this project's."""
     backends = {name: backend for name, (backend, _) in SYSTEMS[case].items()}
@@ -323,9 +331,7 @@ def main():
     args = parser.parse_args()
     for case in args.cases or SHAPES:
         if args.worker:
-            backend, build = SYSTEMS[case][args.worker]
-            set_threads(backend, args.threads)
-            work(build(SHAPES[case]))
+            work(partial(begun, case, args.worker, args.threads))
         else:
             compare(case, max(args.rounds, 5), args.threads)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-
 # Each of these starts further processes and takes minutes.
 FIRST = ("test_backends.py", "test_next_keras.py", "test_recipes.py")
 

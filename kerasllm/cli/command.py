@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kerasllm.cli.failures import ended
+from kerasllm.utils.allocator import keep_buffers
 from kerasllm.utils.errors import at_terminal
 from kerasllm.utils.terminal import say
 
@@ -34,6 +35,7 @@ def main():
         if hasattr(stream, "reconfigure"):  # a sign that it has no code for is spelled out
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _warned
+    keep_buffers()
     if "_KERASLLM_COMPLETE" in os.environ:  # a shell asks how a word goes on
         app()
     try:

@@ -10,7 +10,7 @@ from keras import ops
 
 from kerasllm.layers.kernels import backend
 
-NUMBERS = 2**20  # of a block's logits, which should fit into a processor's cache
+NUMBERS = 2**22  # of a block's logits, at most
 
 
 def linear_cross_entropy(
@@ -62,7 +62,7 @@ def linear_cross_entropy(
     real = ops.not_equal(targets, 0) if weight is None else ops.reshape(weight, (-1,))
     weight = ops.cast(real, kind)
     weight = ops.stop_gradient(weight / ops.maximum(ops.sum(weight), 1e-9))
-    rows = rows or max(16, min(1024, NUMBERS // vocabulary))
+    rows = rows or _rows(targets.shape[0], vocabulary)
     offset = ops.zeros((vocabulary,), kind) if bias is None else ops.reshape(bias, (-1,))
 
     @ops.custom_gradient
@@ -88,6 +88,17 @@ def linear_cross_entropy(
         return loss, gradient
 
     return loss_of(features, kernel, offset)
+
+
+def _rows(count, vocabulary):
+    """Return the rows of a block: as many blocks as needed, of equal size, for none is cut short.
+
+    Args:
+        count: of all rows, or None where it is not known yet.
+        vocabulary: V.
+    """
+    most = max(16, NUMBERS // vocabulary)
+    return most if count is None else max(1, -(-count // -(-count // most)))
 
 
 def _step(kernel, bias, tied, epsilon, z_loss, kind):

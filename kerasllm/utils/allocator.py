@@ -6,13 +6,14 @@ time. Told to keep them, a process holds on to the largest amount that it ever u
 
 - Linux with glibc only; elsewhere, and where another allocator is loaded, nothing happens.
 - KERASLLM_KEEP_MEMORY=0 switches it off, for who shares a machine's memory with others.
-- Never on import: it begins where a training, an evaluation or a decoding does.
+- Never on import: it begins with the command `kerasllm`, and in Python where a training, an
+  evaluation or a decoding does. The earlier the better: threads that were started before keep heaps
+  of their own, which go back to the system whenever they are empty.
 """
 
 import ctypes
 import functools
 import os
-import platform
 
 VARIABLE = "KERASLLM_KEEP_MEMORY"
 # Of glibc's malloc.h: option, value.
@@ -20,6 +21,7 @@ KEEP = {
     "M_MMAP_MAX": (-4, 0),  # no buffer gets pages of its own, which would go back with it
     "M_TRIM_THRESHOLD": (-1, 2**31 - 1),  # the heap is not cut
     "M_TOP_PAD": (-2, 256 * 2**20),  # it grows in large pieces
+    "M_ARENA_MAX": (-8, 1),  # all threads share one heap
 }
 
 
@@ -29,10 +31,11 @@ def keep_buffers():
 
     Source: mallopt(3), glibc.
     """
-    if os.environ.get(VARIABLE) == "0" or platform.libc_ver()[0] != "glibc":
+    if os.environ.get(VARIABLE) == "0":
         return False
     try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):
+        library = ctypes.CDLL(None)
+        library.gnu_get_libc_version  # noqa: B018 - other libraries have a mallopt that does nothing
+    except (AttributeError, OSError, TypeError):
         return False
-    return all([mallopt(*option) for option in KEEP.values()])
+    return all([library.mallopt(*option) for option in KEEP.values()])

@@ -6,8 +6,9 @@ import keras
 
 from kerasllm.layers import linear_cross_entropy
 
-# Backend: words in a vocabulary from which on it is faster to leave the logits out, where it is.
-SMALLEST = {"jax": 2000}
+# (Backend, whether with XLA): words in a vocabulary from which on it is faster to leave the logits
+# out, where it is, by `benchmarks/head.py`.
+SMALLEST = {("jax", True): 2000, ("tensorflow", True): 10_000}
 
 
 def language_head(backbone, features, tied=True):
@@ -60,8 +61,8 @@ class WithHead:
     def _together(self):
         loss = self.loss.get(self._head_name) if isinstance(self.loss, dict) else self.loss
         mine = getattr(loss, "head_of", None) is self and self._compile_metrics is None
-        smallest = SMALLEST.get(keras.backend.backend(), float("inf"))
-        large = self.backbone.settings.vocabulary_size >= smallest
+        way = keras.backend.backend(), bool(self.jit_compile)
+        large = self.backbone.settings.vocabulary_size >= SMALLEST.get(way, float("inf"))
         # A pad without probability is scored by the embedding alone.
         scored = getattr(self.backbone.embedding, "score_pad", True)
         self.in_step = mine and large and scored
