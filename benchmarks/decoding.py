@@ -15,7 +15,8 @@ import argparse
 from functools import partial
 
 import numpy as np
-from turns import print_ratios, take_turns, work
+from results import keep
+from turns import print_ratios, ratios_of, take_turns, work
 
 SHAPES = {
     "character": {"vocabulary": 65, "layers": 4, "heads": 4, "dim": 128, "context": 256,
@@ -26,7 +27,7 @@ SHAPES = {
              "given": 24, "new": 32, "width": 4},
 }  # fmt: skip
 TARGETS = {
-    "character": {"KerasHub": 2.0, "Hugging Face": 10.0},
+    "character": {"KerasHub": 3.0, "Hugging Face": 20.0},
     "gpt2": {"KerasHub": 1.2, "Hugging Face": 2.5},
     "beam": {"Hugging Face": 3.0},
 }
@@ -181,7 +182,10 @@ def compare(case, batch, rounds):
     print(f"\n{case}, batch {batch}, {SHAPES[case]['new']} new tokens, median of {rounds} rounds")
     for name, (clock, _) in speed.items():
         print(f"  {name:22} {clock:8.0f} tokens/s")
-    print_ratios(speed, TARGETS[case])
+    ratios = ratios_of(speed, TARGETS[case])
+    print_ratios(ratios)
+    row = f"decoding, {case}, batch {batch}, {SHAPES[case]['new']} new tokens"
+    keep(f"decoding_{case}", row, "tokens a second", speed, ratios, rounds=rounds)
 
 
 def main():

@@ -15,6 +15,7 @@ import time
 
 import keras
 import numpy as np
+from results import keep
 
 from kerasllm.models import CausalLM
 from kerasllm.models.language import head
@@ -80,6 +81,12 @@ def main():
             what |= {"way": given.alone, "megabytes": peak(vocabulary, given.alone)}
         else:
             what |= compare(vocabulary, given.rounds)
+            name = f"head_{keras.backend.backend()}_{vocabulary}"
+            row = f"a step of an LSTM, {vocabulary:,} words, {keras.backend.backend()}"
+            systems = {"head and loss as one": what["one"], "logits": what["logits"]}
+            ratio = {"peer": "logits", "ratio": what["ratio"], "target": None}
+            ratio["by processor time"] = what["by processor time"]
+            keep(name, row, "ms", systems, [ratio], rounds=given.rounds)
         print(json.dumps(what), flush=True)
 
 

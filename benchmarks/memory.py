@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from results import keep
 
 WORDS, PER_LINE = 30_000, 12
 CHILD = """
@@ -74,6 +75,10 @@ def main():
                 flush=True,
             )
     print(f"difference {peaks[1] - peaks[0]:.0f} MiB (target: 400)")
+    row = f"peak memory of pretraining on {given.megabytes:g} MB of text, {given.objective}"
+    systems = {f"{given.megabytes:g} MB": (peaks[1], None), "1 MB": (peaks[0], None)}
+    ratio = {"peer": "1 MB, difference", "ratio": round(peaks[1] - peaks[0]), "target": "≤ 400"}
+    keep(f"memory_{given.objective}", row, "MiB", systems, [ratio])
 
 
 if __name__ == "__main__":

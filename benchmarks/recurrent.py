@@ -14,6 +14,7 @@ import time
 
 import keras
 import numpy as np
+from results import keep
 
 from kerasllm import layers
 from kerasllm.utils.allocator import keep_buffers
@@ -86,6 +87,11 @@ def main():
         what = {"backend": keras.backend.backend(), "layer": name, "masked": given.masked}
         what |= {"ms": found, "ratio": round(clock, 2), "by processor time": round(cpu, 2)}
         print(json.dumps(what), flush=True)
+        backend, masked = keras.backend.backend(), "_masked" if given.masked else ""
+        row = f"layer {name}, forward and backward, {backend}" + masked.replace("_", ", ")
+        ratio = {"peer": "Keras", "ratio": what["ratio"], "target": None}
+        ratio["by processor time"] = what["by processor time"]
+        keep(f"recurrent_{name}_{backend}{masked}", row, "ms", found, [ratio], rounds=given.rounds)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
+from results import keep
 
 from kerasllm import reference as ref
 
@@ -97,6 +98,11 @@ def main():
             f"{name:20} NumPy {1e3 * ours:7.1f} ms   Keras {1e3 * theirs:7.1f} ms   "
             f"ratio {ours / theirs:5.2f}   largest difference {difference:.0e}"
         )
+        target = "≤ 2" if name in ("LSTM", "MultiHeadAttention") else None
+        ratio = {"peer": "the compiled Keras layer", "ratio": round(ours / theirs, 2)}
+        systems = {"NumPy": (1e3 * ours, None), "Keras": (1e3 * theirs, None)}
+        row = f"reference, {name}, forward and backward"
+        keep(f"reference_{name}", row, "ms", systems, [{**ratio, "target": target}], rounds=rounds)
 
 
 if __name__ == "__main__":

@@ -75,17 +75,20 @@ def take_turns(file, case, backends, options, rounds):
         options: further arguments.
         rounds: how often each system has its turn.
     """
-    workers = {
-        name: Worker(file, [case, "--worker", name, *options], backend)
-        for name, backend in backends.items()
-    }
+    workers = {}
+    for name, backend in backends.items():
+        print(f"{case}: {name} is built and warmed up", flush=True)
+        workers[name] = Worker(file, [case, "--worker", name, *options], backend)
     for name in [name for name, worker in workers.items() if not worker.ready]:
         print(f"{name}: could not be had here ({workers[name].why_not():.120})")
         del workers[name]
     times = {name: [] for name in workers}
-    for _ in range(rounds):
+    for number in range(rounds):
         for name, worker in workers.items():
             times[name].append(worker.seconds())
+            clock, cpu = times[name][-1]
+            print(f"  round {number + 1} of {rounds}  {name:20} {clock:7.2f} s ({cpu:.2f})",
+                  flush=True)  # fmt: skip
     for worker in workers.values():
         worker.close()
     return {
@@ -93,21 +96,34 @@ def take_turns(file, case, backends, options, rounds):
     }
 
 
-def print_ratios(speed, targets):
-    """Print this project's ratio to the best of each peer: by the clock, by processor seconds.
+def ratios_of(speed, targets):
+    """Return this project's ratio to the best of each peer, with the target.
 
     Args:
         speed: {system: (units a second, units a processor second)}.
         targets: {first letters of a peer's name: ratio to reach}.
     """
+    found = []
     for peer, target in targets.items():
         rivals = [numbers for name, numbers in speed.items() if name.startswith(peer)]
-        if rivals and "kerasllm" in speed:
+        ours = [numbers for name, numbers in speed.items() if name.startswith("kerasllm")]
+        if rivals and ours:
+            best = max(ours)  # by the clock, of the backends
             clock, cpu = (
-                ours / max(theirs)
-                for ours, theirs in zip(speed["kerasllm"], zip(*rivals, strict=True), strict=True)
+                mine / max(theirs)
+                for mine, theirs in zip(best, zip(*rivals, strict=True), strict=True)
             )
-            print(
-                f"  kerasllm / {peer:15} {clock:6.2f} (by processor time {cpu:.2f})   "
-                f"target {target}"
-            )
+            found.append({
+                "peer": peer, "ratio": round(clock, 2), "by processor time": round(cpu, 2),
+                "target": f"≥ {target}",
+            })  # fmt: skip
+    return found
+
+
+def print_ratios(ratios):
+    """Print what `ratios_of` returns."""
+    for ratio in ratios:
+        print(
+            f"  best kerasllm / {ratio['peer']:15} {ratio['ratio']:6.2f} (by processor time "
+            f"{ratio.get('by processor time', 0):.2f})   target {ratio['target']}"
+        )
