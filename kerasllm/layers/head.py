@@ -3,6 +3,7 @@
 - The gradient is derived by hand and computed along with the loss, while a block's logits are
   still there: three products of matrices, and nothing is kept but sums.
 - Products are taken in the dtype of the features, sums in float32 at least.
+- Its gradient cannot be differentiated again: for second derivatives take the logits.
 """
 
 import keras

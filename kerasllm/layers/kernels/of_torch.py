@@ -18,6 +18,59 @@ def on_gpu():
     return torch.cuda.is_available()
 
 
+def native(layer, steps, first, real):
+    """Return what torch's own function of a recurrent layer gives, where it computes the same.
+
+    It knows no masks but lengths: texts that are padded on the right, with a token at least.
+
+    Args:
+        layer: an LSTM, GRU or SimpleRNN of `kerasllm.layers`.
+        steps: (T, B, D), in the order of processing.
+        first: the states before the first step, a tuple of (B, H).
+        real: boolean (T, B, 1), or None.
+
+    Returns:
+        (h of every step (T, B, H), the last states); None where the loop has to be taken.
+    """
+    name = type(layer).__name__
+    function, wide = _NATIVE.get(name), steps.dtype in (torch.float32, torch.float64)
+    if function is None or not wide or not getattr(layer, "reset_after", True):
+        return None
+    if real is not None:
+        lengths = real[..., 0].sum(0)
+        ends = torch.arange(len(steps), device=steps.device)[:, None, None] < lengths[:, None]
+        if not bool(lengths.all()) or not torch.equal(real, ends):
+            return None
+    cell = layer.cell
+    kernel, recurrent = (torch.as_tensor(w.value).T for w in (cell.kernel, cell.recurrent_kernel))
+    weights = [kernel, recurrent]
+    if cell.bias is not None:
+        bias = torch.as_tensor(cell.bias.value)
+        weights += list(bias) if bias.ndim == 2 else [bias, torch.zeros_like(bias)]
+    if name == "GRU":  # torch has r before z
+        z, r, g = zip(*(torch.chunk(w, 3) for w in weights), strict=True)
+        weights = [torch.cat(gates) for gates in zip(r, z, g, strict=True)]
+    state = tuple(x[None] for x in first)
+    state = state if len(state) > 1 else state[0]
+    options = (cell.bias is not None, 1, 0.0, layer.trainable, False)
+    if real is None:
+        h, *states = function(steps, state, weights, *options, False)
+        return h, [x[0] for x in states]
+    order = torch.argsort(lengths, descending=True, stable=True)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(steps[:, order], lengths[order].cpu())
+    sorted_state = keras.tree.map_structure(lambda x: x[:, order], state)
+    data, *states = function(packed.data, packed.batch_sizes, sorted_state, weights, *options)
+    packed = torch.nn.utils.rnn.PackedSequence(data, packed.batch_sizes)
+    h, _ = torch.nn.utils.rnn.pad_packed_sequence(packed, total_length=len(steps))
+    back = torch.argsort(order)
+    shown = torch.minimum(torch.arange(len(steps), device=h.device)[:, None], lengths - 1)
+    h = h[:, back].gather(0, shown[..., None].expand(-1, -1, h.shape[-1]))
+    return h, [x[0, back] for x in states]
+
+
+_NATIVE = {"LSTM": torch.lstm, "GRU": torch.gru, "SimpleRNN": torch.rnn_tanh}
+
+
 def differentiable(forward, backward):
     """Return a function that has a gradient of its own; see `of_tensorflow.differentiable`."""
 
@@ -25,14 +78,16 @@ def differentiable(forward, backward):
         @staticmethod
         def forward(ctx, *arrays):
             outputs, kept = forward(*arrays)
-            ctx.like = keras.tree.map_structure(lambda _: 0, kept)
-            ctx.save_for_backward(*keras.tree.flatten(kept))
+            ctx.like, ctx.given = keras.tree.map_structure(lambda _: 0, kept), len(arrays)
+            ctx.save_for_backward(*arrays, *keras.tree.flatten(kept))
             return outputs
 
         @staticmethod
         def backward(ctx, *d_outputs):
-            kept = keras.tree.pack_sequence_as(ctx.like, ctx.saved_tensors)
-            return backward(kept, *d_outputs)
+            arrays, kept = ctx.saved_tensors[: ctx.given], ctx.saved_tensors[ctx.given :]
+            if torch.is_grad_enabled():  # a second derivative: what was kept, as of the arrays
+                return backward(forward(*arrays)[1], *d_outputs)
+            return backward(keras.tree.pack_sequence_as(ctx.like, list(kept)), *d_outputs)
 
     return Function.apply
 
