@@ -32,43 +32,51 @@ def native(layer, steps, first, real):
     Returns:
         (h of every step (T, B, H), the last states); None where the loop has to be taken.
     """
-    name = type(layer).__name__
-    function, wide = _NATIVE.get(name), steps.dtype in (torch.float32, torch.float64)
-    if function is None or not wide or not getattr(layer, "reset_after", True):
+    wide = steps.dtype in (torch.float32, torch.float64)
+    if not wide or not getattr(layer, "reset_after", True):
         return None
-    if real is not None:
-        lengths = real[..., 0].sum(0)
-        ends = torch.arange(len(steps), device=steps.device)[:, None, None] < lengths[:, None]
-        if not bool(lengths.all()) or not torch.equal(real, ends):
-            return None
-    cell = layer.cell
-    kernel, recurrent = (torch.as_tensor(w.value).T for w in (cell.kernel, cell.recurrent_kernel))
-    weights = [kernel, recurrent]
-    if cell.bias is not None:
-        bias = torch.as_tensor(cell.bias.value)
-        weights += list(bias) if bias.ndim == 2 else [bias, torch.zeros_like(bias)]
-    if name == "GRU":  # torch has r before z
-        z, r, g = zip(*(torch.chunk(w, 3) for w in weights), strict=True)
-        weights = [torch.cat(gates) for gates in zip(r, z, g, strict=True)]
-    state = tuple(x[None] for x in first)
-    state = state if len(state) > 1 else state[0]
-    options = (cell.bias is not None, 1, 0.0, layer.trainable, False)
+    function = _NATIVE[layer.function]
+    options = (_torch_weights(layer), layer.use_bias, 1, 0.0, layer.trainable, False)
+    state = [x[None] for x in first]
     if real is None:
-        h, *states = function(steps, state, weights, *options, False)
+        state = state if len(state) > 1 else state[0]
+        h, *states = function(steps, state, *options, False)
         return h, [x[0] for x in states]
-    order = torch.argsort(lengths, descending=True, stable=True)
-    packed = torch.nn.utils.rnn.pack_padded_sequence(steps[:, order], lengths[order].cpu())
-    sorted_state = keras.tree.map_structure(lambda x: x[:, order], state)
-    data, *states = function(packed.data, packed.batch_sizes, sorted_state, weights, *options)
-    packed = torch.nn.utils.rnn.PackedSequence(data, packed.batch_sizes)
-    h, _ = torch.nn.utils.rnn.pad_packed_sequence(packed, total_length=len(steps))
+    lengths = real[..., 0].sum(0)
+    places = torch.arange(len(steps), device=steps.device)[:, None]
+    if not bool(lengths.all()) or not torch.equal(real[..., 0], places < lengths):
+        return None
+    return _packed(function, steps, state, options, lengths, torch.minimum(places, lengths - 1))
+
+
+def _packed(function, steps, state, options, lengths, shown):
+    """Return what `native` does, of texts of these lengths; `shown` (T, B) is the step shown."""
+    rnn = torch.nn.utils.rnn
+    order = torch.argsort(lengths, descending=True, stable=True)  # as packed texts have to be
+    packed = rnn.pack_padded_sequence(steps[:, order], lengths[order].cpu())
+    state = [x[:, order] for x in state]
+    state = state if len(state) > 1 else state[0]
+    data, *states = function(packed.data, packed.batch_sizes, state, *options)
+    h, _ = rnn.pad_packed_sequence(rnn.PackedSequence(data, packed.batch_sizes))
     back = torch.argsort(order)
-    shown = torch.minimum(torch.arange(len(steps), device=h.device)[:, None], lengths - 1)
     h = h[:, back].gather(0, shown[..., None].expand(-1, -1, h.shape[-1]))
     return h, [x[0, back] for x in states]
 
 
-_NATIVE = {"LSTM": torch.lstm, "GRU": torch.gru, "SimpleRNN": torch.rnn_tanh}
+def _torch_weights(layer):
+    """Return the weights of a layer as torch has them: transposed, two biases, r before z."""
+    cell = layer.cell
+    weights = [torch.as_tensor(w.value).T for w in (cell.kernel, cell.recurrent_kernel)]
+    if cell.bias is not None:
+        bias = torch.as_tensor(cell.bias.value)
+        weights += list(bias) if bias.ndim == 2 else [bias, torch.zeros_like(bias)]
+    if layer.function != "gru":
+        return weights
+    gates = (torch.chunk(w, 3) for w in weights)
+    return [torch.cat([r, z, g]) for z, r, g in gates]
+
+
+_NATIVE = {"lstm": torch.lstm, "gru": torch.gru, "simple_rnn": torch.rnn_tanh}
 
 
 def differentiable(forward, backward):

@@ -22,7 +22,8 @@ DEFAULTS = {"activation": keras.activations.tanh, "recurrent_activation": keras.
 class ThroughTime:
     """The loop of a recurrent layer of Keras, with a gradient derived by hand.
 
-    A layer says its equations by three functions:
+    A layer has the name of its function in `kerasllm.reference`, `function`, and says its equations
+    by three methods:
 
         step(projected, state, weights)                         -> state, gates
         step_backward(d_state, before, after, gates, weights)   -> d_state, d_gates
