@@ -165,12 +165,20 @@ def trained_task(settings, examples, pretrained=None, report=None):
         pretrained: a `Run`, or None.
         report: a `Progress`; quiet when None.
     """
+    check_weights(settings)
+    task, batches = _begun(settings, examples, pretrained)
+    train_in_stages(task, examples, batches, settings, pretrained, report=report)
+    return task
+
+
+def _begun(settings, examples, pretrained, *quiet):
+    """Return a task with new weights, or those of a run, and its batches."""
     prepare(settings)
     task = settings.make_task(settings.make_preprocessor(examples, pretrained), pretrained)
     check_method(task, settings)
-    batches = settings.make_batches(task, examples)
-    train_in_stages(task, examples, batches, settings, pretrained, report=report)
-    return task
+    batches = settings.make_batches(task, examples, *quiet)
+    check_step(task, batches, settings.batch_size)
+    return task, batches
 
 
 @precision_kept()
@@ -192,11 +200,7 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     config = _config(settings, examples, pretrained, found_again(data))
     if resume:
         _check_resumable(output, config)
-    prepare(settings)
-    task = settings.make_task(settings.make_preprocessor(examples, pretrained), pretrained)
-    check_method(task, settings)
-    batches = settings.make_batches(task, examples, report.quiet)
-    check_step(task, batches, settings.batch_size)
+    task, batches = _begun(settings, examples, pretrained, report.quiet)
     config |= {
         "tokenizer": task.preprocessor.tokenizer.fingerprint,
         **settings.facts(task, examples, batches),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kerasllm.text.batching import StreamBatches, TextBatches
+from kerasllm.training import crossvalidate, payoff
 from kerasllm.training.engine import memory
 from kerasllm.training.engine.memory import check_step, check_weights
 from kerasllm.training.settings.pretraining import PretrainSettings
@@ -56,3 +57,14 @@ def test_a_machine_that_does_not_say_refuses_nothing(monkeypatch):
 def test_this_machine_says_how_much_it_has(monkeypatch):
     monkeypatch.undo()
     assert memory.memory() is None or memory.memory() > 10**8
+
+
+def test_every_fold_and_cell_of_an_experiment_is_checked(pretrained, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "memory", lambda: 4000)
+    options = {"batch_size": 10**6, "quiet": True}
+    refused = pytest.raises(ValueError, match="batch_size=1000000 is too much for this machine")
+    with refused:
+        crossvalidate(pretrained, "topic_en", folds=2, **options)
+    one = {"label_counts": (6,), "methods": ("frozen",), "seeds": 1}
+    with refused:
+        payoff(pretrained, "topic_en", tmp_path / "payoff", **one, **options)
