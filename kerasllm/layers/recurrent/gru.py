@@ -30,8 +30,6 @@ class GRU(ThroughTime, keras.layers.GRU):
         TensorShape([2, 5, 7])
     """
 
-    function = "gru"
-
     def parts(self):
         """Return the bias of the input's share, and what a step multiplies its state by."""
         cell = self.cell

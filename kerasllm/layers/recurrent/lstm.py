@@ -29,8 +29,6 @@ class LSTM(ThroughTime, keras.layers.LSTM):
         True
     """
 
-    function = "lstm"
-
     def parts(self):
         """Return the bias of the input's share, and what a step multiplies its state by."""
         return self.cell.bias, (self.cell.recurrent_kernel,)

@@ -22,8 +22,6 @@ class SimpleRNN(ThroughTime, keras.layers.SimpleRNN):
         TensorShape([2, 7])
     """
 
-    function = "simple_rnn"
-
     def parts(self):
         """Return the bias of the input's share, and what a step multiplies its state by."""
         return self.cell.bias, (self.cell.recurrent_kernel,)

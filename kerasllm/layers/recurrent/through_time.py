@@ -6,9 +6,8 @@
   the weights are one product of matrices after it, over all steps at once.
 - A masked step leaves the state as it was. Its output repeats the step before; before the first
   real step the output is zero, on every backend (Keras on JAX repeats the initial state there).
-- On torch its own functions are faster, and are used where they compute the same.
 - Keras' own loop is used where an option changes the equations (other activations,
-  `recurrent_dropout`, `unroll`), and on a GPU, where it knows when cuDNN has the layer.
+  `recurrent_dropout`, `unroll`) and where it is faster: on torch, and on a GPU for cuDNN.
 """
 
 import keras
@@ -22,8 +21,7 @@ DEFAULTS = {"activation": keras.activations.tanh, "recurrent_activation": keras.
 class ThroughTime:
     """The loop of a recurrent layer of Keras, with a gradient derived by hand.
 
-    A layer has the name of its function in `kerasllm.reference`, `function`, and says its equations
-    by three methods:
+    A layer says its equations by three methods:
 
         step(projected, state, weights)                         -> state, gates
         step_backward(d_state, before, after, gates, weights)   -> d_state, d_gates
@@ -42,25 +40,20 @@ class ThroughTime:
         cell = self.cell
         own = all(getattr(cell, name, acts) is acts for name, acts in DEFAULTS.items())
         dropped = training and cell.recurrent_dropout
-        if not own or dropped or self.unroll or backend().on_gpu():
+        if not own or dropped or self.unroll or not backend().walks():
             return super().inner_loop(sequences, initial_state, mask, training)
         if training and cell.dropout:
             sequences = sequences * cell.get_dropout_mask(sequences[:, 0])[:, None]
         real = None if mask is None else ops.cast(keras.tree.flatten(mask)[0], "bool")[..., None]
         steps, real = (None if x is None else self._in_order(x) for x in (sequences, real))
-        first = tuple(keras.tree.flatten(initial_state))
-        h, states = backend().native(self, steps, first, real) or self._walked(steps, first, real)
-        outputs = ops.swapaxes(h if real is None else self._shown(h, real), 0, 1)
-        return outputs[:, -1], outputs, states
-
-    def _walked(self, steps, first, real):
-        """Return h of every step (T, B, H) and the last states, by the loop below."""
-        cell = self.cell
         bias, weights = self.parts()
         projected = ops.matmul(ops.reshape(steps, (-1, steps.shape[-1])), cell.kernel)
         projected = projected if bias is None else projected + bias
         projected = ops.reshape(projected, (*ops.shape(steps)[:2], projected.shape[-1]))
-        return walk(self, projected, first, weights, real)
+        first = tuple(keras.tree.flatten(initial_state))
+        h, states = walk(self, projected, first, weights, real)
+        outputs = ops.swapaxes(h if real is None else self._shown(h, real), 0, 1)
+        return outputs[:, -1], outputs, states
 
     def _in_order(self, x):
         x = ops.swapaxes(x, 0, 1)  # (B, T, …) -> (T, B, …)
