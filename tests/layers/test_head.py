@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from kerasllm import reference as ref
 from kerasllm.layers import head, linear_cross_entropy
+from kerasllm.verify.comparison.backend import automatic_gradients, to_tensors
 
 pytestmark = pytest.mark.backends
 B, T, D, V = 2, 5, 3, 13
@@ -36,6 +38,39 @@ def test_by_hand():
 def test_blocks_of_any_size_give_the_same_loss(rows, arrays):
     expected, _ = ref.linear_cross_entropy(*arrays[:2], TARGETS, TARGETS != 0, arrays[2])
     assert loss_of(*arrays, rows=rows) == pytest.approx(expected, rel=1e-5)
+
+
+SETTINGS = {
+    "plain": {},
+    "smoothed": {"label_smoothing": 0.3},
+    "z-loss": {"z_loss": 0.2},
+    "both, tied": {"label_smoothing": 0.3, "z_loss": 0.2, "tied": True},
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_the_gradient_by_hand_is_that_of_all_the_logits(settings, arrays, rng):
+    features, kernel, bias = arrays
+    weight = ops.convert_to_tensor(rng.random((B, T)).astype("float32"))
+    tied = settings.get("tied", False)
+    given = {"features": features, "kernel": kernel.T if tied else kernel, "bias": bias}
+
+    def in_blocks(features, kernel, bias):
+        return linear_cross_entropy(features, kernel, TARGETS, weight, bias, rows=3, **settings)
+
+    def with_logits(features, kernel, bias):
+        logits = ops.matmul(features, ops.transpose(kernel) if tied else kernel) + bias
+        epsilon, lse = settings.get("label_smoothing", 0), ops.logsumexp(logits, axis=-1)
+        q = (1 - epsilon) * ops.one_hot(TARGETS, V) + epsilon / V
+        nats = lse - ops.sum(q * logits, axis=-1) + settings.get("z_loss", 0) * lse**2
+        return ops.sum(nats * weight) / ops.sum(weight)
+
+    found, expected = (
+        automatic_gradients(loss, to_tensors(given), [np.float32(1.7)])
+        for loss in (in_blocks, with_logits)
+    )
+    for name in given:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-6)
 
 
 def test_weights_of_tokens(arrays, rng):
