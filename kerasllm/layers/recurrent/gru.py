@@ -43,7 +43,7 @@ class GRU(ThroughTime, keras.layers.GRU):
 
     def step(self, projected, state, weights):
         """Take one step: (B, 3H), (h,) -> (h,), gates."""
-        return (_after if self.reset_after else _before)(projected, state[0], *weights)
+        return (_reset_after if self.reset_after else _reset_before)(projected, state[0], *weights)
 
     def step_backward(self, d_state, before, after, gates, weights):  # noqa: ARG002 - not `after`
         """Send the gradient of h back through one step.
@@ -77,7 +77,7 @@ class GRU(ThroughTime, keras.layers.GRU):
         return over_steps(h, d_update_reset), over_steps(r * h, d_g)
 
 
-def _after(projected, h, recurrent_kernel, bias):
+def _reset_after(projected, h, recurrent_kernel, bias):
     """Reset what the state's product gives."""
     x_z, x_r, x_g = ops.split(projected, 3, axis=-1)
     h_z, h_r, h_g = ops.split(ops.matmul(h, recurrent_kernel) + bias, 3, axis=-1)
@@ -86,7 +86,7 @@ def _after(projected, h, recurrent_kernel, bias):
     return (z * h + (1 - z) * g,), (z, r, g, h_g)
 
 
-def _before(projected, h, update_reset, candidate):
+def _reset_before(projected, h, update_reset, candidate):
     """Reset the state before its product."""
     x_zr, x_g = ops.split(projected, [update_reset.shape[-1]], axis=-1)
     z, r = ops.split(ops.sigmoid(x_zr + ops.matmul(h, update_reset)), 2, axis=-1)

@@ -2,10 +2,10 @@
 
 import keras
 
+from kerasllm.layers.recurrent.bidirectional import Bidirectional
 from kerasllm.layers.recurrent.gru import GRU
 from kerasllm.layers.recurrent.lstm import LSTM
 from kerasllm.layers.recurrent.simple_rnn import SimpleRNN
-from kerasllm.layers.recurrent.through_time import Bidirectional
 
 CELLS = {"simple": SimpleRNN, "lstm": LSTM, "gru": GRU}
 
