@@ -123,7 +123,9 @@ def ratios_of(speed, targets):
 def print_ratios(ratios):
     """Print what `ratios_of` returns."""
     for ratio in ratios:
+        cpu = ratio.get("by processor time")
+        cpu = "" if cpu is None else f" (by processor time {cpu:.2f})"
         print(
-            f"  best kerasllm / {ratio['peer']:15} {ratio['ratio']:6.2f} (by processor time "
-            f"{ratio.get('by processor time', 0):.2f})   target {ratio['target']}"
+            f"  best kerasllm / {ratio['peer']:15} {ratio['ratio']:6.2f}{cpu}   "
+            f"target {ratio['target']}"
         )

@@ -7,8 +7,7 @@ time. Told to keep them, a process holds on to the largest amount that it ever u
 - Linux with glibc only; elsewhere, and where another allocator is loaded, nothing happens.
 - KERASLLM_KEEP_MEMORY=0 switches it off, for who shares a machine's memory with others.
 - Never on import: it begins with the command `kerasllm`, and in Python where a training, an
-  evaluation or a decoding does. The earlier the better: threads that were started before keep heaps
-  of their own, which go back to the system whenever they are empty.
+  evaluation or a decoding does. `benchmarks/allocator.py` shows what each option does.
 """
 
 import ctypes
