@@ -75,14 +75,18 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--alone", choices=WAYS, help="one way only: its memory")
     given = parser.parse_args()
+    backend = keras.backend.backend()
     for vocabulary in given.vocabulary:
-        what = {"backend": keras.backend.backend(), "vocabulary": vocabulary}
+        what = {"backend": backend, "vocabulary": vocabulary}
         if given.alone:
             what |= {"way": given.alone, "megabytes": peak(vocabulary, given.alone)}
+            name = f"head_memory_{backend}_{vocabulary}_{given.alone}"
+            row = f"memory that training an LSTM adds, {vocabulary:,} words, {backend}"
+            keep(name, row, "MB", {given.alone: (what["megabytes"], None)})
         else:
             what |= compare(vocabulary, given.rounds)
-            name = f"head_{keras.backend.backend()}_{vocabulary}"
-            row = f"a step of an LSTM, {vocabulary:,} words, {keras.backend.backend()}"
+            name = f"head_{backend}_{vocabulary}"
+            row = f"a step of an LSTM, {vocabulary:,} words, {backend}"
             systems = {"head and loss as one": what["one"], "logits": what["logits"]}
             ratio = {"peer": "logits", "ratio": what["ratio"], "target": None}
             ratio["by processor time"] = what["by processor time"]

@@ -35,9 +35,11 @@ def keep(name, row, unit, systems, ratios=(), **more):
     FOLDER.mkdir(exist_ok=True)
     rounded = {system: [n and float(f"{n:.4g}") for n in pair] for system, pair in systems.items()}
     script = os.path.relpath(sys.argv[0], HERE.parent)
+    backend = os.environ.get("KERAS_BACKEND")
     found = {
         "row": row, "unit": unit, "systems": rounded, "ratios": list(ratios), **more,
-        "command": f"python {shlex.join([script, *sys.argv[1:]])}",
+        "command": (f"KERAS_BACKEND={backend} " if backend else "")
+        + f"python {shlex.join([script, *sys.argv[1:]])}",
         "machine": machine(), "versions": versions(),
         "date": datetime.date.today().isoformat(),
     }  # fmt: skip
