@@ -19,6 +19,7 @@ class Bidirectional(keras.layers.Bidirectional):
         (TensorShape([2, 5, 6]), True)
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def build(self, sequences_shape, initial_state_shape=None):
+        """Build the layer, and keep the masks of what it returns."""
+        super().build(sequences_shape, initial_state_shape)
         self.supports_masking = True

@@ -31,8 +31,9 @@ class ThroughTime:
     (B, H), and the first of `d_gates` is the gradient of `projected`.
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def build(self, sequences_shape, initial_state_shape=None):
+        """Build the layer, and keep the masks of what it returns."""
+        super().build(sequences_shape, initial_state_shape)
         self.supports_masking = True  # Keras from 3.16 on takes the mask off what its own return
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
