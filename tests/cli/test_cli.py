@@ -76,6 +76,19 @@ def test_help_names_every_verb_and_loads_nothing_slow():
     assert all(verb in done.stdout for verb in [*VERBS, *GROUPS])
 
 
+def test_keras_is_loaded_without_what_no_verb_uses():
+    """They can be imported afterwards: baselines and figures need them."""
+    code = (
+        "import sys; from kerasllm.cli.flags import load_keras\n"
+        "load_keras(); assert 'keras' in sys.modules\n"
+        "slow = {'sklearn', 'matplotlib', 'pandas', 'scipy.stats'} & set(sys.modules)\n"
+        "import sklearn.linear_model, matplotlib.figure, gc\n"
+        "print(sorted(slow), gc.isenabled(), gc.get_freeze_count() > 100_000)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "[] True True\n", done.stderr
+
+
 @pytest.mark.parametrize(
     ("verb", "kind"),
     [
