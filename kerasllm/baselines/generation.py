@@ -11,7 +11,7 @@ AT_ONCE = 256  # sources that are compared with all of training at once
 
 
 def nearest_neighbour(train, test):
-    """Answer each source with the target of the training pair whose source is most like it.
+    """Answer each source with the (first) target of the training pair with the likest source.
 
     Likeness is the cosine of TF-IDF vectors; of equal ones the first counts.
 
@@ -64,7 +64,7 @@ def lead(train, test):
         ['a b']
     """
     check_examples(train, test)
-    targets = [pair.target for pair in train]
+    targets = [text for pair in train for text in pair.references]
     characters = writing_of(targets) in WITHOUT_SPACES
     cut, join = (list, "".join) if characters else (str.split, " ".join)
     length = int(np.median([len(cut(target)) for target in targets]))
@@ -73,5 +73,5 @@ def lead(train, test):
 
 
 def _scored(name, answers, test, settings=None):
-    metrics = generation_metrics([pair.target for pair in test], answers)
+    metrics = generation_metrics([pair.references for pair in test], answers)
     return Baseline(name, answers, metrics, settings or {})

@@ -51,10 +51,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A text and the text that it is to be turned into."""
+    """A text and the text that it is to be turned into; `others` are right answers too."""
 
     source: str
     target: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def references(self):
+        """All right answers, as a tuple of str: the target first."""
+        return self.target, *self.others
 
 
 EXAMPLE_TYPES = {
@@ -91,6 +97,17 @@ def inputs_of(example):
     if type(example) in EXAMPLE_TYPES.values():
         return main_text(example), getattr(example, "question", "")
     return tuple(v for v in astuple(example) if isinstance(v, str))
+
+
+def values_of(example):
+    """Return all that an example holds; of a pair without other references two texts.
+
+    Example:
+        >>> values_of(Pair("a", "b")), values_of(Pair("a", "b", ("c",)))
+        (('a', 'b'), ('a', 'b', ('c',)))
+    """
+    values = astuple(example)
+    return values[:-1] if isinstance(example, Pair) and not example.others else values
 
 
 class Dataset(Sequence):
@@ -220,7 +237,7 @@ class Dataset(Sequence):
         """sha256 of the examples in their order: equal exactly if the content is equal."""
         digest = hashlib.sha256(self.task.encode())
         for row, example in enumerate(self.examples):
-            text = json.dumps(astuple(example), ensure_ascii=False)
+            text = json.dumps(values_of(example), ensure_ascii=False)
             try:
                 digest.update(text.encode("utf-8"))
             except UnicodeEncodeError:

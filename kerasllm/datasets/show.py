@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasllm.datasets.examples import Dataset, Span, Tagged, Text
+from kerasllm.datasets.examples import Dataset, Pair, Span, Tagged, Text
 from kerasllm.datasets.files.lines import is_plain_text
 from kerasllm.datasets.loading import info, load, names
 from kerasllm.datasets.options import with_options
@@ -164,6 +164,8 @@ def _example(example):
     elif isinstance(example, Span):
         answer = example.answers[0][0] if example.answers else "(no answer)"
         shown = f"{example.question} | {answer}"
+    elif isinstance(example, Pair):
+        shown = " | ".join((example.source, *example.references))
     else:
         shown = " | ".join(getattr(example, name) for name in example.__slots__)
     shown = " ".join(shown.split())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kerasllm.datasets.examples import Dataset
 from kerasllm.datasets.files.lines import is_plain_text
+from kerasllm.datasets.files.reading import validates_by_training_rows
 from kerasllm.datasets.files.tables import read_text
 from kerasllm.datasets.loading import load, names
 from kerasllm.datasets.options import with_options
@@ -76,6 +77,31 @@ def _in_utf8(path):
 
 def _of_datasets(train, validation):
     return Source(train.name, train.texts, validation.texts, train.language, train.fingerprint)
+
+
+def with_share_held_out(data, share, seed):
+    """Return the name of data of which a share of the training file is to validate.
+
+    Args:
+        data: name or path. Where validation rows are there, or made of one file with the test
+            rows, it stays as it is.
+        share: of the training rows.
+        seed: of the draw.
+
+    Example:
+        >>> with_share_held_out("topic_en", 0.2, 0)
+        'topic_en'
+    """
+    bare, options = with_options(data)
+    if str(bare) in names() or "fractions" in options:
+        return data
+    try:
+        if not validates_by_training_rows(bare, **options):
+            return data
+    except FileNotFoundError:  # `load` says what is wrong
+        return data
+    mark = "&" if options else "?"
+    return f"{data}{mark}fractions={round(1 - share, 9)},{share}&seed={seed}"
 
 
 def found_again(data):

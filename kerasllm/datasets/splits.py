@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from kerasllm.datasets.examples import EXAMPLE_TYPES, Text, inputs_of, main_text
+from kerasllm.datasets.examples import EXAMPLE_TYPES, Pair, Text, inputs_of, main_text
 
 SPLIT_NAMES = ("train", "validation", "test")
 WHY_MORE = "why a few say nothing is shown in lesson 21 under S15, `kerasllm lessons open 21`"
@@ -138,7 +138,8 @@ def _distinct(dataset, clean):
     first, kept, conflicts = {}, [], 0
     for row, example in enumerate(dataset):
         # Two translations of a sentence are two pairs; of two labels of a text one is wrong.
-        key = *_inputs(example, clean), clean(getattr(example, "target", ""))
+        answers = example.references if isinstance(example, Pair) else ()
+        key = *_inputs(example, clean), *map(clean, answers)
         if key not in first:
             first[key] = example
             kept.append(row)

@@ -194,10 +194,11 @@ def _train(shape, data, output, pretrained, settings, resume, quiet, overrides):
 
 
 def _trained(shape, data, output, pretrained, settings, resume, report):
-    given = shape.read(data)
-    examples = settings.prepared(given, report)
+    divided = settings.divided(data)
+    given = shape.read(divided)
+    examples = settings.prepared(given, report) if divided is data else given
     settings = settings.suited(examples, pretrained, report)
-    config = _config(settings, examples, pretrained, found_again(data))
+    config = _config(settings, examples, pretrained, found_again(divided))
     if resume:
         _check_resumable(output, config)
     task, batches = _begun(settings, examples, pretrained, report.quiet)

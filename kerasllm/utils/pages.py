@@ -2,9 +2,14 @@
 
 - A page needs no network, and forbids itself any.
 - It is light or dark as the reader's system is. A wide table scrolls inside of its page.
+- A notebook has MathJax set what stands between dollar signs, or behind a backslash, on the page as
+  it is shown, where a sign that was escaped is a sign again. So what a notebook shows of texts has
+  the class `AS_WRITTEN`.
 """
 
 import html
+
+AS_WRITTEN = "mathjax_ignore tex2jax_ignore"  # no formulas inside: the words of MathJax 3 and 2
 
 
 class Markup(str):
@@ -30,7 +35,7 @@ def element(tag, *content, **attributes):
 
 
 def escaped(text):
-    """Return a text as HTML shows it, its dollar signs too: they begin no formula on a page."""
+    """Return a text as HTML shows it; its dollar signs begin no formula in Markdown around it."""
     return html.escape(str(text)).replace("$", "&#36;")
 
 

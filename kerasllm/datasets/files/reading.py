@@ -71,6 +71,16 @@ def load_files(path, split="train", *, seed=0, fractions=None, **options):
     return whole if is_whole else _part(whole, split, seed, fractions or usual, groups)
 
 
+def validates_by_training_rows(path, **options):
+    """Return whether files have a test part of their own, but none to validate on.
+
+    Args:
+        path: as for `load_files`.
+        **options: likewise.
+    """
+    return _cut_from_train(_files(Path(path), "train", options)[0])[0] == ("train", "validation")
+
+
 def _cut_from_train(files):
     """Return the splits that the training file is cut into, and the usual parts of each."""
     if "validation" in files:

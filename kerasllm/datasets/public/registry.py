@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kerasllm.utils.errors import IN_THE_CACHE
-from kerasllm.utils.files import sha256
+from kerasllm.utils.files import sha256, whole_file
 
 
 class HashMismatchError(ValueError):
@@ -215,7 +215,8 @@ def check(path, file, *, allow_unverified=False):
 
 def accept(path):
     """Record the hash of a file that was accepted unverified, so that later changes are seen."""
-    Path(f"{path}.sha256").write_text(sha256(path), "ascii")
+    with whole_file(f"{path}.sha256") as record:
+        record.write(sha256(path))
 
 
 def _accepted(path):

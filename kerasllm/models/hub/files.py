@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from kerasllm.text import SPECIAL_TOKENS, load_tokenizer
-from kerasllm.text.tokenizers.imported import FRAMES, ROLES, import_tokenizer
+from kerasllm.text.tokenizers.imported import FRAMES, ROLES, checked_kind, import_tokenizer
+from kerasllm.text.tokenizers.pipelines import PipelineError
 from kerasllm.utils.archives import DamagedError
 from kerasllm.utils.files import whole_file
 from kerasllm.utils.json_text import read_object
@@ -45,6 +46,10 @@ def read_tokenizer(folder):
     folder = Path(folder)
     try:
         return _read(folder)
+    except PipelineError as error:
+        raise ValueError(
+            f"the tokenizer '{folder / 'tokenizer.json'}' is not used: {error}"
+        ) from None
     except (ValueError, OSError) as error:
         if not isinstance(error, UnicodeDecodeError | DamagedError):
             raise
@@ -64,6 +69,7 @@ def _read(folder):
         return None
     if library.get("format"):
         return load_tokenizer(folder)
+    checked_kind(library)
     known = {**library["model"]["vocab"]} | {t["content"]: 0 for t in library["added_tokens"]}
     style = _style(library, known)
     special = _special(config, style, known)

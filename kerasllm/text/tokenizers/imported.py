@@ -109,19 +109,29 @@ def import_tokenizer(library, special, style, *, lowercase=False):
     Raises:
         ValueError: another kind of model, or special tokens that the vocabulary lacks.
     """
-    kind = library["model"].get("type")
-    bytewise = "ByteLevel" in str(library.get("pre_tokenizer"))
-    if kind not in _CLASSES or (kind == "BPE" and not bytewise):
-        raise ValueError(
-            f"expected a tokenizer of the kind WordPiece (BERT) or byte-level BPE (GPT-2, "
-            f"RoBERTa), received {kind}{' without bytes' if kind == 'BPE' else ''}"
-        )
+    kind = checked_kind(library)
     known = _vocabulary(library)
     if sorted(known.values()) != list(range(len(known))):
         raise ValueError("expected the ids of the tokens without gaps, from 0 up")
     if lost := [token for token in special.values() if token not in known]:
         raise ValueError(f"expected the special tokens {lost} in the vocabulary, which lacks them")
     return _CLASSES[kind](library, special, style, lowercase=lowercase)
+
+
+def checked_kind(library):
+    """Return the kind of model in a pipeline.
+
+    Raises:
+        ValueError: it is not one that can be imported.
+    """
+    kind = library["model"].get("type")
+    bytewise = "ByteLevel" in str(library.get("pre_tokenizer"))
+    if kind not in _CLASSES or (kind == "BPE" and not bytewise):
+        raise ValueError(
+            f"expected a tokenizer of the kind WordPiece (BERT) or byte-level BPE (GPT-2, "
+            f"RoBERTa), received {kind!s:.40}{' without bytes' if kind == 'BPE' else ''}"
+        )
+    return kind
 
 
 def _vocabulary(library):

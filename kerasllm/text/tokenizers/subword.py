@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerasllm.text.tokenizers.base import Tokenizer
+from kerasllm.text.tokenizers.pipelines import check_pipeline
 from kerasllm.text.tokenizers.special import SPECIAL_TOKENS, UNK
 from kerasllm.text.tokenizers.splitters import join_words
 from kerasllm.text.tokenizers.whole_words import WORD, starts_from_classes, token_classes
@@ -36,8 +37,10 @@ class SubwordTokenizer(Tokenizer):
     def __init__(self, library, *, lowercase=False):
         from tokenizers import Tokenizer as Pipeline
 
+        check_pipeline(library)
         self.library = library
-        self._pipeline = Pipeline.from_str(json.dumps(library))
+        # Ids become text here, by `_join`.
+        self._pipeline = Pipeline.from_str(json.dumps(library | {"decoder": None}))
         table = self._pipeline.get_vocab(with_added_tokens=False)
         raw = sorted(table, key=table.get)
         if [table[token] for token in raw] != list(range(len(raw))):

@@ -88,6 +88,10 @@ class ShapeSettings(MethodSettings):
         cls.check_training(train, validation)
         return cls.examples(train, validation)
 
+    def divided(self, data):
+        """Return data with the rows that validate, where the settings choose them of all."""
+        return data
+
     @staticmethod
     def examples(train, validation):
         """Return data sets as `Examples`."""
@@ -287,6 +291,20 @@ class TaskSettings(ShapeSettings):
     held_out: float = fraction(
         0.0, "share of the training examples that validates in place of the validation split"
     )
+
+    def divided(self, data):
+        """Return data in which the share held out validates, where nothing else would.
+
+        So it is of a training and a test file, whose name then says so, and of one `Dataset`.
+        """
+        from kerasllm import datasets
+        from kerasllm.datasets.sources import with_share_held_out
+
+        if self.held_out and isinstance(data, datasets.Dataset):
+            return datasets.split(data, (1 - self.held_out, self.held_out), seed=self.seed)
+        if self.held_out and isinstance(data, str | Path):
+            return with_share_held_out(data, self.held_out, self.seed)
+        return data
 
     def prepared(self, examples, report):  # noqa: ARG002
         """Return the examples, some of them held out for the validation where asked for."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerasllm.utils.pages import Markup, element
+from kerasllm.utils.pages import AS_WRITTEN, Markup, element
 from kerasllm.utils.tables import Shown, Table
 from kerasllm.utils.terminal import console as terminal
 
@@ -129,12 +129,14 @@ class Report(Shown):
         return "\n".join(lines).strip()
 
     def _repr_html_(self):
-        return Markup(self.table._repr_html_() + element("p", self.summary()) + self.warned_html())
+        summary = element("p", self.summary(), class_=AS_WRITTEN)
+        return Markup(self.table._repr_html_() + summary + self.warned_html())
 
     def warned_html(self):
         """Return the warnings as paragraphs of HTML, "" if there are none."""
         style = "color:#b26a00;font-weight:bold"
-        return Markup("".join(element("p", line, style=style) for line in self._warned()))
+        lines = (element("p", line, style=style, class_=AS_WRITTEN) for line in self._warned())
+        return Markup("".join(lines))
 
     def to_json(self, indent=None):
         """Return the report as JSON text (infinity becomes null: JSON has none)."""
