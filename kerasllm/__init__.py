@@ -18,6 +18,8 @@ Train, and use what was trained:
     load_run            open a run folder again
     import_checkpoint   take over a BERT, RoBERTa, DistilBERT or GPT-2
     export_checkpoint   write a backbone as `transformers` loads it
+    explore             write a page in which a model can be seen and changed
+    intervene           change a symbol inside of a model, and see what follows
     payoff              measure what pretraining is worth
     crossvalidate       fine-tune and score on each of k folds
     quickstart          all of it in minutes, without network
@@ -33,7 +35,8 @@ Packages:
     metrics             scores of the field, with intervals
     baselines           what a network must beat
     training            settings, the engine, run folders, experiments
-    verify              twins, comparisons, mask checks, proofs, traces
+    verify              twins, comparisons, mask checks, proofs, traces, interventions
+    explorer            one HTML page that computes, shows and changes a model
     exercises           write an equation, and hear which mistake you made
     lessons             the notebooks, from their sources
     plots               figures from plain arrays
@@ -50,8 +53,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 __version__ = "0.1.0"
 
 _PACKAGES = (
-    "baselines", "datasets", "diagnosis", "exercises", "layers", "lessons", "metrics", "models",
-    "plots", "recipes", "reference", "text", "training", "verify",
+    "baselines", "datasets", "diagnosis", "exercises", "explorer", "layers", "lessons", "metrics",
+    "models", "plots", "recipes", "reference", "text", "training", "verify",
 )  # fmt: skip
 _FUNCTIONS = {
     **dict.fromkeys(
@@ -59,6 +62,8 @@ _FUNCTIONS = {
          "import_checkpoint", "load_run", "payoff", "predict", "pretrain", "train"),
         "kerasllm.training",
     ),
+    "explore": "kerasllm.explorer",
+    "intervene": "kerasllm.verify.interventions.intervention",
     "quickstart": "kerasllm.recipes.quickstart",
     "doctor": "kerasllm.diagnosis",
 }  # fmt: skip

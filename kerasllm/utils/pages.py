@@ -7,6 +7,8 @@
   the class `AS_WRITTEN`.
 """
 
+import base64
+import hashlib
 import html
 
 AS_WRITTEN = "mathjax_ignore tex2jax_ignore"  # no formulas inside: the words of MathJax 3 and 2
@@ -44,24 +46,35 @@ def scrolling(*content):
     return element("div", *content, class_="scroll", tabindex="0")
 
 
-def page(title, *content, style=""):
+def page(title, *content, style="", script=""):
     """Return a whole page.
 
     Args:
         title: its title, for the browser.
         *content: `Markup`; texts are escaped.
         style: a further style sheet.
+        script: JavaScript, the only one that the page lets run.
     """
     style = element("style", Markup(f"{_STYLE}{style}"))
-    head = element("head", Markup(_HEAD), element("title", title), style, Markup("\n"))
-    body = element("body", element("main", *content))
+    may = Markup(_HEAD.replace("SCRIPTS", _only(script)))
+    head = element("head", may, element("title", title), style, Markup("\n"))
+    scripts = [element("script", Markup(script))] if script else []
+    body = element("body", element("main", *content), *scripts)
     return "<!doctype html>\n" + element("html", head, body, lang="en") + "\n"
+
+
+def _only(script):
+    """Return the rule that lets one script run, known by its hash, and no other."""
+    if not script:
+        return ""
+    known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"; script-src 'sha256-{known}'"
 
 
 _HEAD = """<meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'SCRIPTS">
 """
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --soft: #5b6168;

@@ -33,6 +33,8 @@ VERBS = [
     "crossvalidate",
     "verify",
     "trace",
+    "intervene",
+    "explore",
     "doctor",
 ]
 GROUPS = {

@@ -7,6 +7,7 @@ FIGURES = Path(__file__).parent / "figures"
 PAGE = Path(__file__).parent.parent.parent / "docs" / "trust.md"
 # name of a command: what it does to the project
 TRIED = {
+    "captum": "Attributions on the same weights: the largest difference to captum's, as a share",
     "commands": "Command lines that make no sense: each is to be refused by name, in our words",
     "folders": "Run folders of strangers: nothing in them is run, or unfolds",
     "kill_points": "Trainings killed at every replace of a file, resumed, compared to the last bit",

@@ -70,14 +70,15 @@ def layer_symbols(traces, steps):
     """
     layers = {}
     for name, trace in traces.items():
-        for part, one, backwards in _parts(name, trace):
+        for part, one, backwards in parts_of(name, trace):
             arrays = _arrays(one, steps(name), backwards)
             if arrays:
                 layers[part] = LayerSymbols(one, arrays, backwards)
     return layers
 
 
-def _parts(name, trace):
+def parts_of(name, trace):
+    """Return (name, trace, whether it reads backwards) of each recurrence of a layer, or of it."""
     if isinstance(trace, ref.BidirectionalTrace):
         return [
             (f"{name}/forward", trace.forward, False),
