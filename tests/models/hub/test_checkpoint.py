@@ -254,9 +254,9 @@ def test_a_config_of_another_model(field, value, checkpoint):
 
 def test_unsupported_architectures(checkpoint):
     folder, config, _ = checkpoint("bert")
-    for kind, told in (("llama", "received 'llama'"), ("robeta", "Did you mean 'roberta'?")):
+    for kind, told in (("mamba", "received 'mamba'"), ("robeta", "Did you mean 'roberta'?")):
         (folder / "config.json").write_text(json.dumps(config | {"model_type": kind}))
-        _refused(folder, ValueError, "['bert', 'distilbert', 'gpt2', 'roberta']", told)
+        _refused(folder, ValueError, "['bert', 'distilbert', 'gpt2', 'llama', 'roberta']", told)
     for setting in ({"is_decoder": True}, {"position_embedding_type": "relative_key"},
                     {"hidden_act": "swish"}):  # fmt: skip
         (folder / "config.json").write_text(json.dumps(config | setting))

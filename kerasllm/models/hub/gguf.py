@@ -1,0 +1,228 @@
+"""Llamas in GGUF files, under the names that their tensors and settings have in `transformers`.
+
+- The file keeps the rows of the projections of queries and keys in the order that interleaved
+  rotary pairs want; here, as in `transformers`, the pairs are the halves of a head: they are put
+  back.
+- The tokenizer is in the file: tokens, merges, and the name of the rule that cuts text before.
+"""
+
+import re
+
+import numpy as np
+
+from kerasllm.models.hub.settings import completed
+from kerasllm.text.tokenizers.imported import import_tokenizer
+from kerasllm.utils.archives import DamagedError
+from kerasllm.utils.gguf import GGUF
+
+ARCHITECTURES = ("llama",)
+# names there: names in `transformers`
+_NAMES = {
+    "token_embd.weight": "embed_tokens.weight",
+    "output_norm.weight": "norm.weight",
+    "output.weight": "lm_head.weight",
+    **{
+        f"blk.{{n}}.{theirs}.weight": f"layers.{{n}}.{ours}.weight"
+        for theirs, ours in {
+            "attn_norm": "input_layernorm",
+            "attn_q": "self_attn.q_proj",
+            "attn_k": "self_attn.k_proj",
+            "attn_v": "self_attn.v_proj",
+            "attn_output": "self_attn.o_proj",
+            "ffn_norm": "post_attention_layernorm",
+            "ffn_gate": "mlp.gate_proj",
+            "ffn_up": "mlp.up_proj",
+            "ffn_down": "mlp.down_proj",
+        }.items()
+    },
+}
+_SETTINGS = {
+    "hidden_size": "embedding_length",
+    "num_hidden_layers": "block_count",
+    "num_attention_heads": "attention.head_count",
+    "num_key_value_heads": "attention.head_count_kv",
+    "head_dim": "attention.key_length",
+    "intermediate_size": "feed_forward_length",
+    "max_position_embeddings": "context_length",
+    "rms_norm_eps": "attention.layer_norm_rms_epsilon",
+    "rope_theta": "rope.freq_base",
+}
+_NUMBERED = re.compile(r"(?<=\.)\d+(?=\.)")
+# Rules by which text is cut before bytes are merged, by their names: digits alone, and a pattern.
+_LLAMA_3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+RULES = {"gpt-2": (False, None), "smollm": (True, None), "llama-bpe": (False, _LLAMA_3)}
+_CONTROL, _USERS = 3, 4  # types of tokens: never in raw text; found in it before anything else
+
+
+def read_gguf(path):
+    """Return (config, tensors, tokenizer) of a GGUF file.
+
+    Raises:
+        ValueError: the file is damaged, or of an architecture, a type of values or a tokenizer that
+            is not supported.
+    """
+    file = GGUF(path)
+    kind = file.values.get("general.architecture")
+    if kind not in ARCHITECTURES:
+        raise ValueError(
+            f"expected a model of the architecture {', '.join(ARCHITECTURES)} in {path}, received "
+            f"{kind!r}: other architectures are not read from GGUF files. Fetch the model as "
+            "safetensors, of which more are known."
+        )
+    try:
+        tokenizer = _tokenizer(file.values)
+        return completed(_config(file, kind), path), GGUFTensors(file), tokenizer
+    except (DamagedError, KeyError, TypeError) as error:
+        lost = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path} does not describe a model: {lost}. Fetch it again.") from None
+
+
+class GGUFTensors:
+    """The tensors of a GGUF file by the names of `transformers`, read one at a time.
+
+    Args:
+        file: a `GGUF`.
+    """
+
+    def __init__(self, file):
+        self._file = file
+        self._theirs = {_ours(name): name for name in file.tensors}
+        values = file.values
+        heads = values["llama.attention.head_count"]
+        self._heads = {
+            "attn_q": heads,
+            "attn_k": values.get("llama.attention.head_count_kv", heads),
+        }
+
+    def __iter__(self):
+        return iter(self._theirs)
+
+    @property
+    def numbers(self):
+        """Return how many numbers there are in all."""
+        return sum(int(np.prod(tensor.shape)) for tensor in self._file.tensors.values())
+
+    def shape(self, name):
+        """Return the shape of a tensor, without reading it."""
+        return self._file.tensors[self._theirs[name]].shape
+
+    def kind(self, name):
+        """Return the type of a tensor's values in float: what is quantised is expanded."""
+        kind = self._file.tensors[self._theirs[name]].kind
+        return kind if kind in ("F32", "F16") else "F32"
+
+    def __getitem__(self, name):
+        theirs = self._theirs[name]
+        array = self._file.read(theirs)
+        heads = self._heads.get(theirs.split(".")[-2])
+        return array if heads is None else halves(array, heads)
+
+
+def halves(rows, heads):
+    """Return the rows of a projection so that rotary pairs are halves of a head, not neighbours.
+
+    Args:
+        rows: (N K, D), with neighbours together.
+        heads: N.
+
+    Example:
+        >>> halves(np.arange(8)[:, None], 2).ravel()
+        array([0, 2, 1, 3, 4, 6, 5, 7])
+    """
+    width, features = rows.shape
+    if width % (2 * heads):
+        raise DamagedError(f"{width} rows cannot be shared among {heads} heads of an even size")
+    return rows.reshape(heads, -1, 2, features).swapaxes(1, 2).reshape(width, features)
+
+
+def neighbours(rows, heads):
+    """Undo `halves`.
+
+    Example:
+        >>> neighbours(halves(np.arange(8)[:, None], 2), 2).ravel()
+        array([0, 1, 2, 3, 4, 5, 6, 7])
+    """
+    width, features = rows.shape
+    return rows.reshape(heads, 2, -1, features).swapaxes(1, 2).reshape(width, features)
+
+
+def _ours(name):
+    """Return what a tensor is called in `transformers`; its own name where there is no such."""
+    number = _NUMBERED.search(name)
+    plain = _NAMES.get(_NUMBERED.sub("{n}", name, count=1))
+    return name if plain is None else plain.format(n=number and number[0])
+
+
+def _config(file, kind):
+    """Return what config.json of the model would be."""
+    values, config = file.values, {"model_type": kind, "hidden_act": "silu"}
+    for theirs, name in _SETTINGS.items():
+        if (value := values.get(f"{kind}.{name}")) is not None:
+            # A float32 of the file: 9.9999997e-06 was written as 1e-05.
+            config[theirs] = float(f"{value:.7g}") if isinstance(value, float) else value
+    scaling = values.get(f"{kind}.rope.scaling.type", "none")
+    if "rope_freqs.weight" in file.tensors:
+        scaling = "llama3"
+    if scaling != "none":
+        config["rope_scaling"] = {"rope_type": scaling}
+    size = config["hidden_size"] // config["num_attention_heads"]
+    turned, size = values.get(f"{kind}.rope.dimension_count"), config.get("head_dim", size)
+    if turned not in (None, size):
+        raise DamagedError(f"it turns {turned} of the {size} features of a head, expected all")
+    config["tie_word_embeddings"] = "output.weight" not in file.tensors
+    config["vocab_size"] = len(values["tokenizer.ggml.tokens"])
+    return config
+
+
+def _tokenizer(values):
+    """Return the tokenizer in a file."""
+    model, rule = values["tokenizer.ggml.model"], values.get("tokenizer.ggml.pre")
+    if model != "gpt2" or rule not in RULES:
+        raise ValueError(
+            f"expected a tokenizer of the model 'gpt2' (byte-level BPE) that cuts text by one of "
+            f"the rules {sorted(RULES)}, received {model!r} and {rule!r}: others are not supported."
+        )
+    tokens, special = values["tokenizer.ggml.tokens"], {}
+    roles = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}
+    for role, name in roles.items():
+        place = values.get(f"tokenizer.ggml.{name}_token_id")
+        if isinstance(place, int) and place < len(tokens):
+            special[role] = tokens[place]
+    if special.get("pad") in (special.get("eos"), special.get("bos")):
+        special.pop("pad", None)  # the end of a text is no padding: it has to be learned
+    template = values.get("tokenizer.chat_template")
+    return import_tokenizer(_library(values, tokens, rule), special, "gpt2", chat_template=template)
+
+
+def _library(values, tokens, rule):
+    """Return the json of the `tokenizers` library."""
+    kinds = values.get("tokenizer.ggml.token_type") or [1] * len(tokens)
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    added = [
+        {"id": i, "content": token, "special": kind == _CONTROL, **flags}
+        for i, (token, kind) in enumerate(zip(tokens, kinds, strict=True))
+        if kind in (_CONTROL, _USERS)
+    ]
+    merges = [merge.split(" ") for merge in values["tokenizer.ggml.merges"]]
+    digits, pattern = RULES[rule]
+    steps = [{"type": "Digits", "individual_digits": True}] if digits else []
+    if pattern:
+        split = {"pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+        steps.append({"type": "Split", **split})
+    bytewise = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    steps.append(bytewise | {"use_regex": not pattern})
+    return {
+        "version": "1.0",
+        "added_tokens": added,
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": steps},
+        "post_processor": None,
+        "decoder": bytewise | {"use_regex": True},
+        "model": {
+            "type": "BPE", "vocab": {token: i for i, token in enumerate(tokens)}, "merges": merges,
+            "ignore_merges": rule == "llama-bpe",
+        },
+    }  # fmt: skip
