@@ -99,15 +99,17 @@ def finetune(
 
 @app.command("import", rich_help_panel=TRAIN)
 def import_(
-    source: Annotated[str, typer.Argument(help="folder, or name on the Hugging Face hub")],
+    source: Annotated[
+        str, typer.Argument(help="folder, GGUF file, name on the Hugging Face hub, or smollm2")
+    ],
     output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/imported"),
     revision: Annotated[str | None, typer.Option(help="branch, tag or commit on the hub")] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
-    """Take over a BERT, RoBERTa or GPT-2 of another project, ready to fine-tune.
+    """Take over a BERT, RoBERTa, GPT-2 or Llama of another project, ready to fine-tune.
 
-    Example: kerasllm import sentence-transformers/all-MiniLM-L6-v2 --output runs/minilm
+    Example: kerasllm import smollm2 --output runs/smollm2
     """
     from kerasllm.utils.hub import find
 

@@ -12,6 +12,8 @@ from kerasllm.training.engine.progress import Progress
 from kerasllm.training.folder import check_free, in_use, weights_hash
 from kerasllm.training.run import Run, as_run
 
+LENGTH = 1024  # tokens that are read at once in training and scoring, of longer contexts too
+
 
 def import_checkpoint(
     source,
@@ -22,13 +24,15 @@ def import_checkpoint(
     overwrite=False,
     quiet=False,
 ):
-    """Load a BERT, RoBERTa, DistilBERT or GPT-2 of another project, and write a run folder.
+    """Load a BERT, RoBERTa, DistilBERT, GPT-2 or Llama, and write a run folder.
 
-    The run is taken by whatever takes a pretrained run: `finetune`, and for a GPT-2 `generate` too.
+    The run is taken by whatever takes a pretrained run: `finetune`, and for a GPT-2 or a Llama
+    `generate` too; `chat` where the model was taught to.
 
     Args:
-        source: a folder with config.json, model.safetensors and the tokenizer's files, or a name on
-            the Hugging Face hub.
+        source: a folder with config.json, model.safetensors and the tokenizer's files; a GGUF file
+            of a Llama; a name on the Hugging Face hub; or "smollm2", SmolLM2-135M-Instruct, which
+            comes with a package.
         output: the run folder.
         revision: branch, tag or commit on the hub.
         dropout: of the backbone in later training; as in config.json when None.
@@ -36,7 +40,7 @@ def import_checkpoint(
         quiet: print nothing.
 
     Returns:
-        The `Run`, whose model is a `TextEncoder`, or a `CausalLM` for a GPT-2.
+        The `Run`, whose model is a `TextEncoder`, or a `CausalLM` for a GPT-2 or a Llama.
 
     Raises:
         FileExistsError: the folder holds a run already.
@@ -52,7 +56,7 @@ def import_checkpoint(
             "vocab.json and merges.txt), found none: fetch them too."
         )
     causal = backbone.settings.causal
-    length = backbone.settings.max_length
+    length = min(backbone.settings.max_length, LENGTH)
     if causal:
         model = CausalLM(backbone, preprocessor=CausalPreprocessor(tokenizer, length))
     else:
@@ -65,7 +69,7 @@ def import_checkpoint(
     report.say(f"Imported {info} into {run.path}", style="bold")
     report.say(
         f"  {model.count_params():,} weights, {tokenizer.vocabulary_size:,} tokens in the "
-        f"vocabulary, texts of up to {length} tokens"
+        f"vocabulary, texts of up to {backbone.settings.max_length} tokens"
     )
     report.say(f"  fine-tuned, its weights move at learning_rate={RATE:g}, unless you give another")
     return run
@@ -78,7 +82,7 @@ def _config(info, model, tokenizer):
         "encoder": not causal,
         "settings": {
             "objective": "causal" if causal else "masked",
-            "length": model.backbone.settings.max_length,
+            "length": model.preprocessor.length,
             "clean": False,
             "pooling": "last" if causal else "mean",
             "layer": -1,
