@@ -123,18 +123,19 @@ def import_(
 @app.command(rich_help_panel=TRAIN)
 def export(
     run: RunFolder,
-    folder: Annotated[Path, typer.Argument(help="folder to write")],
+    folder: Annotated[Path, typer.Argument(help="folder to write, or a file NAME.gguf")],
+    kind: Annotated[str, typer.Option(help="of a GGUF file's values: F32, F16 or Q8_0")] = "F16",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
-    """Write a run's backbone as a folder that `transformers` loads.
+    """Write a run's backbone as a folder that `transformers` loads, or a Llama's as a GGUF file.
 
     Example: kerasllm export runs/finetuned exported
     """
     flags.load_keras()
     from kerasllm.training import export_checkpoint
 
-    export_checkpoint(run, folder, overwrite=overwrite, quiet=quiet)
+    export_checkpoint(run, folder, kind=kind, overwrite=overwrite, quiet=quiet)
 
 
 @app.command(rich_help_panel=TRAIN)

@@ -1,12 +1,14 @@
 """Checkpoints of other projects as run folders, and runs as checkpoints for `transformers`."""
 
+from pathlib import Path
+
 from kerasllm.models import (
     CausalLM,
     CausalPreprocessor,
     ClassificationPreprocessor,
     TextEncoder,
 )
-from kerasllm.models.hub import load_checkpoint, save_checkpoint
+from kerasllm.models.hub import load_checkpoint, save_checkpoint, save_gguf
 from kerasllm.models.runs_of_before import IMPORTED_RATE as RATE
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.folder import check_free, in_use, weights_hash
@@ -97,27 +99,36 @@ def _config(info, model, tokenizer):
     }
 
 
-def export_checkpoint(run, folder, *, overwrite=False, quiet=False):
+def export_checkpoint(run, folder, *, kind="F16", overwrite=False, quiet=False):
     """Write the backbone and the tokenizer of a run so that `transformers` loads them.
 
     Heads (of a classifier, a tagger) stay behind: they have no counterpart there.
 
     Args:
         run: run folder or `Run`.
-        folder: where to.
+        folder: where to; for a Llama also a file whose name ends in .gguf.
+        kind: of the values of a GGUF file's matrices: "F32", "F16" or "Q8_0".
         overwrite: lose the checkpoint that is there already.
         quiet: print nothing.
 
     Returns:
-        The folder's path.
+        The path of the folder, or of the file.
 
     Raises:
-        FileExistsError: the folder holds a checkpoint, or a run, already.
+        FileExistsError: the folder holds a checkpoint, or a run, already; or there is a file.
         ValueError: a backbone or a tokenizer of a form that `transformers` does not know.
     """
-    check_free(folder, overwrite, results=("config.json", "model.safetensors"))
     run = as_run(run)
-    folder = save_checkpoint(run.backbone, run.tokenizer, folder)
     title = "AutoModelForCausalLM" if isinstance(run.model, CausalLM) else "AutoModel"
-    Progress(quiet).say(f"  saved in {folder}, for transformers.{title}.from_pretrained(folder)")
+    if Path(folder).suffix == ".gguf":
+        if Path(folder).exists() and not overwrite:
+            raise FileExistsError(f"there is a file at {folder} already: give another name, or "
+                                  "overwrite=True.")  # fmt: skip
+        folder = save_gguf(run.backbone, run.tokenizer, folder, kind)
+        how = f"{title}.from_pretrained({str(folder.parent)!r}, gguf_file={folder.name!r})"
+    else:
+        check_free(folder, overwrite, results=("config.json", "model.safetensors"))
+        folder = save_checkpoint(run.backbone, run.tokenizer, folder)
+        how = f"{title}.from_pretrained(folder)"
+    Progress(quiet).say(f"  saved in {folder}, for transformers.{how}")
     return folder

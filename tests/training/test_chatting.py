@@ -103,7 +103,7 @@ def test_what_does_not_fit_is_left_out_and_said(run, capsys):
     talk.append({"role": "user", "content": "b"})
     run.chat(talk, max_new_tokens=20)
     assert "the oldest 4 messages are left out" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="the last message alone needs 67 tokens, .* room for 44"):
+    with pytest.raises(ValueError, match=r"the last message alone needs \d+ tokens, .* 44"):
         run.chat(60 * "a", max_new_tokens=20)
 
 

@@ -85,7 +85,7 @@ def test_a_file_of_ones_own(tmp_path):
     assert hub.find(path) == (path, str(path))
     other = tmp_path / "mine.bin"
     other.write_bytes(CONTENT)
-    with pytest.raises(FileNotFoundError, match="a folder with a checkpoint, a GGUF file, or"):
+    with pytest.raises(FileNotFoundError, match=r"which is a file, and no GGUF file \(.gguf\)"):
         hub.find(other)
 
 

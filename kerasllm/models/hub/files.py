@@ -196,7 +196,7 @@ def write_tokenizer(tokenizer, folder, max_length):
     Raises:
         ValueError: a tokenizer of characters or words, which has no such files.
     """
-    library, special, title = _theirs(tokenizer)
+    library, special, title = parts_of_tokenizer(tokenizer)
     config = {
         name: special[role]
         for role, names in _NAMES.items()
@@ -223,7 +223,7 @@ def write_tokenizer(tokenizer, folder, max_length):
     _write(folder / "tokenizer_config.json", json.dumps(config, ensure_ascii=False, indent=1))
 
 
-def _theirs(tokenizer):
+def parts_of_tokenizer(tokenizer):
     """Return (library json, {role: token}, class in `transformers`)."""
     if tokenizer.kind == "imported":
         # The classes of old models cut text by a rule of their own, whatever the file says.

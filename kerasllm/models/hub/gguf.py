@@ -16,8 +16,8 @@ from kerasllm.utils.archives import DamagedError
 from kerasllm.utils.gguf import GGUF
 
 ARCHITECTURES = ("llama",)
-# names there: names in `transformers`
-_NAMES = {
+# names in a file: names in `transformers`
+NAMES = {
     "token_embd.weight": "embed_tokens.weight",
     "output_norm.weight": "norm.weight",
     "output.weight": "lm_head.weight",
@@ -36,7 +36,7 @@ _NAMES = {
         }.items()
     },
 }
-_SETTINGS = {
+SETTINGS = {
     "hidden_size": "embedding_length",
     "num_hidden_layers": "block_count",
     "num_attention_heads": "attention.head_count",
@@ -54,7 +54,9 @@ _LLAMA_3 = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 RULES = {"gpt-2": (False, None), "smollm": (True, None), "llama-bpe": (False, _LLAMA_3)}
-_CONTROL, _USERS = 3, 4  # types of tokens: never in raw text; found in it before anything else
+_BYTEWISE = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+# Types of tokens: merged from bytes; never in raw text; found in it before anything else.
+NORMAL, CONTROL, USERS = 1, 3, 4
 
 
 def read_gguf(path):
@@ -152,14 +154,14 @@ def neighbours(rows, heads):
 def _ours(name):
     """Return what a tensor is called in `transformers`; its own name where there is no such."""
     number = _NUMBERED.search(name)
-    plain = _NAMES.get(_NUMBERED.sub("{n}", name, count=1))
+    plain = NAMES.get(_NUMBERED.sub("{n}", name, count=1))
     return name if plain is None else plain.format(n=number and number[0])
 
 
 def _config(file, kind):
     """Return what config.json of the model would be."""
     values, config = file.values, {"model_type": kind, "hidden_act": "silu"}
-    for theirs, name in _SETTINGS.items():
+    for theirs, name in SETTINGS.items():
         if (value := values.get(f"{kind}.{name}")) is not None:
             # A float32 of the file: 9.9999997e-06 was written as 1e-05.
             config[theirs] = float(f"{value:.7g}") if isinstance(value, float) else value
@@ -197,30 +199,45 @@ def _tokenizer(values):
     return import_tokenizer(_library(values, tokens, rule), special, "gpt2", chat_template=template)
 
 
-def _library(values, tokens, rule):
-    """Return the json of the `tokenizers` library."""
-    kinds = values.get("tokenizer.ggml.token_type") or [1] * len(tokens)
-    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-    added = [
-        {"id": i, "content": token, "special": kind == _CONTROL, **flags}
-        for i, (token, kind) in enumerate(zip(tokens, kinds, strict=True))
-        if kind in (_CONTROL, _USERS)
-    ]
-    merges = [merge.split(" ") for merge in values["tokenizer.ggml.merges"]]
-    digits, pattern = RULES[rule]
+def _steps(digits, pattern):
+    """Return the steps by which text is cut, as the `tokenizers` library writes them."""
     steps = [{"type": "Digits", "individual_digits": True}] if digits else []
     if pattern:
         split = {"pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
         steps.append({"type": "Split", **split})
-    bytewise = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
-    steps.append(bytewise | {"use_regex": not pattern})
+    return [*steps, _BYTEWISE | {"use_regex": not pattern}]
+
+
+def rule_of(library):
+    """Return the name of the rule by which a pipeline cuts text; None where it has no name."""
+    given = library.get("pre_tokenizer") or {}
+    steps = given["pretokenizers"] if given.get("type") == "Sequence" else [given]
+    known = (name for name, rule in RULES.items() if _alike(steps, _steps(*rule)))
+    return None if library.get("normalizer") else next(known, None)
+
+
+def _alike(steps, others):
+    ignored = {"trim_offsets": True}  # which moves no token
+    return [step | ignored for step in steps] == [step | ignored for step in others]
+
+
+def _library(values, tokens, rule):
+    """Return the json of the `tokenizers` library."""
+    kinds = values.get("tokenizer.ggml.token_type") or [NORMAL] * len(tokens)
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    added = [
+        {"id": i, "content": token, "special": kind == CONTROL, **flags}
+        for i, (token, kind) in enumerate(zip(tokens, kinds, strict=True))
+        if kind in (CONTROL, USERS)
+    ]
+    merges = [merge.split(" ") for merge in values["tokenizer.ggml.merges"]]
     return {
         "version": "1.0",
         "added_tokens": added,
         "normalizer": None,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": steps},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": _steps(*RULES[rule])},
         "post_processor": None,
-        "decoder": bytewise | {"use_regex": True},
+        "decoder": _BYTEWISE | {"use_regex": True},
         "model": {
             "type": "BPE", "vocab": {token: i for i, token in enumerate(tokens)}, "merges": merges,
             "ignore_merges": rule == "llama-bpe",

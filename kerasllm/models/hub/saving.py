@@ -30,23 +30,33 @@ def save_checkpoint(backbone, tokenizer, folder, model_type=None):
     Raises:
         ValueError: the backbone has a form that `transformers` does not know.
     """
+    folder = Path(folder)
+    config, tensors = described(backbone, tokenizer, model_type)
+    folder.mkdir(parents=True, exist_ok=True)
+    if tokenizer is not None:
+        write_tokenizer(tokenizer, folder, backbone.settings.max_length)
+    write_tensors(folder / ONE, tensors)
+    with whole_file(folder / "config.json") as file:
+        file.write(json.dumps(config, indent=2) + "\n")
+    return folder
+
+
+def described(backbone, tokenizer, model_type=None):
+    """Return (config.json, {name: float32 array}) of a backbone as `transformers` has it.
+
+    Raises:
+        ValueError: it has a form that `transformers` does not know.
+    """
     if not isinstance(backbone, TransformerBackbone):
         raise ValueError(
             f"expected a TransformerBackbone, received a {type(backbone).__name__}: `transformers` "
             "has no recurrent models."
         )
-    folder, settings = Path(folder), backbone.settings
+    settings = backbone.settings
     config = to_theirs(settings, model_type or fitting(settings, tokenizer))
     numbering = _numbering(config, settings, tokenizer)
     config |= _special_ids(tokenizer, numbering)
-    tensors = _tensors(backbone, config, numbering)
-    folder.mkdir(parents=True, exist_ok=True)
-    if tokenizer is not None:
-        write_tokenizer(tokenizer, folder, settings.max_length)
-    write_tensors(folder / ONE, tensors)
-    with whole_file(folder / "config.json") as file:
-        file.write(json.dumps(config, indent=2) + "\n")
-    return folder
+    return config, _tensors(backbone, config, numbering)
 
 
 def _numbering(config, settings, tokenizer):

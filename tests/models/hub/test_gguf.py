@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from kerasllm.models import CausalLM
-from kerasllm.models.hub import load_checkpoint
-from kerasllm.models.hub.gguf import _NAMES, neighbours
+from kerasllm.models import CausalLM, TransformerBackbone, TransformerConfig
+from kerasllm.models.hub import load_checkpoint, save_gguf
+from kerasllm.models.hub.gguf import NAMES, neighbours
+from kerasllm.text import train_tokenizer
+from kerasllm.utils.gguf import GGUF
 
 gguf = pytest.importorskip("gguf", reason="needs the extra gguf")
 V, N, G, K = 31, 4, 2, 6
@@ -30,7 +32,7 @@ TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfo
 
 def theirs(name):
     """Return the name that a GGUF file has for a tensor of `transformers`."""
-    for there, here in _NAMES.items():
+    for there, here in NAMES.items():
         for n in range(2):
             if here.format(n=n) == name:
                 return there.format(n=n)
@@ -128,6 +130,46 @@ def test_what_is_not_supported_is_named(given, told, write):
     path, _, _ = write(**given)
     with pytest.raises(ValueError, match=told):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize("kind", ["llama", "llama-tied"])
+def test_saved_back_every_tensor_is_the_same(kind, write, tmp_path):
+    path, _, _ = write(kind)
+    backbone, tokenizer, _ = load_checkpoint(path)
+    saved = save_gguf(backbone, tokenizer, tmp_path / "out" / "again.gguf", "F32")
+    before, after = GGUF(path), GGUF(saved)
+    assert before.tensors.keys() == after.tensors.keys()
+    for name in before.tensors:
+        assert np.array_equal(before.read(name), after.read(name)), name
+    for name, value in before.values.items():
+        assert after.values[name] == value or name.endswith("padding_token_id"), name
+    assert load_checkpoint(saved)[1] == tokenizer
+
+
+@pytest.mark.parametrize(("kind", "steps"), [("F16", 2**11), ("Q8_0", 2 * 127)])
+def test_saved_smaller_each_number_is_rounded_once(kind, steps, make_backbone, tmp_path):
+    tokenizer = train_tokenizer(["ab"], "bpe", 262)
+    backbone = TransformerBackbone(TransformerConfig(
+        262, 32, 1, 2, 64, positions="rotary", activation="swiglu", normalization="rms",
+        use_bias=False,
+    ))  # fmt: skip
+    again, same, _ = load_checkpoint(save_gguf(backbone, tokenizer, tmp_path / "a.gguf", kind))
+    assert same.decode(same.encode("abc 我")) == "abc 我"
+    table = np.asarray(backbone.embedding.embeddings)
+    found = np.asarray(again.embedding.embeddings)
+    # ours has its own <pad>, which becomes one token among others there
+    apart = np.abs(found[-262:] - table).max(axis=-1)
+    assert (apart <= np.abs(table).max(axis=-1) / steps * 1.01).all()
+    assert apart.max() > 0
+
+
+def test_what_no_gguf_file_has_is_refused(make_backbone, tmp_path):
+    words = train_tokenizer(["ab"], "word")
+    with pytest.raises(ValueError, match="expected positions='rotary' in a backbone to save as"):
+        save_gguf(make_backbone("gpt"), words, tmp_path / "a.gguf")
+    with pytest.raises(ValueError, match="expected kind"):
+        save_gguf(make_backbone("llama"), words, tmp_path / "a.gguf", "Q2_K")
+    assert not list(tmp_path.glob("*.gguf*"))
 
 
 def test_a_file_that_names_nothing(tmp_path):
