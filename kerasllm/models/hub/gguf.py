@@ -75,11 +75,35 @@ def read_gguf(path):
             "safetensors, of which more are known."
         )
     try:
+        _check(file.values, kind)
         tokenizer = _tokenizer(file.values)
         return completed(_config(file, kind), path), GGUFTensors(file), tokenizer
-    except (DamagedError, KeyError, TypeError) as error:
-        lost = f"it lacks {error}" if isinstance(error, KeyError) else error
-        raise ValueError(f"{path} does not describe a model: {lost}. Fetch it again.") from None
+    except (DamagedError, KeyError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+    except Exception as error:
+        if type(error) is not Exception:  # which the library of tokenizers raises
+            raise
+        reason = f"its tokenizer fails ({str(error)[:200]})"
+    raise ValueError(f"{path} does not describe a model: {reason}. Fetch it again.")
+
+
+def _check(values, kind):
+    """Raise unless the values are of the types that a model has."""
+    for name in SETTINGS.values():
+        value = values.get(f"{kind}.{name}", 1)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise DamagedError(f"{kind}.{name} is {value!r:.40}, expected a number above 0")
+    tokens = values["tokenizer.ggml.tokens"]
+    for name, type_of in (("tokens", str), ("merges", str), ("token_type", int)):
+        entries = values.get(f"tokenizer.ggml.{name}", [])
+        if not isinstance(entries, list) or not all(type(entry) is type_of for entry in entries):
+            raise DamagedError(f"tokenizer.ggml.{name} is no list of {type_of.__name__}")
+    if len(values.get("tokenizer.ggml.token_type", tokens)) != len(tokens):
+        raise DamagedError("it has not as many types of tokens as tokens")
+    if len(set(tokens)) != len(tokens):
+        raise DamagedError("a token stands twice in its vocabulary")
+    if not isinstance(values.get("tokenizer.chat_template", ""), str):
+        raise DamagedError("its template of conversations is no text")
 
 
 class GGUFTensors:
@@ -119,7 +143,7 @@ class GGUFTensors:
     def __getitem__(self, name):
         theirs = self._theirs[name]
         array = self._file.read(theirs)
-        heads = self._heads.get(theirs.split(".")[-2])
+        heads = next((n for part, n in self._heads.items() if f".{part}." in theirs), None)
         return array if heads is None else halves(array, heads)
 
 

@@ -206,14 +206,16 @@ def _read(weight, tensors, names):
                 f"{name} holds {wrong:,} values of {part.size:,} that are NaN or infinite: the "
                 "model that was saved had diverged, or the file is damaged. Fetch it again."
             )
-    return np.concatenate([part.T if weight.turned else part for part in parts], axis=-1)
+    parts = [part.T if weight.turned else part for part in parts]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
 def _our_rows(name, value, rows, numbering, config):
     """Return a table in our numbering of ids, positions and segments."""
     if name in ("embedding/embeddings", "embedding/output_embeddings"):
-        table = np.zeros((rows, value.shape[1]), value.dtype)
-        table[numbering >= 0] = value[numbering[numbering >= 0]]
+        table = np.empty((rows, value.shape[1]), value.dtype)
+        np.take(value, numbering, axis=0, out=table, mode="clip")  # "raise" would copy it
+        table[numbering < 0] = 0
         return table
     if name == "embedding/position_embeddings":
         return value[pad_rows(config) :]
