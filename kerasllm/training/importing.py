@@ -9,12 +9,11 @@ from kerasllm.models import (
     TextEncoder,
 )
 from kerasllm.models.hub import load_checkpoint, save_checkpoint, save_gguf
+from kerasllm.models.presets import ROW
 from kerasllm.models.runs_of_before import IMPORTED_RATE as RATE
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.folder import check_free, in_use, weights_hash
 from kerasllm.training.run import Run, as_run
-
-LENGTH = 1024  # tokens that are read at once in training and scoring, of longer contexts too
 
 
 def import_checkpoint(
@@ -58,7 +57,7 @@ def import_checkpoint(
             "vocab.json and merges.txt), found none: fetch them too."
         )
     causal = backbone.settings.causal
-    length = min(backbone.settings.max_length, LENGTH)
+    length = min(backbone.settings.max_length, ROW)
     if causal:
         model = CausalLM(backbone, preprocessor=CausalPreprocessor(tokenizer, length))
     else:
