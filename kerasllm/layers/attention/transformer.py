@@ -12,6 +12,16 @@ NORMALIZATIONS = {
 }
 
 
+def normalizing(kind, **options):
+    """Return a layer that normalises, "layer" or "rms", and keeps masks.
+
+    Keras' RMSNormalization does not say that it supports masks: Keras would warn, and drop them.
+    """
+    layer = NORMALIZATIONS[kind](**options)
+    layer.supports_masking = True
+    return layer
+
+
 def _activation(name):
     """Return the activation: GELU exact (BERT) or by tanh (GPT-2), ReLU, or SwiGLU (Llama)."""
     if name not in ACTIVATIONS:
@@ -183,9 +193,9 @@ class TransformerEncoder(keras.layers.Layer):
         self.attention = MultiHeadAttention(name="attention", **named, **shared)
         inner = s["inner_dim"] or 4 * input_shape[-1]
         self.feed_forward = FeedForward(inner, s["activation"], name="feed_forward", **shared)
-        normalize, options = NORMALIZATIONS[s["normalization"]], {"epsilon": s["epsilon"]}
-        self.attention_norm = normalize(dtype=policy, name="attention_norm", **options)
-        self.feed_forward_norm = normalize(dtype=policy, name="feed_forward_norm", **options)
+        kind, options = s["normalization"], {"epsilon": s["epsilon"], "dtype": policy}
+        self.attention_norm = normalizing(kind, name="attention_norm", **options)
+        self.feed_forward_norm = normalizing(kind, name="feed_forward_norm", **options)
         self.dropout = keras.layers.Dropout(s["dropout"], dtype=policy, name="dropout")
         for layer in (self.attention, self.feed_forward, self.attention_norm):
             layer.build(input_shape)

@@ -3,7 +3,7 @@
 import keras
 
 from kerasllm.layers import TokenEmbedding, TransformerEncoder
-from kerasllm.layers.attention.transformer import NORMALIZATIONS
+from kerasllm.layers.attention.transformer import normalizing
 from kerasllm.models.backbones.backbone import Backbone
 from kerasllm.models.backbones.config import TransformerConfig
 
@@ -60,7 +60,7 @@ class TransformerBackbone(Backbone):
             for number in range(config.num_layers)
         ]
         # Pre-norm blocks leave their sum unnormalised; post-norm blocks embed unnormalised sums.
-        norm = NORMALIZATIONS[config.normalization](epsilon=config.epsilon, name="norm")
+        norm = normalizing(config.normalization, epsilon=config.epsilon, name="norm")
         # === Functional model ===
         ids = keras.Input((None,), dtype="int32", name="ids")
         x = embedding(ids)
