@@ -74,14 +74,13 @@ class Session:
 
     def _make_room(self, end):
         """Make the buffer long enough; what was known is then read again."""
-        size = max(self.size, SMALLEST)
+        size, longest = max(self.size, SMALLEST), self.steps.max_length
         while size < end:
             size *= 2
+        size = size if longest is None else min(size, longest)
         if size > self.size:
-            longest = self.steps.max_length
-            self.size = size if longest is None else max(min(size, longest), end)
-            self.state = self.steps.model.backbone.initial_state(1, self.size)
-            self.known = []
+            self.size, self.known = size, []
+            self.state = self.steps.model.backbone.initial_state(1, size)
 
     def _read(self, prompt):
         """Bring the buffer up to the last token of the prompt, which the first step feeds."""

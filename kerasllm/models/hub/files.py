@@ -37,15 +37,19 @@ _WRITTEN = {
 _TITLES = {"bert": "BertTokenizer", "roberta": "RobertaTokenizer", "gpt2": "GPT2Tokenizer"}
 
 
-def read_tokenizer(folder):
+def read_tokenizer(folder, model_type=None):
     """Return the tokenizer of a checkpoint; None where the folder holds no file of one.
+
+    Args:
+        folder: with the files.
+        model_type: of the model: around the texts of a Llama stands nothing, whatever its tokens.
 
     Raises:
         ValueError: the files are damaged, or of a kind that is not supported.
     """
     folder = Path(folder)
     try:
-        return _read(folder)
+        return _read(folder, model_type)
     except (ValueError, OSError) as error:
         if not isinstance(error, UnicodeDecodeError | DamagedError):
             raise
@@ -58,7 +62,7 @@ def read_tokenizer(folder):
     ) from None
 
 
-def _read(folder):
+def _read(folder, model_type):
     config = _json(folder / "special_tokens_map.json") | _json(folder / "tokenizer_config.json")
     library = _library(folder, config)
     if library is None:
@@ -66,7 +70,7 @@ def _read(folder):
     if library.get("format"):
         return load_tokenizer(folder)
     known = {**library["model"]["vocab"]} | {t["content"]: 0 for t in library["added_tokens"]}
-    style = _style(library, known)
+    style = "gpt2" if model_type == "llama" else _style(library, known)
     special = _special(config, style, known)
     options = {"chat_template": _template(folder, config)}
     normal = library.get("normalizer") or {}

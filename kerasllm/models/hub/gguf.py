@@ -116,6 +116,8 @@ class GGUFTensors:
     def __init__(self, file):
         self._file = file
         self._theirs = {_ours(name): name for name in file.tensors}
+        if strange := sorted(set(self._theirs) & set(file.tensors)):
+            raise DamagedError(f"it has tensors that a llama has not: {', '.join(strange)[:200]}")
         values = file.values
         heads = values["llama.attention.head_count"]
         self._heads = {

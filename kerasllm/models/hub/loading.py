@@ -92,7 +92,8 @@ def _read_checkpoint(path):
     """Return the `Checkpoint` in a folder, or in a GGUF file."""
     if path.is_file():
         return Checkpoint(path, *read_gguf(path))
-    return Checkpoint(path, read_config(path), Tensors(path), read_tokenizer(path))
+    config, tensors = read_config(path), Tensors(path)
+    return Checkpoint(path, config, tensors, read_tokenizer(path, config["model_type"]))
 
 
 def _fill(backbone, checkpoint, architecture, numbering):

@@ -48,6 +48,8 @@ def completed(config, path):
     for name in ("vocab_size", architecture.settings["max_length"], "pad_token_id"):
         if type(config[name]) is not int and (name != "pad_token_id" or config[name] is not None):
             raise ValueError(f"expected a number for {name} in {path}, received {config[name]!r}.")
+    if config["pad_token_id"] == -1:  # as early Llamas say that there is none
+        config["pad_token_id"] = None
     pad, size = config["pad_token_id"], config["vocab_size"]
     if pad is not None and not 0 <= pad < size:
         raise ValueError(
@@ -151,10 +153,11 @@ def to_theirs(settings, model_type):
     config["vocab_size"] -= not settings.score_pad
     if settings.segments == 0 and "type_vocab_size" in config:
         config["type_vocab_size"] = 1
-    for name in ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop", "embd_pdrop"):
-        config[name] = settings.dropout
     if "rope_theta" in config:  # where it stands from version 5 of `transformers` on
         config["rope_parameters"] = {"rope_type": "default", "rope_theta": config["rope_theta"]}
+    else:
+        names = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop", "embd_pdrop")
+        config |= dict.fromkeys(names, settings.dropout)
     return config | architecture.theirs | {"dtype": "float32"}
 
 

@@ -147,7 +147,7 @@ def test_saved_back_every_tensor_is_the_same(kind, write, tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "steps"), [("F16", 2**11), ("Q8_0", 2 * 127)])
-def test_saved_smaller_each_number_is_rounded_once(kind, steps, make_backbone, tmp_path):
+def test_saved_smaller_each_number_is_rounded_once(kind, steps, tmp_path):
     tokenizer = train_tokenizer(["ab"], "bpe", 262)
     backbone = TransformerBackbone(TransformerConfig(
         262, 32, 1, 2, 64, positions="rotary", activation="swiglu", normalization="rms",
@@ -156,10 +156,8 @@ def test_saved_smaller_each_number_is_rounded_once(kind, steps, make_backbone, t
     again, same, _ = load_checkpoint(save_gguf(backbone, tokenizer, tmp_path / "a.gguf", kind))
     assert same.decode(same.encode("abc 我")) == "abc 我"
     table = np.asarray(backbone.embedding.embeddings)
-    found = np.asarray(again.embedding.embeddings)
-    # ours has its own <pad>, which becomes one token among others there
-    apart = np.abs(found[-262:] - table).max(axis=-1)
-    assert (apart <= np.abs(table).max(axis=-1) / steps * 1.01).all()
+    apart = np.abs(np.asarray(again.embedding.embeddings) - table).max(axis=-1)
+    assert (apart <= np.abs(table).max(axis=-1) / steps * 1.2).all()  # a scale is rounded too
     assert apart.max() > 0
 
 
