@@ -15,8 +15,9 @@ Train, and use what was trained:
     evaluate            score a run on held-out data, beside the baselines
     predict             answer raw text with a run
     generate            continue a text with a language model
+    chat                answer the last message of a conversation
     load_run            open a run folder again
-    import_checkpoint   take over a BERT, RoBERTa, DistilBERT or GPT-2
+    import_checkpoint   take over a BERT, RoBERTa, DistilBERT, GPT-2 or Llama
     export_checkpoint   write a backbone as `transformers` loads it
     explore             write a page in which a model can be seen and changed
     intervene           change a symbol inside of a model, and see what follows
@@ -58,7 +59,7 @@ _PACKAGES = (
 )  # fmt: skip
 _FUNCTIONS = {
     **dict.fromkeys(
-        ("crossvalidate", "evaluate", "export_checkpoint", "finetune", "generate",
+        ("chat", "crossvalidate", "evaluate", "export_checkpoint", "finetune", "generate",
          "import_checkpoint", "load_run", "payoff", "predict", "pretrain", "train"),
         "kerasllm.training",
     ),

@@ -1,6 +1,7 @@
-"""Verbs that use a trained run: evaluate, predict, generate."""
+"""Verbs that use a trained run: evaluate, predict, generate, chat."""
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -155,3 +156,55 @@ def generate(
     for piece in generate(run, prompt, stream=True, **options):
         say(piece, end="")
     say()
+
+
+@app.command(rich_help_panel=USE)
+def chat(
+    run: RunFolder,
+    system: Annotated[str, typer.Option(help="what the model is told about its part")] = "",
+    max_new_tokens: Annotated[int, typer.Option(help="tokens of an answer at most")] = 256,
+    temperature: Annotated[float, typer.Option(help="0: the likeliest token each time")] = 0.7,
+    top_k: Annotated[int | None, typer.Option(help="draw among the k likeliest")] = None,
+    top_p: Annotated[float, typer.Option(help="draw among those that reach p")] = 0.9,
+    seed: Annotated[int, typer.Option(help="seed of the draws")] = 0,
+):
+    """Talk with a model that was taught to chat; an empty line or Ctrl-C ends it.
+
+    Example: kerasllm chat runs/imported
+    """
+    flags.load_keras()
+    from kerasllm.training import load_run
+
+    options = {
+        "max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k,
+        "top_p": top_p, "seed": seed,
+    }  # fmt: skip
+    talk(load_run(run), system, options)
+
+
+def talk(run, system, options):
+    """Ask for messages and answer them, until there are no more."""
+    messages = [{"role": "system", "content": system}] if system else []
+    while question := _asked():
+        messages.append({"role": "user", "content": question})
+        began, said = time.perf_counter(), ""
+        try:
+            for piece in run.chat(messages, stream=True, **options):
+                said += piece
+                say(piece, end="")
+        except KeyboardInterrupt:
+            say("\n(cut off by Ctrl-C; press it again at an empty line to end)", error=True)
+        messages.append({"role": "assistant", "content": said})
+        seconds = time.perf_counter() - began
+        count = len(run.tokenizer.encode(said))
+        say()
+        say(f"({count} tokens, {count / max(seconds, 1e-9):.1f} a second)", error=True)
+
+
+def _asked():
+    """Return the next message; nothing at the end of the input, at Ctrl-C, or where none is."""
+    try:
+        return input("> " if sys.stdin.isatty() else "").strip()
+    except (EOFError, KeyboardInterrupt):
+        say(error=True)
+        return ""

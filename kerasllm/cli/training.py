@@ -99,15 +99,17 @@ def finetune(
 
 @app.command("import", rich_help_panel=TRAIN)
 def import_(
-    source: Annotated[str, typer.Argument(help="folder, or name on the Hugging Face hub")],
+    source: Annotated[
+        str, typer.Argument(help="folder, GGUF file, name on the Hugging Face hub, or smollm2")
+    ],
     output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/imported"),
     revision: Annotated[str | None, typer.Option(help="branch, tag or commit on the hub")] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
-    """Take over a BERT, RoBERTa or GPT-2 of another project, ready to fine-tune.
+    """Take over a BERT, RoBERTa, GPT-2 or Llama of another project, ready to fine-tune.
 
-    Example: kerasllm import sentence-transformers/all-MiniLM-L6-v2 --output runs/minilm
+    Example: kerasllm import smollm2 --output runs/smollm2
     """
     from kerasllm.utils.hub import find
 
@@ -121,18 +123,19 @@ def import_(
 @app.command(rich_help_panel=TRAIN)
 def export(
     run: RunFolder,
-    folder: Annotated[Path, typer.Argument(help="folder to write")],
+    folder: Annotated[Path, typer.Argument(help="folder to write, or a file NAME.gguf")],
+    kind: Annotated[str, typer.Option(help="of a GGUF file's values: F32, F16 or Q8_0")] = "F16",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
-    """Write a run's backbone as a folder that `transformers` loads.
+    """Write a run's backbone as a folder that `transformers` loads, or a Llama's as a GGUF file.
 
     Example: kerasllm export runs/finetuned exported
     """
     flags.load_keras()
     from kerasllm.training import export_checkpoint
 
-    export_checkpoint(run, folder, overwrite=overwrite, quiet=quiet)
+    export_checkpoint(run, folder, kind=kind, overwrite=overwrite, quiet=quiet)
 
 
 @app.command(rich_help_panel=TRAIN)

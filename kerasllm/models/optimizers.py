@@ -148,5 +148,5 @@ def make_optimizer(
         weight_decay=weight_decay,
         global_clipnorm=clip or None,
         factors=factors,
-        no_decay=("bias", "beta", "gamma"),
+        no_decay=("bias", "beta", "gamma", "scale"),
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kerasllm.datasets import Dataset, Text
 from kerasllm.datasets.sources import Source, texts_of
+from kerasllm.training.chatting import chat_with
 from kerasllm.training.engine.compilation import compile_model
 from kerasllm.training.evaluation import evaluate_run
 from kerasllm.training.folder import RunFolder
@@ -36,6 +37,10 @@ class Run(RunFolder):
     def generate(self, prompt="", **options):
         """Continue a text; see `generate`."""
         return generate_with(self, prompt, **options)
+
+    def chat(self, messages, **options):
+        """Answer the last message of a conversation; see `chat`."""
+        return chat_with(self, messages, **options)
 
     def check_reads_context(self):
         """Raise unless the run finds answers in a context."""
@@ -159,3 +164,18 @@ def generate(run, prompt="", **options):
         The prompt with its continuation, or a list of them, or with `stream=True` a generator.
     """
     return as_run(run).generate(prompt, **options)
+
+
+def chat(run, messages, **options):
+    """Answer the last message of a conversation.
+
+    Args:
+        run: run folder or `Run` of a model that was taught to chat.
+        messages: a list of {"role": "system", "user" or "assistant", "content": text}; or one text.
+        **options: of `kerasllm.training.chatting.chat_with`: max_new_tokens, temperature, top_k,
+            top_p, repetition_penalty, seed, stream.
+
+    Returns:
+        The answer, or with `stream=True` a generator of its pieces.
+    """
+    return as_run(run).chat(messages, **options)

@@ -7,11 +7,11 @@ A file is used only if its content is the one that the registry names. It is loo
 import contextlib
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kerasllm.utils.cache import cache_folder
 from kerasllm.utils.errors import IN_THE_CACHE
 from kerasllm.utils.files import sha256, whole_file
 
@@ -120,26 +120,6 @@ class DatasetInfo:
     def file(self, path):
         """Return the `File` at this path."""
         return next(file for file in self.files if file.path == path)
-
-
-def cache_folder():
-    """Return the folder for downloads: `$KERASLLM_CACHE`, or the platform's cache folder.
-
-    Raises:
-        OSError: neither is known: there is no home folder.
-    """
-    if chosen := os.environ.get("KERASLLM_CACHE"):
-        return Path(chosen).expanduser()
-    try:
-        if sys.platform == "win32":
-            base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-        elif sys.platform == "darwin":
-            base = Path.home() / "Library" / "Caches"
-        else:
-            base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError as error:
-        raise OSError(f"there is no home folder to keep a cache in: {IN_THE_CACHE}.") from error
-    return Path(base) / "kerasllm"
 
 
 def folders(name):

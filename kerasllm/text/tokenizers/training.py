@@ -166,6 +166,7 @@ def restore_tokenizer(state):
         )
     if state["kind"] == "imported":
         names = ("library", "special", "style", "lowercase")
-        return import_tokenizer(**{name: state[name] for name in names})
+        template = state.get("chat_template")
+        return import_tokenizer(**{name: state[name] for name in names}, chat_template=template)
     check_choice("kind", state["kind"], KINDS)
     return _CLASSES[state["kind"]].from_state(state)

@@ -10,7 +10,17 @@ from kerasllm.verify.twins.rules.recurrent import CellsTrace
 GATES = ("i", "f", "o", "z", "r")  # between 0 and 1, in recurrent layers
 _RECURRENT = (ref.LSTMTrace, ref.GRUTrace, ref.SimpleRNNTrace)
 _BY_HEAD = ("q", "k", "v", "z", "scores", "weights")  # (1, N, T, K)
-_PARAMETERS = ("kernel", "recurrent_kernel", "bias", "table", "gamma", "beta", "mask", "real")
+_PARAMETERS = (
+    "kernel",
+    "recurrent_kernel",
+    "bias",
+    "table",
+    "gamma",
+    "beta",
+    "scale",
+    "mask",
+    "real",
+)
 
 
 class LayerSymbols(NamedTuple):
