@@ -37,6 +37,30 @@ def test_no_text_occurs_twice(rows):
     assert all(text == text.strip() and "{" not in text and "  " not in text for text in texts)
 
 
+def test_chinese_texts_show_no_seams_of_their_templates():
+    """A slot that doubles the word before it, or a verdict that its subject cannot have."""
+    for name in (name for name in NAMES if name.endswith("_zh")):
+        for text in GENERATE["read_rows"](name)[0]:
+            assert not re.search(r"在在|在去|说说明|的的|了了|，，|[。！？]，", text), text
+            assert not re.search(r"(片子|电影|主角|台词|每一帧).*(退货|不退|回购|再来)", text), text
+            assert not re.search(r"【(?!东城医院).{4,8}】.*门诊|【东城医院】.*(包裹|年卡)", text), (
+                text
+            )
+
+
+def test_chinese_texts_are_of_today():
+    texts = [
+        text for name in NAMES if name.endswith("_zh") for text in GENERATE["read_rows"](name)[0]
+    ]
+    for word, least in (
+        ("高铁", 15),
+        ("外卖", 10),
+        ("[\U0001f300-\U0001faff]", 15),
+        ("[A-Z]{2,}", 20),
+    ):
+        assert sum(bool(re.search(word, text)) for text in texts) >= least, word
+
+
 def test_size_and_balance(name, rows):
     kind = name.split("_")[0]
     counts = Counter(rows[1])

@@ -5,10 +5,11 @@ A file is used only if its content is the one that the registry names. It is loo
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from kerasllm.utils.cache import cache_folder
@@ -74,6 +75,8 @@ class DatasetInfo:
         folder: name of the folder of its files, where it is not the name of the set.
         make: function of the split (and options) that returns the data set, for one without files.
         note: what to know about it.
+        faults: known ones, a sentence each.
+        field: what others reached on it: dicts of measure, figure, model and source.
     """
 
     name: str
@@ -83,16 +86,18 @@ class DatasetInfo:
     licence: str
     homepage: str
     files: tuple[File, ...] = ()
-    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    splits: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     reader: Callable | None = None
     fractions: tuple[float, ...] = (0.8, 0.1, 0.1)
     contiguous: bool = False
-    missing: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = dataclasses.field(default_factory=dict)
     nltk: str = ""
-    documents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    documents: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     folder: str = ""
     make: Callable | None = None
     note: str = ""
+    faults: tuple[str, ...] = ()
+    field: tuple[Mapping, ...] = ()
 
     def __repr__(self):
         size = f"{self.bytes / 1e6:.1f} MB"

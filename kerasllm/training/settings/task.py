@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from kerasllm.text.script import script_of
 from kerasllm.training.settings.base import OptimizerSettings, flag, fraction
 
 METHODS = ("scratch", "frozen", "full", "gradual", "lora")
@@ -238,7 +239,8 @@ class ShapeSettings(MethodSettings):
         tokenizer = task.preprocessor.tokenizer
         size = f"{tokenizer.vocabulary_size:,} tokens in the vocabulary"
         unknown = unknown_told(*self.unknown_shares(task, examples))
-        return [f"{size}, {task.count_params():,} weights", *unknown]
+        other = script_told(tokenizer, examples.train) if unknown else []
+        return [f"{size}, {task.count_params():,} weights", *unknown, *other]
 
     def unknown_shares(self, task, examples):
         """Return the shares of the training and of the validation tokens that are unknown."""
@@ -352,6 +354,28 @@ def unknown_told(train, validation):
     elif max(train, validation) > 0.05:
         line += ': use a larger vocabulary, or tokenizer="bpe", which knows every text'
     return [line]
+
+
+def script_told(tokenizer, train):
+    """Return a line that says where a tokenizer's Chinese is of another script than the texts'.
+
+    Args:
+        tokenizer: a `Tokenizer`.
+        train: what is trained on; its `texts`, where it has any.
+    """
+    texts = getattr(train, "texts", ())[:2000]
+    ours, theirs = script_of(tokenizer.vocabulary), script_of(texts)
+    if (
+        not ours.name
+        or not theirs.name
+        or "mixed" in (ours.name, theirs.name)
+        or (ours.name == theirs.name)
+    ):
+        return []
+    return [
+        f"the tokenizer knows {ours.name} Chinese, the texts are {theirs.name}: pretrain on "
+        f"{theirs.name} texts (of chinese_poetry that is ?part=song300), or convert them"
+    ]
 
 
 def longest(pretrained, otherwise):
