@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasllm.utils.cache import cache_folder
-from kerasllm.utils.errors import IN_THE_CACHE
 from kerasllm.utils.files import sha256, whole_file
 
 
