@@ -21,11 +21,12 @@ from kerasllm.baselines.classification import (
 )
 from kerasllm.baselines.features import SemanticSpace, semantic_space
 from kerasllm.baselines.generation import lead, nearest_neighbour
-from kerasllm.baselines.language import KneserNey, kneser_ney
+from kerasllm.baselines.language import KneserNey, gzip_code, kneser_ney
 from kerasllm.baselines.spans import first_sentence, sliding_window
 from kerasllm.baselines.tagging import frequent_tags, linear_tags
 
-# A language model's takes token ids instead of a `Dataset`, and the size of the vocabulary.
+# A language model's takes token ids instead of a `Dataset`, and the size of the vocabulary;
+# `gzip_code` is for one too, and takes the text.
 BASELINES = {
     "language_model": {"kneser_ney": kneser_ney},
     "classification": {"majority": majority, "linear": linear},
@@ -42,6 +43,7 @@ __all__ = [
     "SemanticSpace",
     "first_sentence",
     "frequent_tags",
+    "gzip_code",
     "kneser_ney",
     "latent_semantic",
     "lead",

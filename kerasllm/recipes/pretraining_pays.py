@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 
 import kerasllm
-from kerasllm.recipes.quickstart import FULL, PRETRAINING, SCRATCH
+from kerasllm.recipes.quickstart import LSTM, PRETRAINING, SCRATCH
 from kerasllm.recipes.record import record
 from kerasllm.utils.errors import check_choice
 
@@ -22,9 +22,9 @@ COUNTS = (100, 1000)
 DATA = ("ag_news", "sst2")
 METHODS = {
     "scratch": SCRATCH,
-    "frozen": FULL,
-    "full": FULL,
-    "gradual": dataclasses.replace(FULL, discriminative=1.5),
+    "frozen": LSTM,
+    "full": LSTM,
+    "gradual": dataclasses.replace(LSTM, discriminative=1.5),
 }
 
 
