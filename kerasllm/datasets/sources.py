@@ -13,6 +13,7 @@ from kerasllm.datasets.options import with_options
 from kerasllm.datasets.splits import WHY_MORE, split
 from kerasllm.text import Cleaner
 from kerasllm.text.corpora.writer import hash_source
+from kerasllm.utils.files import check_regular
 
 HELD_OUT = 0.1  # share of a text file, at its end, that takes no part in training
 
@@ -66,6 +67,7 @@ def read_source(source):
 
 def _in_utf8(path):
     """Return the path of a text file that is read as UTF-8, or say what it may be in."""
+    check_regular(path)
     try:
         with path.open(encoding="utf-8") as file:
             while file.read(1 << 20):

@@ -76,6 +76,16 @@ def whole_file(path, mode="w"):
         yield file
 
 
+def check_regular(path):
+    """Raise where something else has the name of a file: a pipe or a device, read without end.
+
+    Raises:
+        ValueError: it is one of these.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{path} is a folder, a pipe or a device: expected a file.")
+
+
 def sha256(path):
     """Return the sha256 of a file's content."""
     with open(path, "rb") as file:

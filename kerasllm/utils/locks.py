@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from kerasllm.utils.files import HOST, is_alive
+from kerasllm.utils.files import HOST, check_regular, is_alive
 
 NAME = "lock.json"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -45,6 +45,7 @@ def lock(folder):
 def holder(folder):
     """Return who has a folder: {"process", "host", "since", "boot"}; {} for nobody."""
     with contextlib.suppress(OSError, ValueError):
+        check_regular(Path(folder) / NAME)
         found = json.loads((Path(folder) / NAME).read_text("utf-8"))
         return found if isinstance(found, dict) else {}
     return {}

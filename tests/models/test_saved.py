@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+import signal
 import time
 import warnings
 import zipfile
@@ -13,13 +15,18 @@ import keras
 import numpy as np
 import pytest
 
+from kerasllm import datasets
+from kerasllm.datasets.sources import read_source
 from kerasllm.models import presets, saved
 from kerasllm.models.hub import load_checkpoint
 from kerasllm.models.hub.files import read_tokenizer
+from kerasllm.models.hub.tensors import check_file
 from kerasllm.text import SPECIAL_TOKENS, TokenCorpus, load_tokenizer
+from kerasllm.training import load_run
 from kerasllm.training.engine.adapters import load_adapter
 from kerasllm.training.engine.checkpoints import load_checkpoint as load_numbers
 from kerasllm.utils.archives import read_arrays
+from kerasllm.utils.locks import holder
 
 RUNS = Path(__file__).parent.parent / "training" / "runs_of_before"
 GIGABYTE = 2**30
@@ -357,6 +364,63 @@ def test_pipelines_of_checkpoints(what, tmp_path):
 def test_a_harmless_pipeline_is_read(run):
     tokenized(run, {})
     assert load_tokenizer(run).encode("A a") == [6, 6]
+
+
+# === Pipes and devices in the place of files ===
+
+HUNG = (ValueError, FileNotFoundError)
+
+
+def _pipe(path):
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+def _endless(path):
+    path.unlink(missing_ok=True)
+    path.symlink_to("/dev/zero")
+
+
+@pytest.fixture
+def in_time():
+    """Fail what waits for a pipe, or reads a device, instead of doing so."""
+
+    def late(*_):
+        raise AssertionError("it waits")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("instead", [_pipe, _endless])
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.keras"])
+def test_no_pipe_is_waited_for_and_no_device_read(name, instead, run, in_time):
+    instead(run / name)
+    for load in (presets.load, lambda path: load_run(path).model):
+        with pytest.raises(HUNG):
+            load(run)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("instead", [_pipe, _endless])
+def test_nor_in_the_place_of_other_files(instead, tmp_path, in_time):
+    backbone = presets.make_backbone("recurrent", "tiny", 9, True)
+    for name, read in {
+        "adapter.npz": lambda path: load_adapter(path, backbone),
+        "last.npz": read_arrays,
+        "part.safetensors": check_file,
+        "corpus.txt": read_source,
+        "rows.jsonl": datasets.load,
+    }.items():
+        instead(tmp_path / name)
+        with pytest.raises(HUNG):
+            read(tmp_path / name)
+    instead(tmp_path / "lock.json")
+    assert holder(tmp_path) == {}
 
 
 # === Arrays: checkpoints and adapters ===

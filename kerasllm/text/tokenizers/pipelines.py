@@ -13,6 +13,7 @@ all memory. So known parts alone are let in, and of patterns those whose time ca
 So are the patterns of GPT-2, GPT-4, GPT-4o, CLIP, Llama 3 and Qwen.
 """
 
+import contextlib
 import math
 import re
 
@@ -52,6 +53,23 @@ _WORDS_OR_BLANKS = re.compile(rf"{_BLANK}|\[{_BLANK}+\]|{_LETTER}|\[{_LETTER}+\]
 
 class PipelineError(ValueError):
     """A pipeline holds what may not end; the message says what."""
+
+
+@contextlib.contextmanager
+def without_panic():
+    """Raise an error where the library panics, which is no `Exception` and passes all handlers.
+
+    Raises:
+        PipelineError: it did.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise PipelineError(
+            f"the tokenizers library fails with this tokenizer ({error!s:.100}): use another"
+        ) from None
 
 
 def check_pipeline(library):
@@ -119,8 +137,8 @@ def _growth(kind, part):
         shortest = len(text)
     if name == "Replace":
         return max(1, len(part["content"]) / shortest)
-    if name == "Prepend" and len(part["prepend"]) > MOST_GROWTH:
-        raise PipelineError(f"expected {MOST_GROWTH} characters at most to be put before a text")
+    if name == "Prepend" and not 0 < len(part["prepend"]) <= MOST_GROWTH:  # of none it panics
+        raise PipelineError(f"expected 1 to {MOST_GROWTH} characters to be put before a text")
     return 2 if name == "ByteLevel" else 1  # bytes above 127 are written as two
 
 

@@ -2,11 +2,18 @@
 
 import json
 import time
+import types
 
 import pytest
 from tokenizers import Tokenizer
 
-from kerasllm.text.tokenizers.pipelines import PipelineError, check_pattern, check_pipeline
+from kerasllm.text import SPECIAL_TOKENS, train_tokenizer
+from kerasllm.text.tokenizers.pipelines import (
+    PipelineError,
+    check_pattern,
+    check_pipeline,
+    without_panic,
+)
 
 CONTRACTED = "'s|'t|'re|'ve|'m|'ll|'d"
 UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
@@ -87,3 +94,38 @@ def test_bounds_of_pipelines():
     for _ in range(10**4):
         deep = {"type": "Sequence", "normalizers": [deep]}
     check_pipeline(_pipeline(normalizer=deep))  # what the library makes of it is its error
+
+
+def test_a_panic_of_the_library_is_an_error_of_ours(capfd):
+    """Bytes twice, of which the library trims what it cannot count."""
+    twice = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
+    model = {
+        "type": "WordPiece", "unk_token": "<unk>", "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100,
+        "vocab": {token: i for i, token in enumerate((*SPECIAL_TOKENS, "a"))},
+    }  # fmt: skip
+    empty = {"type": "Prepend", "prepend": ""}
+    with pytest.raises(PipelineError, match="1 to 64 characters to be put before"):
+        check_pipeline(_pipeline(normalizer=empty))
+    both = _pipeline(model=model, normalizer=empty, pre_tokenizer=twice)
+    panics = pytest.raises(PipelineError, match="the tokenizers library fails with this tokenizer")
+    with panics, without_panic():
+        Tokenizer.from_str(json.dumps(both)).encode("ab a  b1\n\t天气é .")
+    with pytest.raises(KeyError), without_panic():  # nothing else is renamed
+        raise KeyError
+    capfd.readouterr()  # the library says what it does on stderr
+
+
+def test_a_tokenizer_that_panics_says_so(monkeypatch):
+    class PanicException(BaseException):
+        pass
+
+    def panic(*_):
+        raise PanicException("index out of bounds")
+
+    tokenizer = train_tokenizer(["a b"], kind="wordpiece", vocabulary_size=20, min_frequency=1)
+    pipeline = types.SimpleNamespace(encode=panic, encode_batch_fast=panic)
+    monkeypatch.setattr(tokenizer, "_pipeline", pipeline)
+    for read in (tokenizer.encode, tokenizer.offsets):
+        with pytest.raises(ValueError, match=r"fails with this tokenizer \(index out of bounds\)"):
+            read("a b")
