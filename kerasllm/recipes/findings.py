@@ -35,6 +35,7 @@ def next_commands(output):
     return (
         f'kerasllm predict {output}/finetuned "Fit the model to the training data."',
         f'kerasllm generate {output}/pretrained "{PROMPT}" --temperature 0.6',
+        f'kerasllm explore {output}/finetuned "Fit the model to the training data."',
         f"kerasllm payoff {output}/pretrained topic_en --label-counts 100",
         "kerasllm pretrain YOUR_TEXT.txt && kerasllm finetune runs/pretrained YOUR_LABELS.csv",
     )

@@ -16,6 +16,7 @@ from kerasllm.explorer import page_of
 from kerasllm.explorer.description import describe
 from kerasllm.models import (
     CausalLM,
+    ContrastiveLM,
     EmbeddingBackbone,
     EmbeddingConfig,
     MaskedLM,
@@ -27,7 +28,7 @@ from kerasllm.models import (
     TransformerConfig,
 )
 from kerasllm.models.classification.preprocessor import ClassificationPreprocessor
-from kerasllm.models.language.preprocessor import CausalPreprocessor
+from kerasllm.models.language.preprocessor import CausalPreprocessor, ContrastivePreprocessor
 from kerasllm.models.tagging.preprocessor import TaggingPreprocessor, word_tokenizer
 from kerasllm.text import train_tokenizer
 
@@ -79,6 +80,8 @@ def words_and_tags(_):
 
 MODELS = {
     "lstm": ("character", lambda t: language(recurrent(t), t)),
+    "contrast": ("bpe", lambda t: ContrastiveLM(
+        recurrent(t), preprocessor=ContrastivePreprocessor(t, length=41))),
     "gru": ("bpe", lambda t: language(recurrent(t, cell="gru", num_layers=2, project=False), t)),
     "simple": ("treebank", lambda t: language(recurrent(t, cell="simple", residual=True), t)),
     "both": ("wordpiece", lambda t: classifier(recurrent(t, bidirectional=True, num_layers=2), t,
@@ -158,7 +161,7 @@ def test_typing_dragging_and_undoing(seen, name):
     found = seen[name]
     assert found["errors"] == []
     assert (found["changes"], found["after"], found["undone"]) == (1, True, True)
-    assert found["keys"] and found["wide"] <= 390
+    assert found["keys"] and found["wide"] <= 390 and found["saved"] > 5
     if MODELS[name][0] == "treebank":
         assert "Python alone" in found["disabled"]
         return
@@ -248,6 +251,11 @@ def test_weights_that_are_not_finite_are_refused():
     task.set_weights([np.full_like(w, np.nan) for w in task.get_weights()])
     with pytest.raises(ValueError, match="NaN"):
         page_of(task, TEXTS)
+
+
+def test_a_table_that_two_layers_share_is_stored_once():
+    steps = describe(make("gpt"), TEXTS[:1])[0]["steps"]
+    assert steps[0]["table"] == steps[-1]["table"]
 
 
 def test_a_model_too_large_for_a_page(monkeypatch):

@@ -270,7 +270,7 @@ class Intervention(Shown):
             for symbol in symbols.arrays:
                 rows += self._effect(layer, symbol)
         columns = ("layer", "symbol", "from position", "largest change", "at", "relative size")
-        return Table(columns, rows, "What changed")
+        return Table(columns, rows, "What changed" if rows else "Nothing changed")
 
     def _effect(self, layer, symbol):
         moved = self.difference(layer, symbol)
@@ -307,8 +307,10 @@ class Intervention(Shown):
         return self.effects() if self.changes else self.places()
 
     def __str__(self):
-        said = [change.text for change in self.changes] + ([str(self.answer)] * bool(self.changes))
-        return "\n".join([" ".join(self.before.tokens), *said, str(self.table)])
+        answers = self.before.probabilities is not None
+        said = str(self.answer) if answers else self.after.changed
+        return "\n".join([" ".join(self.before.tokens), *([said] if self.changes else []),
+                          str(self.table)])  # fmt: skip
 
 
 def _check(name, place, shape, unit, head, value):

@@ -191,7 +191,7 @@ def test_a_silent_block_hands_on_what_it_read(make_run):
     assert np.array_equal(block["x"], block["output"])
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "gpt", "bert", "both", "classifier"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "gpt", "bert", "both", "classifier", "contrast"])
 def test_nothing_done_is_nothing_changed(make_run, name):
     """Also where each token is hidden in turn: frozen means the value of the whole text there."""
     reads = kerasllm.intervene(make_run(name), "a cat 很好")
@@ -288,4 +288,5 @@ def test_a_symbol_of_the_whole_text_has_no_positions(random_model):
         reads.set("rnn", "output", position=1)
     with pytest.raises(ValueError, match="no probabilities"):
         reads.silence("rnn").answer  # noqa: B018
+    assert "rnn: output := 0" in str(reads.silence("rnn"))
     assert not reads.silence("rnn")._computed.recorded[reads.start.find("rnn", "output")[1]].any()
