@@ -60,10 +60,10 @@ def language(backbone, tokenizer):
     return CausalLM(backbone, preprocessor=CausalPreprocessor(tokenizer, length=41))
 
 
-def classifier(backbone, tokenizer, pooling="mean", **options):
+def classifier(backbone, tokenizer, pooling="mean", layer=-1, **options):
     labels = ["</script><b>bad</b>", "good", "坏"]
     reader = ClassificationPreprocessor(tokenizer, labels, length=31, **options)
-    return TextClassifier(backbone, pooling=pooling, preprocessor=reader)
+    return TextClassifier(backbone, pooling=pooling, layer=layer, preprocessor=reader)
 
 
 def tagger(backbone, tokenizer, **options):
@@ -87,6 +87,7 @@ MODELS = {
     "both": ("wordpiece", lambda t: classifier(recurrent(t, bidirectional=True, num_layers=2), t,
                                                "max", clean=True)),
     "last": ("word", lambda t: classifier(recurrent(t), t, "last")),
+    "bag": ("word", lambda t: classifier(recurrent(t), t, layer=0)),
     "gpt": ("bpe", lambda t: language(transformer(t), t)),
     "rotary": ("character", lambda t: language(transformer(t, positions="rotary"), t)),
     "sinusoidal": ("wordpiece", lambda t: language(
@@ -125,6 +126,9 @@ def seen(browser, tmp_path_factory):
     """Return what the browser showed of every model, and of one with a wrong number stored."""
     folder, tasks = tmp_path_factory.mktemp("pages"), {name: make(name) for name in MODELS}
     pages = {name: page_of(task, TEXTS) for name, task in tasks.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kerasllm.explorer.description.WIDE", 20)
+        pages["wide"] = page_of(tasks["gpt"], TEXTS)
     pages["wrong"] = page_of(tasks["lstm"], TEXTS).replace('put("c", add(', 'put("c", times(')
     pages["wrong"] = re.sub("; script-src '[^']+'", "; script-src 'unsafe-inline'", pages["wrong"])
     handed = json.dumps(pages).replace("<", "\\u003c").replace("\u2028", "\\u2028")
@@ -149,6 +153,12 @@ def test_the_page_computes_what_numpy_computes(seen, name):
     proof = seen[name]["proof"]
     assert float(proof["distance"]) <= 1e-5 and proof["tokens"] == "true", proof
     assert proof["text"].startswith("✓")
+
+
+def test_of_a_large_vocabulary_the_last_scores_are_compared(seen):
+    proof = seen["wide"]["proof"]
+    assert proof["text"].startswith("✓")
+    assert int(proof["compared"]) < int(seen["gpt"]["proof"]["compared"])
 
 
 def test_the_page_would_have_told(seen):

@@ -313,7 +313,7 @@ function prove() {
     + ` within ${worst.distance.toExponential(1)} of those that NumPy stored (${worst.compared.toLocaleString("en")}`
     + ` compared; furthest apart ${worst.layer}: ${worst.symbol}, as a share of its largest number), and it reads`
     + ` ${tokens ? "the same tokens." : "OTHER TOKENS."}`;
-  Object.assign(place("proof").dataset, { distance: worst.distance, tokens, holds });
+  Object.assign(place("proof").dataset, { distance: worst.distance, compared: worst.compared, tokens, holds });
 }
 
 function begin() {

@@ -123,10 +123,12 @@ class Intervention(Shown):
             head: as of `set`.
 
         Raises:
-            ValueError: as of `set`; texts that differ in length.
+            ValueError: as of `set`; texts that differ in length, or another model read the other.
         """
         name, place = self.start.find(layer, symbol)
         other = other if isinstance(other, Intervention) else self._reading(other)
+        if place not in other.start.recorded:
+            raise ValueError(f"the other text was read by another model, without {name}: {symbol}.")
         theirs = other._computed.rows(name, place)
         ours, there = self.start.recorded[place], other.start.recorded[place]
         if other_position is not None:

@@ -149,6 +149,20 @@ def test_both_directions_are_changed_each_by_itself(random_model):
     assert np.allclose(told.after.array("both/backward", "h")[3], 0.5)
 
 
+def test_rows_of_a_layer_that_reads_backwards_lie_by_position(random_model):
+    both = layers.Bidirectional(layers.LSTM(5, return_sequences=True), name="both")
+    reads = kerasllm.intervene(random_model(both), IDS)
+    moved = reads.set(next(iter(reads.start.layers)), "output", 0.3, position=1)
+    frozen = moved.freeze("both/backward", "h")
+    assert moved.difference("both/backward", "h").any()
+    assert not frozen.difference("both/backward", "h").any()
+    other = reads.swap("both/backward", "c", [5, 2, 9, 1], position=0, other_position=3)
+    theirs = kerasllm.intervene(reads.start.twin.model, [5, 2, 9, 1]).before
+    assert np.array_equal(
+        other.after.array("both/backward", "c")[0], theirs.array("both/backward", "c")[3]
+    )
+
+
 def attention_model(rng, causal=False):
     ids = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(11, 6)(ids)
@@ -275,6 +289,12 @@ BAD = [
 def test_what_does_not_fit_is_refused(cats, ask, said):
     with pytest.raises(ValueError, match=said):
         ask(cats)
+
+
+def test_a_text_that_another_model_read(cats, random_model):
+    other = kerasllm.intervene(random_model(layers.GRU(3, name="gru")), IDS)
+    with pytest.raises(ValueError, match="another model, without lstm: c"):
+        cats.swap("lstm", "c", other)
 
 
 def test_a_token_that_stands_twice_has_no_name(by_hand, words):
