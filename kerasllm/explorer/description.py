@@ -174,5 +174,7 @@ def _shown(array, blob):
 
 
 def _labels(seen, chain):
+    """Return the names of the classes or tags; numbers, of a model that has none."""
+    named = getattr(seen.model, "preprocessor", None) is not None
     count = chain[-1].output.array.shape[-1]
-    return [seen.label(k) for k in range(count)]
+    return [seen.label(k) if named else str(k) for k in range(count)]

@@ -112,6 +112,19 @@ def make(name, seed=3):
     return task
 
 
+def plain_keras():
+    """Return the page of a Sequential of Keras' own layers."""
+    tokenizer, rng = tokenizer_of("character"), np.random.default_rng(5)
+    parts = [keras.layers.Embedding(tokenizer.vocabulary_size, 3),
+             keras.layers.Bidirectional(keras.layers.GRU(5, reset_after=False, use_bias=False,
+                                                         return_sequences=True)),
+             keras.layers.LayerNormalization(), keras.layers.LSTM(4),
+             keras.layers.Dense(3, activation="softmax")]  # fmt: skip
+    model = keras.Sequential([keras.Input((None,), dtype="int32"), *parts])
+    model.set_weights([rng.standard_normal(w.shape) for w in model.get_weights()])
+    return page_of(model, TEXTS, tokenizer)
+
+
 @pytest.fixture(scope="module")
 def browser():
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -129,6 +142,7 @@ def seen(browser, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kerasllm.explorer.description.WIDE", 20)
         pages["wide"] = page_of(tasks["gpt"], TEXTS)
+    pages["keras"] = plain_keras()
     pages["wrong"] = page_of(tasks["lstm"], TEXTS).replace('put("c", add(', 'put("c", times(')
     pages["wrong"] = re.sub("; script-src '[^']+'", "; script-src 'unsafe-inline'", pages["wrong"])
     handed = json.dumps(pages).replace("<", "\\u003c").replace("\u2028", "\\u2028")
@@ -153,6 +167,11 @@ def test_the_page_computes_what_numpy_computes(seen, name):
     proof = seen[name]["proof"]
     assert float(proof["distance"]) <= 1e-5 and proof["tokens"] == "true", proof
     assert proof["text"].startswith("✓")
+
+
+def test_a_model_of_keras_layers_is_computed_too(seen):
+    assert seen["keras"]["proof"]["text"].startswith("✓") and seen["keras"]["errors"] == []
+    assert [row[0] for row in sorted(seen["keras"]["rows"])] == ["0", "1", "2"]
 
 
 def test_of_a_large_vocabulary_the_last_scores_are_compared(seen):
