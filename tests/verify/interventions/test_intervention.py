@@ -86,6 +86,12 @@ def test_a_silent_layer_says_nothing(cats):
     assert np.allclose(cats.silence("lstm").answer.after, 1 / 8)
 
 
+def test_how_far_an_answer_moved(cats):
+    """With all probability on one token, the others have lost what they had."""
+    answer = cats.set("head", "a", 60, unit=7, position=2).answer
+    assert answer.change.tolist() == [0, 0, pytest.approx(1 - answer.probability("are")[0])]
+
+
 def test_several_changes_follow_one_another(cats):
     told = cats.set("lstm", "c", 0.25, unit=SUBJECT).add("lstm", "c", 0.5, unit=SUBJECT)
     assert np.allclose(told.after.array("lstm", "c")[:, SUBJECT], 0.75)
@@ -161,6 +167,14 @@ def test_rows_of_a_layer_that_reads_backwards_lie_by_position(random_model):
     assert np.array_equal(
         other.after.array("both/backward", "c")[0], theirs.array("both/backward", "c")[3]
     )
+
+
+def test_a_layer_that_hands_on_what_it_read_is_changed_alone(random_model):
+    parts = [keras.layers.Dense(4, name="below"), keras.layers.Dropout(0.5, name="drop"),
+             keras.layers.Dense(5, name="above")]  # fmt: skip
+    told = kerasllm.intervene(random_model(*parts), IDS).set("drop", "output", 0, unit=1)
+    assert not told.difference("below", "output").any()
+    assert told.difference("above", "x")[:, 1].all()
 
 
 def attention_model(rng, causal=False):
