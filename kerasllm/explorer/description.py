@@ -4,6 +4,7 @@ A model is a row of steps, each of which reads what the one before hands on. The
 of their symbols, are a trace's. A model of another shape is refused, and the error says why.
 """
 
+import keras
 import numpy as np
 
 from kerasllm.explorer.steps import step_of
@@ -11,6 +12,7 @@ from kerasllm.explorer.tokens import reading_of, tokenizer_of
 from kerasllm.verify.interventions.changed import ChangedTwin
 from kerasllm.verify.traces.inputs import read
 from kerasllm.verify.traces.trace import trace_of
+from kerasllm.verify.twins.graph import output_names
 from kerasllm.verify.twins.tape import Composition
 
 SHAPES = "causal language models, classifiers and taggers, recurrent or Transformer"
@@ -19,13 +21,14 @@ _COMPARED = {
     "x", "i", "f", "g", "o", "c", "h", "z", "r", "inner", "candidate", "q", "k", "v", "weights",
     "a", "normalized", "rows", "logits", "output",
 }  # fmt: skip
+WIDE = 1000  # columns of a symbol of which the last row is stored
 
 
 class Blob:
     """Arrays one behind the other; each is described by its shape and where it begins."""
 
     def __init__(self):
-        self.parts, self.size = [], 0
+        self.parts, self.size, self._weights = [], 0, {}
 
     def add(self, array):
         """Add an array, and return what describes it."""
@@ -34,6 +37,13 @@ class Blob:
         self.parts.append(array.ravel())
         self.size += array.size
         return described
+
+    def weight(self, variable):
+        """Add a variable of Keras, or an array; a variable that several layers share once."""
+        if id(variable) not in self._weights:
+            array = self.add(keras.ops.convert_to_numpy(variable))
+            self._weights[id(variable)] = variable, array  # held, so that no other gets its id
+        return self._weights[id(variable)][1]
 
     def numbers(self):
         """Return all of them, float32, the lowest byte first."""
@@ -51,11 +61,12 @@ def describe(run_or_model, texts, tokenizer=None):
         seen = read(source, text, tokenizer)
         predicts = _predicts(seen)
         twin, source = twin or _finite(ChangedTwin(seen.model)), seen.model
-        calls = twin.calls(seen.reading.inputs)
+        tape, outputs, _ = twin._forward(seen.reading.inputs)
+        chain = _chain(outputs[_answering(seen.model)])
         if not traces:
-            steps = _steps(calls, predicts, blob)
-        trace = trace_of(seen, twin, calls)
-        traces.append({"text": text, **_trace(seen, trace, calls[-1], blob)})
+            steps = _steps(chain, predicts, blob)
+        trace = trace_of(seen, twin, [call for call in tape.calls if call.name])
+        traces.append({"text": text, **_trace(seen, trace, chain, blob)})
     preprocessor = getattr(source, "preprocessor", None)
     tokenizer = tokenizer or preprocessor.tokenizer
     return {
@@ -63,7 +74,7 @@ def describe(run_or_model, texts, tokenizer=None):
         "predicts": predicts,
         "multilabel": bool(getattr(preprocessor, "multilabel", False)),
         "normalised": steps[-1].get("activation") == "softmax",
-        "labels": _labels(seen, calls) if predicts != "next" else None,
+        "labels": _labels(seen, chain) if predicts != "next" else None,
         "tokenizer": tokenizer_of(tokenizer, splits=predicts != "tag"),
         "reading": reading_of(preprocessor, tokenizer, seen.model),
         "traces": traces,
@@ -85,17 +96,22 @@ def _finite(twin):
     return twin
 
 
+def _answering(model):
+    """Return the place of the output that answers: the logits, where a model has several."""
+    names = output_names(model)
+    return names.index("logits") if "logits" in names else 0
+
+
 def _predicts(seen):
-    """Return "next" or "class".
+    """Return "next", "class" or "tag".
 
     Raises:
         ValueError: a model that answers something else.
     """
     predicts = seen.reading.predicts
-    outputs = seen.model.outputs
     if not predicts:  # a Keras model, which does not say
-        predicts = "class" if len(outputs[0].shape) == 2 else "next"
-    if predicts not in _PREDICTS or len(outputs) > 1:
+        predicts = "class" if len(seen.model.outputs[0].shape) == 2 else "next"
+    if predicts not in _PREDICTS:
         raise ValueError(
             f"the explorer shows {SHAPES}; this model answers with {predicts!r}. See its numbers "
             "with kerasllm trace, and change them with kerasllm.intervene."
@@ -103,35 +119,46 @@ def _predicts(seen):
     return predicts
 
 
-def _steps(calls, predicts, blob):
-    """Return the steps of a model, from the calls of its layers."""
-    steps, before = [], None
-    for call in calls:
-        if "/" in call.name:  # inside of another one
-            continue
-        if before is not None and call.inputs[0].array is not before:
+def _chain(value):
+    """Return the calls that an output was computed by, each of which reads the one before.
+
+    Raises:
+        ValueError: a layer that reads several others.
+    """
+    chain = []
+    while value.source is not None:
+        call = value.source
+        if sum(one.is_float for one in call.inputs) > 1 or not call.inputs:
             raise ValueError(
                 f"the explorer shows {SHAPES}, in which each layer reads the one before; the layer "
-                f"{call.name!r} reads something else."
+                f"{call.name!r} reads several."
             )
-        before = call.output.array if hasattr(call.output, "array") else call.output[0].array
-        steps += step_of(call, blob)
+        chain.insert(0, call)
+        value = call.inputs[0]
+    return chain
+
+
+def _steps(chain, predicts, blob):
+    """Return the steps of a model, from the calls of its layers."""
+    steps = [step for call in chain for step in step_of(call, blob.weight)]
     if predicts == "class" and not any(step["op"] in ("pool", "last") for step in steps):
         raise ValueError(f"the explorer shows {SHAPES}; this model reads no text to one answer.")
     return steps
 
 
-def _trace(seen, trace, last, blob):
-    """Return a text, its ids, and every symbol that the page computes too."""
+def _trace(seen, trace, chain, blob):
+    """Return the ids of a text, and every symbol that the page computes too."""
+    last, names = chain[-1], {call.name for call in chain}
     symbols = [
-        {"layer": layer, "symbol": symbol, **blob.add(array)}
+        {"layer": layer, "symbol": symbol, **_shown(array, blob)}
         for layer, found in trace.layers.items()
         for symbol, array in found.arrays.items()
-        if symbol in _COMPARED and not isinstance(found.trace, Composition)
+        if symbol in _COMPARED and layer.split("/")[0] in names
+        if not isinstance(found.trace, Composition)
     ]
     if last.output.array.ndim == 2:  # of the whole text: no symbol of a token
         array = blob.add(last.output.array[0])
-        symbols.append({"layer": last.name, "symbol": "output", **array})
+        symbols.append({"layer": last.name, "symbol": "output", "from": 0, **array})
     read = {"ids": np.ravel(seen.reading.ids).tolist(), "note": seen.reading.note}
     if seen.reading.predicts == "tag":
         words = list(seen.reading.streams[-1].tokens)
@@ -140,6 +167,14 @@ def _trace(seen, trace, last, blob):
     return {**read, "symbols": symbols}
 
 
-def _labels(seen, calls):
-    count = calls[-1].output.array.shape[-1]
-    return [seen.label(k) for k in range(count)]
+def _shown(array, blob):
+    """Add a symbol; of scores of a whole vocabulary those of the last position alone."""
+    first = len(array) - 1 if array.ndim == 2 and array.shape[1] > WIDE else 0
+    return {"from": first, **blob.add(array[first:])}
+
+
+def _labels(seen, chain):
+    """Return the names of the classes or tags; numbers, of a model that has none."""
+    named = getattr(seen.model, "preprocessor", None) is not None
+    count = chain[-1].output.array.shape[-1]
+    return [seen.label(k) if named else str(k) for k in range(count)]

@@ -14,27 +14,23 @@ _CELLS = {keras.layers.LSTM: "lstm", keras.layers.GRU: "gru", keras.layers.Simpl
 _BENDS = ("linear", "softmax", "relu", "tanh", "sigmoid")
 
 
-def step_of(call, blob):
+def step_of(call, add):
     """Return the steps, none or several, of one call of a layer.
 
     Args:
         call: a `Call` of the twin.
-        blob: the `Blob` that takes the weights.
+        add: (weight) -> what describes it, of a `Blob`.
 
     Raises:
         ValueError: a layer that the page does not compute, or not with these settings.
     """
     for kind, make in _STEPS.items():
         if isinstance(call.layer, kind):
-            return make(call, call.layer, lambda array: blob.add(_numbers(array)))
+            return make(call, call.layer, add)
     raise ValueError(
         f"the explorer does not compute the layer {type(call.layer).__name__} ({call.name!r}). See "
         "its numbers with kerasllm trace, and change them with kerasllm.intervene."
     )
-
-
-def _numbers(array):
-    return keras.ops.convert_to_numpy(array)
 
 
 def _named(layer, add, *names):
@@ -75,7 +71,7 @@ def _cell(layer, name, add):
     step |= {"kernel": add(layer.cell.kernel), "bias": None, "recurrent_bias": None}
     step["recurrent_kernel"] = add(layer.cell.recurrent_kernel)
     if layer.use_bias:
-        rows = np.atleast_2d(_numbers(layer.cell.bias))
+        rows = np.atleast_2d(keras.ops.convert_to_numpy(layer.cell.bias))
         step["bias"] = add(rows[0])
         step["recurrent_bias"] = add(rows[1]) if len(rows) == 2 else None
     return step
@@ -143,7 +139,7 @@ def _gather(call, _layer, _add):
 
 
 def _crf(call, layer, add):
-    arrays = allowed(layer, [_numbers(weight) for weight in layer.weights])
+    arrays = allowed(layer, [keras.ops.convert_to_numpy(weight) for weight in layer.weights])
     named = zip(("transitions", "start", "end"), arrays, strict=True)
     return [{"op": "crf", "name": call.name, **{name: add(array) for name, array in named}}]
 

@@ -1,11 +1,15 @@
 """What `quickstart` found: in one sentence, on a page, and what to try next."""
 
+from pathlib import Path
+
 from kerasllm import plots
-from kerasllm.recipes.report import Code, Picture, write_report
+from kerasllm.explorer import explore
+from kerasllm.recipes.report import Code, Link, Picture, write_report
 from kerasllm.training.experiments.label_efficiency import summary
 from kerasllm.utils.tables import Table
 
 PROMPT = "Returns the"
+EXAMPLE = "Fit the model to the training data."
 _METHODS = {
     "lstm": "the pretrained LSTM, fine-tuned",
     "embeddings": "its embeddings averaged, without the LSTM, fine-tuned",
@@ -45,8 +49,9 @@ def bits(language):
 def next_commands(output):
     """Return what to try next."""
     return (
-        f'kerasllm predict {output}/finetuned "Fit the model to the training data."',
+        f'kerasllm predict {output}/finetuned "{EXAMPLE}"',
         f'kerasllm generate {output}/pretrained "{PROMPT}" --temperature 0.6',
+        f'kerasllm explore {output}/pretrained "{PROMPT}"',
         f"kerasllm payoff {output}/pretrained topic_en --label-counts 100",
         "kerasllm pretrain YOUR_TEXT.txt && kerasllm finetune runs/pretrained YOUR_LABELS.csv",
     )
@@ -115,6 +120,10 @@ def write_page(output, run, tuned, result, scores, language, sample, seconds):
                 # Of data that were given by hand, the figure has their name behind its own.
                 Picture(
                     next((tuned.path / "figures").glob("confusion_matrix*.png")), "Confusion matrix"
+                ),
+                Link(
+                    explore(tuned, [EXAMPLE], Path(output) / "explorer.html").name,
+                    "See every number inside of it, and change one",
                 ),
             ],
         ),

@@ -41,6 +41,19 @@ class Code:
     caption: str = ""
 
 
+@dataclass(frozen=True)
+class Link:
+    """A page beside the report.
+
+    Args:
+        file: its name, in the folder of the report.
+        text: what is found there.
+    """
+
+    file: str
+    text: str
+
+
 def write_report(folder, title, sections):
     """Write `report.html` into a folder, whole or not at all.
 
@@ -48,7 +61,7 @@ def write_report(folder, title, sections):
         folder: where to; it is made if it is not there.
         title: title of the page.
         sections: (heading, blocks) pairs; a block is a paragraph (str), `Table`, `Picture` or
-            `Code`.
+            `Code` or `Link`.
 
     Returns:
         Path of the page.
@@ -100,9 +113,11 @@ def _block(block):
         )
     if isinstance(block, Code):
         return element("figure", *caption, element("pre", block.text, tabindex="0"))
+    if isinstance(block, Link):
+        return element("p", element("a", block.text, href=block.file))
     raise TypeError(
-        f"expected a block of str, Table, Picture or Code, received {type(block).__name__}; wrap a "
-        "figure as Picture(figure)"
+        f"expected a block of str, Table, Picture, Code or Link, received "
+        f"{type(block).__name__}; wrap a figure as Picture(figure)"
     )
 
 

@@ -16,6 +16,7 @@ from kerasllm.explorer import page_of
 from kerasllm.explorer.description import describe
 from kerasllm.models import (
     CausalLM,
+    ContrastiveLM,
     EmbeddingBackbone,
     EmbeddingConfig,
     MaskedLM,
@@ -27,7 +28,7 @@ from kerasllm.models import (
     TransformerConfig,
 )
 from kerasllm.models.classification.preprocessor import ClassificationPreprocessor
-from kerasllm.models.language.preprocessor import CausalPreprocessor
+from kerasllm.models.language.preprocessor import CausalPreprocessor, ContrastivePreprocessor
 from kerasllm.models.tagging.preprocessor import TaggingPreprocessor, word_tokenizer
 from kerasllm.text import train_tokenizer
 
@@ -59,10 +60,10 @@ def language(backbone, tokenizer):
     return CausalLM(backbone, preprocessor=CausalPreprocessor(tokenizer, length=41))
 
 
-def classifier(backbone, tokenizer, pooling="mean", **options):
+def classifier(backbone, tokenizer, pooling="mean", layer=-1, **options):
     labels = ["</script><b>bad</b>", "good", "坏"]
     reader = ClassificationPreprocessor(tokenizer, labels, length=31, **options)
-    return TextClassifier(backbone, pooling=pooling, preprocessor=reader)
+    return TextClassifier(backbone, pooling=pooling, layer=layer, preprocessor=reader)
 
 
 def tagger(backbone, tokenizer, **options):
@@ -79,11 +80,14 @@ def words_and_tags(_):
 
 MODELS = {
     "lstm": ("character", lambda t: language(recurrent(t), t)),
+    "contrast": ("bpe", lambda t: ContrastiveLM(
+        recurrent(t), preprocessor=ContrastivePreprocessor(t, length=41))),
     "gru": ("bpe", lambda t: language(recurrent(t, cell="gru", num_layers=2, project=False), t)),
     "simple": ("treebank", lambda t: language(recurrent(t, cell="simple", residual=True), t)),
     "both": ("wordpiece", lambda t: classifier(recurrent(t, bidirectional=True, num_layers=2), t,
                                                "max", clean=True)),
     "last": ("word", lambda t: classifier(recurrent(t), t, "last")),
+    "bag": ("word", lambda t: classifier(recurrent(t), t, layer=0)),
     "gpt": ("bpe", lambda t: language(transformer(t), t)),
     "rotary": ("character", lambda t: language(transformer(t, positions="rotary"), t)),
     "sinusoidal": ("wordpiece", lambda t: language(
@@ -108,6 +112,19 @@ def make(name, seed=3):
     return task
 
 
+def plain_keras():
+    """Return the page of a Sequential of Keras' own layers."""
+    tokenizer, rng = tokenizer_of("character"), np.random.default_rng(5)
+    parts = [keras.layers.Embedding(tokenizer.vocabulary_size, 3),
+             keras.layers.Bidirectional(keras.layers.GRU(5, reset_after=False, use_bias=False,
+                                                         return_sequences=True)),
+             keras.layers.LayerNormalization(), keras.layers.LSTM(4),
+             keras.layers.Dense(3, activation="softmax")]  # fmt: skip
+    model = keras.Sequential([keras.Input((None,), dtype="int32"), *parts])
+    model.set_weights([rng.standard_normal(w.shape) for w in model.get_weights()])
+    return page_of(model, TEXTS, tokenizer)
+
+
 @pytest.fixture(scope="module")
 def browser():
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -122,6 +139,10 @@ def seen(browser, tmp_path_factory):
     """Return what the browser showed of every model, and of one with a wrong number stored."""
     folder, tasks = tmp_path_factory.mktemp("pages"), {name: make(name) for name in MODELS}
     pages = {name: page_of(task, TEXTS) for name, task in tasks.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kerasllm.explorer.description.WIDE", 20)
+        pages["wide"] = page_of(tasks["gpt"], TEXTS)
+    pages["keras"] = plain_keras()
     pages["wrong"] = page_of(tasks["lstm"], TEXTS).replace('put("c", add(', 'put("c", times(')
     pages["wrong"] = re.sub("; script-src '[^']+'", "; script-src 'unsafe-inline'", pages["wrong"])
     handed = json.dumps(pages).replace("<", "\\u003c").replace("\u2028", "\\u2028")
@@ -148,6 +169,17 @@ def test_the_page_computes_what_numpy_computes(seen, name):
     assert proof["text"].startswith("✓")
 
 
+def test_a_model_of_keras_layers_is_computed_too(seen):
+    assert seen["keras"]["proof"]["text"].startswith("✓") and seen["keras"]["errors"] == []
+    assert [row[0] for row in sorted(seen["keras"]["rows"])] == ["0", "1", "2"]
+
+
+def test_of_a_large_vocabulary_the_last_scores_are_compared(seen):
+    proof = seen["wide"]["proof"]
+    assert proof["text"].startswith("✓")
+    assert int(proof["compared"]) < int(seen["gpt"]["proof"]["compared"])
+
+
 def test_the_page_would_have_told(seen):
     assert float(seen["wrong"]["proof"]["distance"]) > 1e-3
     assert seen["wrong"]["proof"]["text"].startswith("✗")
@@ -158,7 +190,7 @@ def test_typing_dragging_and_undoing(seen, name):
     found = seen[name]
     assert found["errors"] == []
     assert (found["changes"], found["after"], found["undone"]) == (1, True, True)
-    assert found["keys"] and found["wide"] <= 390
+    assert found["keys"] and found["wide"] <= 390 and found["saved"] > 5
     if MODELS[name][0] == "treebank":
         assert "Python alone" in found["disabled"]
         return
@@ -248,6 +280,11 @@ def test_weights_that_are_not_finite_are_refused():
     task.set_weights([np.full_like(w, np.nan) for w in task.get_weights()])
     with pytest.raises(ValueError, match="NaN"):
         page_of(task, TEXTS)
+
+
+def test_a_table_that_two_layers_share_is_stored_once():
+    steps = describe(make("gpt"), TEXTS[:1])[0]["steps"]
+    assert steps[0]["table"] == steps[-1]["table"]
 
 
 def test_a_model_too_large_for_a_page(monkeypatch):

@@ -72,6 +72,7 @@ function layerNorm(row, { gamma, beta, epsilon }) {
 
 // A blob of little-endian float32 numbers in base64, cut into matrices by `{ shape, at }`.
 function decodeWeights(base64) {
-  const bytes = Uint8Array.from(atob(base64), sign => sign.charCodeAt(0));
+  const signs = atob(base64), bytes = new Uint8Array(signs.length);
+  for (let k = 0; k < signs.length; k++) bytes[k] = signs.charCodeAt(k);
   return new Float32Array(bytes.buffer);
 }

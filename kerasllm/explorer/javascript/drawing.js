@@ -99,6 +99,10 @@ function arcs(weights, tokens, title) {
     svg("title", {}, title), drawn, words);
 }
 
+// A picture, and the button that saves it.
+const figure = picture => element("figure", {}, picture, element("button", { textContent: "Save as SVG",
+  onclick: () => savePicture(picture, picture.querySelector("title").textContent) }));
+
 // Save a picture with the style that it has on the page.
 function savePicture(picture, name) {
   const copy = picture.cloneNode(true);
@@ -106,6 +110,7 @@ function savePicture(picture, name) {
   copy.prepend(svg("style", {}, "text{font:11px sans-serif;fill:#222}.chosen{stroke:#000;stroke-width:2}"
     + ".arc{fill:none;stroke:#b03030}"));
   const link = element("a", { download: `${name.replace(/[^\w-]+/g, "_")}.svg`,
-    href: URL.createObjectURL(new Blob([copy.outerHTML], { type: "image/svg+xml" })) });
+    href: `data:image/svg+xml,${encodeURIComponent(copy.outerHTML)}` });
   link.click();
+  return link;
 }

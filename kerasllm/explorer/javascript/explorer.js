@@ -145,10 +145,8 @@ function rowsShown() {
 const MOST = 40; // units in a picture; those that vary most
 
 function renderPicture() {
-  const rows = rowsShown(), pictures = Array.isArray(rows[0]) ? headPictures(rows) : [unitPicture(rows)];
-  return [...pictures, element("button", { textContent: "Save the picture as SVG",
-    onclick: () => savePicture(place("picture").querySelector("svg:last-of-type"),
-      `${state.layer}_${state.symbol}`) })];
+  const rows = rowsShown();
+  return Array.isArray(rows[0]) ? headPictures(rows) : [unitPicture(rows)];
 }
 
 function unitPicture(rows) {
@@ -157,9 +155,9 @@ function unitPicture(rows) {
   const units = [...rows[0].keys()].map(unit => [spread(unit), unit])
     .sort((a, b) => b[0] - a[0]).slice(0, MOST).map(([, unit]) => unit);
   const chosen = state.chosen && [units.indexOf(state.chosen.unit), state.chosen.position];
-  return heatmap({ title: `${state.layer}: ${state.symbol}`, names: units.map(unit => `unit ${unit}`),
+  return figure(heatmap({ title: `${state.layer}: ${state.symbol}`, names: units.map(unit => `unit ${unit}`),
     values: units.map(unit => rows.map(row => row[unit])), tokens: columns(rows),
-    chosen, pick: (r, c) => choose({ unit: units[r], position: c, head: null }) });
+    chosen, pick: (r, c) => choose({ unit: units[r], position: c, head: null }) }));
 }
 
 // All heads small, the chosen one large: a matrix of queries and keys, or of units, and its arcs.
@@ -177,7 +175,8 @@ function headPictures(rows) {
   return [element("div", { className: "row" }, small), element("p", { className: "row" }, buttons,
     element("button", { id: "silence", textContent: `Silence head ${state.head}`, onclick: () => change({
       layer: state.layer, symbol: "z", position: null, unit: null, head: state.head, value: 0 }) })),
-  large, ...(state.symbol === "weights" ? [arcs(values, names, `head ${state.head}`)] : [])];
+  figure(large), ...(state.symbol === "weights"
+    ? [figure(arcs(values, names, `${state.layer}: head ${state.head}`))] : [])];
 }
 
 function thumbnail(values, n) {
@@ -210,7 +209,7 @@ function alongTheText() {
   if (!recurrentOf(model, layer)) return [];
   const names = ["i", "f", "o", "z", "r", "c", "h"].filter(name => symbols[name]);
   const lines = names.map(name => ({ name, values: symbols[name].map(row => row[unit]) }));
-  return [lineChart(`${layer}: unit ${unit}`, lines, columns(symbols.h))];
+  return [figure(lineChart(`${layer}: unit ${unit}`, lines, columns(symbols.h)))];
 }
 
 function whatIf(value) {
@@ -243,8 +242,17 @@ function explained() {
         element("td", { textContent: `× weight ${number(weight)}` }),
         element("td", { className: "number", textContent: `= ${number(share)}` })))),
     left ? `and ${left} smaller ones` : ""));
-  return [element("pre", { textContent: made.lines.join("\n") }),
+  return [element("pre", { textContent: made.lines.join("\n") + wasChanged() }),
     element("p", { className: "row" }, (made.factors ?? []).map(link)), ...tables];
+}
+
+// What has to be said of a number that was changed.
+function wasChanged() {
+  const { layer, symbol, position, unit, head } = state.chosen;
+  const same = one => one.layer === layer && one.symbol === symbol
+    && [null, position].includes(one.position) && [null, unit].includes(one.unit)
+    && (head === null || [null, head].includes(one.head));
+  return state.changes.some(same) ? "\nIt was changed, and is no longer what the equation gives." : "";
 }
 
 // The score of a pair with its dot product.
@@ -254,16 +262,16 @@ function scored() {
   const q = seen.q[position][head], k = seen.k[unit][head], names = columns(seen.q);
   return [element("pre", { textContent: `score = q(${names[position]}) · k(${names[unit]}) / √${q.length}\n`
     + `= ${number(dot(q, k))} / ${number(Math.sqrt(q.length))} = ${number(seen.scores[position][head][unit])}\n`
-    + `weight = softmax over the keys = ${number(seen.weights[position][head][unit])}` })];
+    + `weight = softmax over the keys = ${number(seen.weights[position][head][unit])}${wasChanged()}` })];
 }
 
 // === What was changed ===
 
 function renderChanges() {
-  const said = ({ layer, symbol, position, unit, head, key, value }) => [`${layer}: ${symbol}`,
-    ...(head === null || head === undefined ? [] : [`head ${head}`]),
-    ...(position === null ? [] : [`position ${position}`]), ...(unit === null ? [] : [`unit ${unit}`]),
-    key === undefined ? `:= ${value.length ? "as in the other text" : number(value)}` : `cannot look at ${key}`].join(", ");
+  const said = ({ layer, symbol, position, unit, head, key, value }) => [[`${layer}: ${symbol}`,
+    ...(head === null ? [] : [`head ${head}`]), ...(position === null ? [] : [`position ${position}`]),
+    ...(unit === null ? [] : [`unit ${unit}`])].join(", "), key !== undefined ? `cannot look at ${key}`
+    : `:= ${value.length ? "as in the other text" : number(value)}`].join(" ");
   const undo = count => () => { state.changes.splice(state.changes.length - count); recompute(); };
   const list = state.changes.map(one => element("li", { textContent: said(one) }));
   return [state.changes.length ? element("ol", {}, list) : element("p", { textContent: "Nothing is changed." }),
@@ -285,7 +293,8 @@ function swapControls() {
     const value = theirs[Math.min(position, theirs.length - 1)];
     change({ layer: state.layer, symbol: state.symbol, position, unit: null, head: null, value });
   };
-  return [element("label", {}, `${state.symbol} of ${state.layer} at position ${state.position} as in `,
+  const shown = Math.min(state.position, rows.length - 1);
+  return [element("label", {}, `${state.symbol} of ${state.layer} at position ${shown} as in `,
     element("input", { type: "text", id: "other", placeholder: "another text", onchange: swap }))];
 }
 
@@ -304,7 +313,7 @@ function prove() {
     + ` within ${worst.distance.toExponential(1)} of those that NumPy stored (${worst.compared.toLocaleString("en")}`
     + ` compared; furthest apart ${worst.layer}: ${worst.symbol}, as a share of its largest number), and it reads`
     + ` ${tokens ? "the same tokens." : "OTHER TOKENS."}`;
-  Object.assign(place("proof").dataset, { distance: worst.distance, tokens, holds });
+  Object.assign(place("proof").dataset, { distance: worst.distance, compared: worst.compared, tokens, holds });
 }
 
 function begin() {

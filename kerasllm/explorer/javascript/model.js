@@ -119,8 +119,8 @@ function withWeights(part, numbers) {
 // as a share of the symbol's largest number.
 function distance(seen, stored) {
   let worst = { distance: 0, layer: "", symbol: "", compared: 0 };
-  for (const { layer, symbol, values } of stored) {
-    const rows = seen.symbols[layer]?.[symbol];
+  for (const { layer, symbol, values, from } of stored) {
+    const rows = seen.symbols[layer]?.[symbol]?.slice(from);
     if (!rows) return { distance: Infinity, layer, symbol, compared: worst.compared };
     const flat = Array.isArray(rows[0]) // heads: (T, N, K) here, (N, T, K) there
       ? joined(rows[0].flatMap((_, n) => rows.map(heads => heads[n]))) : joined(rows);

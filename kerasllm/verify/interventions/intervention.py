@@ -123,10 +123,12 @@ class Intervention(Shown):
             head: as of `set`.
 
         Raises:
-            ValueError: as of `set`; texts that differ in length.
+            ValueError: as of `set`; texts that differ in length, or another model read the other.
         """
         name, place = self.start.find(layer, symbol)
         other = other if isinstance(other, Intervention) else self._reading(other)
+        if place not in other.start.recorded:
+            raise ValueError(f"the other text was read by another model, without {name}: {symbol}.")
         theirs = other._computed.rows(name, place)
         ours, there = self.start.recorded[place], other.start.recorded[place]
         if other_position is not None:
@@ -270,7 +272,7 @@ class Intervention(Shown):
             for symbol in symbols.arrays:
                 rows += self._effect(layer, symbol)
         columns = ("layer", "symbol", "from position", "largest change", "at", "relative size")
-        return Table(columns, rows, "What changed")
+        return Table(columns, rows, "What changed" if rows else "Nothing changed")
 
     def _effect(self, layer, symbol):
         moved = self.difference(layer, symbol)
@@ -307,8 +309,10 @@ class Intervention(Shown):
         return self.effects() if self.changes else self.places()
 
     def __str__(self):
-        said = [change.text for change in self.changes] + ([str(self.answer)] * bool(self.changes))
-        return "\n".join([" ".join(self.before.tokens), *said, str(self.table)])
+        answers = self.before.probabilities is not None
+        said = str(self.answer) if answers else self.after.changed
+        return "\n".join([" ".join(self.before.tokens), *([said] if self.changes else []),
+                          str(self.table)])  # fmt: skip
 
 
 def _check(name, place, shape, unit, head, value):

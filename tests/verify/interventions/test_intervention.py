@@ -86,6 +86,12 @@ def test_a_silent_layer_says_nothing(cats):
     assert np.allclose(cats.silence("lstm").answer.after, 1 / 8)
 
 
+def test_how_far_an_answer_moved(cats):
+    """With all probability on one token, the others have lost what they had."""
+    answer = cats.set("head", "a", 60, unit=7, position=2).answer
+    assert answer.change.tolist() == [0, 0, pytest.approx(1 - answer.probability("are")[0])]
+
+
 def test_several_changes_follow_one_another(cats):
     told = cats.set("lstm", "c", 0.25, unit=SUBJECT).add("lstm", "c", 0.5, unit=SUBJECT)
     assert np.allclose(told.after.array("lstm", "c")[:, SUBJECT], 0.75)
@@ -149,6 +155,28 @@ def test_both_directions_are_changed_each_by_itself(random_model):
     assert np.allclose(told.after.array("both/backward", "h")[3], 0.5)
 
 
+def test_rows_of_a_layer_that_reads_backwards_lie_by_position(random_model):
+    both = layers.Bidirectional(layers.LSTM(5, return_sequences=True), name="both")
+    reads = kerasllm.intervene(random_model(both), IDS)
+    moved = reads.set(next(iter(reads.start.layers)), "output", 0.3, position=1)
+    frozen = moved.freeze("both/backward", "h")
+    assert moved.difference("both/backward", "h").any()
+    assert not frozen.difference("both/backward", "h").any()
+    other = reads.swap("both/backward", "c", [5, 2, 9, 1], position=0, other_position=3)
+    theirs = kerasllm.intervene(reads.start.twin.model, [5, 2, 9, 1]).before
+    assert np.array_equal(
+        other.after.array("both/backward", "c")[0], theirs.array("both/backward", "c")[3]
+    )
+
+
+def test_a_layer_that_hands_on_what_it_read_is_changed_alone(random_model):
+    parts = [keras.layers.Dense(4, name="below"), keras.layers.Dropout(0.5, name="drop"),
+             keras.layers.Dense(5, name="above")]  # fmt: skip
+    told = kerasllm.intervene(random_model(*parts), IDS).set("drop", "output", 0, unit=1)
+    assert not told.difference("below", "output").any()
+    assert told.difference("above", "x")[:, 1].all()
+
+
 def attention_model(rng, causal=False):
     ids = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(11, 6)(ids)
@@ -191,7 +219,7 @@ def test_a_silent_block_hands_on_what_it_read(make_run):
     assert np.array_equal(block["x"], block["output"])
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "gpt", "bert", "both", "classifier"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "gpt", "bert", "both", "classifier", "contrast"])
 def test_nothing_done_is_nothing_changed(make_run, name):
     """Also where each token is hidden in turn: frozen means the value of the whole text there."""
     reads = kerasllm.intervene(make_run(name), "a cat 很好")
@@ -277,6 +305,12 @@ def test_what_does_not_fit_is_refused(cats, ask, said):
         ask(cats)
 
 
+def test_a_text_that_another_model_read(cats, random_model):
+    other = kerasllm.intervene(random_model(layers.GRU(3, name="gru")), IDS)
+    with pytest.raises(ValueError, match="another model, without lstm: c"):
+        cats.swap("lstm", "c", other)
+
+
 def test_a_token_that_stands_twice_has_no_name(by_hand, words):
     with pytest.raises(ValueError, match="stands there 2 times"):
         kerasllm.intervene(by_hand, "cat near cat", words).set("lstm", "c", position="cat")
@@ -288,4 +322,5 @@ def test_a_symbol_of_the_whole_text_has_no_positions(random_model):
         reads.set("rnn", "output", position=1)
     with pytest.raises(ValueError, match="no probabilities"):
         reads.silence("rnn").answer  # noqa: B018
+    assert "rnn: output := 0" in str(reads.silence("rnn"))
     assert not reads.silence("rnn")._computed.recorded[reads.start.find("rnn", "output")[1]].any()
