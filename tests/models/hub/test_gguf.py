@@ -142,7 +142,7 @@ def test_saved_back_every_tensor_is_the_same(kind, write, tmp_path):
     for name in before.tensors:
         assert np.array_equal(before.read(name), after.read(name)), name
     for name, value in before.values.items():
-        assert after.values[name] == value or name.endswith("padding_token_id"), name
+        assert after.values.get(name) == value or name.endswith("padding_token_id"), name
     assert load_checkpoint(saved)[1] == tokenizer
 
 
