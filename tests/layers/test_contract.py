@@ -26,7 +26,6 @@ V, D, H = 11, 12, 7  # vocabulary, features, units
 LAYERS = {
     "embedding": lambda **k: TokenEmbedding(V, D, **k),
     "embedding-learned": lambda **k: TokenEmbedding(V, D, 13, "learned", 0.1, **k),
-    "embedding-untied": lambda **k: TokenEmbedding(V, D, tied=False, **k),
     "embedding-sinusoidal": lambda **k: TokenEmbedding(V, D, 13, "sinusoidal", **k),
     "rnn-lstm-layer": lambda **k: LSTM(H, return_sequences=True, **k),
     "rnn-gru-layer": lambda **k: GRU(H, return_sequences=True, reset_after=False, **k),

@@ -15,6 +15,7 @@ import random
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +40,13 @@ def main(arguments):
     model, figures = loaded(path)
     figures = {"source": source, **figures}
     there, tokenizer = theirs(path)
-    figures |= tokens(model, tokenizer, lines)
-    figures |= logits(model, there, lines)
-    figures |= continuations(model, there, lines)
-    print(json.dumps(figures, indent=1))
+    for found in (
+        partial(tokens, tokenizer=tokenizer), partial(logits, there=there),
+        partial(continuations, there=there),
+    ):  # fmt: skip
+        print(figures, flush=True)
+        figures |= found(model, lines=lines)
+    print(figures)
     RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
     return int(figures["lines_cut_otherwise"] or figures["logits_apart"] > 1e-3
                or figures["continuations_otherwise"])  # fmt: skip

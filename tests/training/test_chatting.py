@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
     roles = {"bos": "<s>", "eos": "</s>"}
     tokenizer = import_tokenizer(library, roles, "gpt2", chat_template=TEMPLATE)
     config = TransformerConfig(
-        tokenizer.vocabulary_size, 12, 2, 4, 7, CONTEXT, positions="rotary", activation="swiglu",
+        tokenizer.vocabulary_size, 16, 2, 4, 7, CONTEXT, positions="rotary", activation="swiglu",
         normalization="rms", use_bias=False, num_kv_heads=2, score_pad=False,
     )  # fmt: skip
     backbone, rng = TransformerBackbone(config), np.random.default_rng(7)

@@ -256,7 +256,7 @@ def _library(values, tokens, rule):
         for i, (token, kind) in enumerate(zip(tokens, kinds, strict=True))
         if kind in (CONTROL, USERS)
     ]
-    merges = [merge.split(" ") for merge in values["tokenizer.ggml.merges"]]
+    merges = [merge.split(" ") for merge in values.get("tokenizer.ggml.merges", [])]
     return {
         "version": "1.0",
         "added_tokens": added,

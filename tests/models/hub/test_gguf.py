@@ -142,7 +142,7 @@ def test_saved_back_every_tensor_is_the_same(kind, write, tmp_path):
     for name in before.tensors:
         assert np.array_equal(before.read(name), after.read(name)), name
     for name, value in before.values.items():
-        assert after.values[name] == value or name.endswith("padding_token_id"), name
+        assert after.values.get(name) == value or name.endswith("padding_token_id"), name
     assert load_checkpoint(saved)[1] == tokenizer
 
 
@@ -162,7 +162,7 @@ def test_saved_smaller_each_number_is_rounded_once(kind, steps, tmp_path):
 
 
 def test_what_no_gguf_file_has_is_refused(make_backbone, tmp_path):
-    words = train_tokenizer(["ab"], "word")
+    words = train_tokenizer(["a b", "a b"], "word")
     with pytest.raises(ValueError, match="expected positions='rotary' in a backbone to save as"):
         save_gguf(make_backbone("gpt"), words, tmp_path / "a.gguf")
     with pytest.raises(ValueError, match="expected kind"):

@@ -87,10 +87,11 @@ def token_embedding_backward(layer, d_output, trace):
         if not layer.score_pad:
             d_output = np.concatenate([0 * d_output[..., :1], d_output[..., 1:]], axis=-1)
         grads = ref.dense_backward(d_output, trace.part)
-        unused = [np.zeros(v.shape, d_output.dtype) for v in layer.weights[1:]]
-        if layer.tied:
-            return grads.d_x, [grads.d_kernel.T, *unused]
-        return grads.d_x, [*unused, grads.d_kernel.T]  # the two tables have one shape
+        d_weights = [np.zeros(v.shape, d_output.dtype) for v in layer.weights]
+        if not layer.tied:  # no use of the other table, which optimizers see use by use
+            d_weights[0] = Rows(*ref.embedding(np.zeros(0, "int64"), trace.table))
+        d_weights[0 if layer.tied else -1] = grads.d_kernel.T
+        return grads.d_x, d_weights
     lookup, place, segment = trace.parts
     scale = layer.hidden_dim**0.5 if layer.positions == "sinusoidal" else 1
     d_weights = [Rows(d_output * scale, lookup)]
