@@ -20,6 +20,7 @@ Train, and use what was trained:
     export_checkpoint   write a backbone as `transformers` loads it
     payoff              measure what pretraining is worth
     crossvalidate       fine-tune and score on each of k folds
+    report              all that can be looked at of a run, on one page
     quickstart          all of it in minutes, without network
     doctor              look over this installation
 
@@ -36,6 +37,7 @@ Packages:
     verify              twins, comparisons, mask checks, proofs, traces
     exercises           write an equation, and hear which mistake you made
     lessons             the notebooks, from their sources
+    reports             the page of a run, and the table of many
     plots               figures from plain arrays
     recipes             one training script an application
     diagnosis           what is installed, and the cure
@@ -51,7 +53,7 @@ __version__ = "0.1.0"
 
 _PACKAGES = (
     "baselines", "datasets", "diagnosis", "exercises", "layers", "lessons", "metrics", "models",
-    "plots", "recipes", "reference", "text", "training", "verify",
+    "plots", "recipes", "reference", "reports", "text", "training", "verify",
 )  # fmt: skip
 _FUNCTIONS = {
     **dict.fromkeys(
@@ -59,6 +61,7 @@ _FUNCTIONS = {
          "import_checkpoint", "load_run", "payoff", "predict", "pretrain", "train"),
         "kerasllm.training",
     ),
+    "report": "kerasllm.reports.page",
     "quickstart": "kerasllm.recipes.quickstart",
     "doctor": "kerasllm.diagnosis",
 }  # fmt: skip

@@ -39,18 +39,19 @@ def scrolling(*content):
     return element("div", *content, class_="scroll", tabindex="0")
 
 
-def page(title, *content, style=""):
+def page(title, *content, style="", language="en"):
     """Return a whole page.
 
     Args:
         title: its title, for the browser.
         *content: `Markup`; texts are escaped.
         style: a further style sheet.
+        language: that the page is written in.
     """
     style = element("style", Markup(f"{_STYLE}{style}"))
     head = element("head", Markup(_HEAD), element("title", title), style, Markup("\n"))
     body = element("body", element("main", *content))
-    return "<!doctype html>\n" + element("html", head, body, lang="en") + "\n"
+    return "<!doctype html>\n" + element("html", head, body, lang=language) + "\n"
 
 
 _HEAD = """<meta charset="utf-8">
