@@ -106,6 +106,8 @@ def row_of(run):
     measure, monitor = _measure(metrics), config.get("monitor", "val_loss")
     flat, curve = has_flattened(history, monitor), (row.get(monitor) for row in history)
     beside = metrics["baselines"].items()
+    versions = config.get("versions", {})
+    named = ("kerasllm", "keras", versions.get("backend"), "numpy")
     return {
         "task": config["task"],
         "data": _data(config["data"]),
@@ -121,7 +123,7 @@ def row_of(run):
         "schedule": UNKNOWN if flat is None else WHOLE if flat else PART,
         "curve": [round(value, 4) for value in curve if value is not None and value == value],
         **{name: how.get(name) for name in ("command", "date", "machine")},
-        "versions": config.get("versions", {}),
+        "versions": {name: versions[name] for name in named if name in versions},
     }
 
 
