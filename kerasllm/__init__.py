@@ -23,6 +23,7 @@ Train, and use what was trained:
     intervene           change a symbol inside of a model, and see what follows
     payoff              measure what pretraining is worth
     crossvalidate       fine-tune and score on each of k folds
+    report              all that can be looked at of a run, on one page
     quickstart          all of it in minutes, without network
     doctor              look over this installation
 
@@ -40,6 +41,7 @@ Packages:
     explorer            one HTML page that computes, shows and changes a model
     exercises           write an equation, and hear which mistake you made
     lessons             the notebooks, from their sources
+    reports             the page of a run, and the table of many
     plots               figures from plain arrays
     recipes             one training script an application
     diagnosis           what is installed, and the cure
@@ -55,7 +57,7 @@ __version__ = "0.1.0"
 
 _PACKAGES = (
     "baselines", "datasets", "diagnosis", "exercises", "explorer", "layers", "lessons", "metrics",
-    "models", "plots", "recipes", "reference", "text", "training", "verify",
+    "models", "plots", "recipes", "reference", "reports", "text", "training", "verify",
 )  # fmt: skip
 _FUNCTIONS = {
     **dict.fromkeys(
@@ -65,6 +67,7 @@ _FUNCTIONS = {
     ),
     "explore": "kerasllm.explorer",
     "intervene": "kerasllm.verify.interventions.intervention",
+    "report": "kerasllm.reports.page",
     "quickstart": "kerasllm.recipes.quickstart",
     "doctor": "kerasllm.diagnosis",
 }  # fmt: skip

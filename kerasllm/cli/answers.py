@@ -110,6 +110,46 @@ def line_of(row):
 
 
 @app.command(rich_help_panel=USE)
+def report(
+    run: RunFolder,
+    data: Annotated[str | None, typer.Argument(help="data; the run's own by default")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="test or validation; of a file all rows by default")
+    ] = None,
+    rows: Annotated[int, typer.Option(help="rows looked at one by one, at most")] = 500,
+    language: Annotated[str, typer.Option(help="of the page: en or zh")] = "en",
+    output: Annotated[Path | None, typer.Option(help="file; RUN/report.html by default")] = None,
+    overwrite: flags.Overwrite = False,
+    quiet: flags.Quiet = False,
+):
+    """Put all that can be looked at of a run on one page: scores, curves, errors, attention.
+
+    Example: kerasllm report runs/finetuned --language zh
+    """
+    flags.load_keras()
+    from kerasllm.reports.page import report
+
+    options = {"split": split, "rows": rows, "language": language, "output": output}
+    report(run, data, **options, overwrite=overwrite, quiet=quiet)
+
+
+@app.command(rich_help_panel=USE)
+def results(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="run folders, or folders that hold some")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="folder of results.md and results/")] = Path("docs"),
+):
+    """Keep the results of evaluated runs as JSON, and make the table of all that are kept.
+
+    Example: kerasllm results runs
+    """
+    from kerasllm.reports.results import results
+
+    say(f"wrote {results(folders or (), output)}")
+
+
+@app.command(rich_help_panel=USE)
 def generate(
     run: RunFolder,
     prompt: Annotated[str, typer.Argument(help="text to continue")] = "",

@@ -11,6 +11,7 @@
 """
 
 from kerasllm.metrics.bootstrap import bootstrap_interval, percentile_interval, pooled_mean
+from kerasllm.metrics.calibration import Reliability, reliability
 from kerasllm.metrics.classification import (
     classification_intervals,
     classification_metrics,
@@ -36,6 +37,7 @@ from kerasllm.metrics.spans import (
 )
 
 __all__ = [
+    "Reliability",
     "binary_nats",
     "bootstrap_interval",
     "classification_intervals",
@@ -55,6 +57,7 @@ __all__ = [
     "percentile_interval",
     "pooled_mean",
     "precision_recall_f1",
+    "reliability",
     "span_intervals",
     "span_metrics",
     "span_scores",

@@ -19,6 +19,7 @@ from kerasllm.training.engine.memory import check_step, check_weights
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.engine.stages import train_in_stages
 from kerasllm.training.folder import check_free, in_use, weights_hash
+from kerasllm.training.history import curves
 from kerasllm.training.run import Run, as_run, load_run
 from kerasllm.training.settings import settings_for
 from kerasllm.training.settings.base import resolve
@@ -204,6 +205,7 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     task, batches = _begun(settings, examples, pretrained, report.quiet)
     config |= {
         "tokenizer": task.preprocessor.tokenizer.fingerprint,
+        "monitor": settings.monitor(task),
         **settings.facts(task, examples, batches),
     }
     folder = Run.create(output)
@@ -326,10 +328,6 @@ def _write_scores(folder, kept, batches, settings, task, report):
 def _draw(folder, rows, settings, task, examples):
     from kerasllm import plots
 
-    names = [name for name in settings.curves if name in rows[-1]]
-    if len({row["stage"] for row in rows}) == 1:
-        names.insert(0, "step")
-    curves = {name: [row.get(name, float("nan")) for row in rows] for name in names}
-    folder.write_figure("learning_curves", plots.learning_curves(curves))
+    folder.write_figure("learning_curves", plots.learning_curves(curves(rows, settings.curves)))
     for name, draw in settings.figures(task, examples).items():
         folder.write_figure(name, draw())

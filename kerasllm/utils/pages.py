@@ -46,7 +46,7 @@ def scrolling(*content):
     return element("div", *content, class_="scroll", tabindex="0")
 
 
-def page(title, *content, style="", script=""):
+def page(title, *content, style="", script="", language="en"):
     """Return a whole page.
 
     Args:
@@ -54,13 +54,14 @@ def page(title, *content, style="", script=""):
         *content: `Markup`; texts are escaped.
         style: a further style sheet.
         script: JavaScript, the only one that the page lets run.
+        language: that the page is written in.
     """
     style = element("style", Markup(f"{_STYLE}{style}"))
     may = Markup(_HEAD.replace("SCRIPTS", _only(script)))
     head = element("head", may, element("title", title), style, Markup("\n"))
     scripts = [element("script", Markup(script))] if script else []
     body = element("body", element("main", *content), *scripts)
-    return "<!doctype html>\n" + element("html", head, body, lang="en") + "\n"
+    return "<!doctype html>\n" + element("html", head, body, lang=language) + "\n"
 
 
 def _only(script):

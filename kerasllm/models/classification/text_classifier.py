@@ -6,6 +6,7 @@ import numpy as np
 from kerasllm.layers import MaskedPooling
 from kerasllm.models.classification import scoring
 from kerasllm.models.classification.preprocessor import ClassificationPreprocessor, class_names
+from kerasllm.models.classification.review import review
 from kerasllm.models.task import WEIGHTED, Task
 from kerasllm.text.batching import ArrayBatches, pad_bucketed
 
@@ -33,6 +34,7 @@ class TextClassifier(Task):
 
     preprocessor_class = ClassificationPreprocessor
     scoring = scoring
+    review = review
     data_task = "classification"
 
     def __init__(

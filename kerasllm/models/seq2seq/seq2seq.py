@@ -16,6 +16,7 @@ from kerasllm.models.seq2seq import scoring
 from kerasllm.models.seq2seq.backbone import EncoderDecoder
 from kerasllm.models.seq2seq.preprocessor import Seq2SeqPreprocessor
 from kerasllm.models.seq2seq.recurrent import RecurrentEncoderDecoder
+from kerasllm.models.seq2seq.review import review
 from kerasllm.models.seq2seq.transformer import TransformerEncoderDecoder
 from kerasllm.models.task import Task
 
@@ -40,6 +41,7 @@ class Seq2Seq(Task):
 
     preprocessor_class = Seq2SeqPreprocessor
     scoring = scoring
+    review = review
     data_task = "seq2seq"
     monitor = "bleu"
     shown = ("bleu", "chrf", "rouge_l", "exact_match", "loss", "unknown")
