@@ -21,6 +21,7 @@ from kerasllm.training.settings.tagging import TaggingSettings
 
 VERBS = [
     "quickstart",
+    "recipe",
     "pretrain",
     "train",
     "finetune",
