@@ -1,4 +1,4 @@
-"""What an encoder-decoder has to beat: the nearest training pair, the beginning of the source."""
+"""What an encoder-decoder has to beat: the nearest training pair, the source or its beginning."""
 
 import numpy as np
 
@@ -40,6 +40,29 @@ def nearest_neighbour(train, test):
         likeness = asked[start : start + AT_ONCE] @ known.T  # rows of length one: the cosine
         nearest += np.asarray(likeness.argmax(axis=1)).ravel().tolist()
     return _scored("nearest", [train[row].target for row in nearest], test)
+
+
+def copy(train, test):
+    """Answer each source with itself; nothing is learned.
+
+    Args:
+        train: `Dataset` of pairs.
+        test: likewise.
+
+    Returns:
+        `Baseline`, whose predictions are texts.
+
+    Raises:
+        ValueError: no pairs.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Pair
+        >>> data = Dataset([Pair("Ada!", "Ada!")], name="x", split="test", task="seq2seq")
+        >>> copy(data, data).metrics["exact_match"]
+        100.0
+    """
+    check_examples(train, test)
+    return _scored("copy", test.texts, test)
 
 
 def lead(train, test):

@@ -10,6 +10,7 @@ import typer
 from kerasllm.cli import flags
 from kerasllm.cli.command import USE, app
 from kerasllm.cli.flags import RunFolder
+from kerasllm.utils.errors import check_choice
 from kerasllm.utils.terminal import one_line, say
 
 
@@ -42,6 +43,22 @@ def predict(
     context: Annotated[
         str | None, typer.Option(help="finding answers: the text, or a file, that holds them")
     ] = None,
+    text_b: Annotated[
+        str | None, typer.Option(help="classifier of pairs: what is read beside each of the texts")
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            help="file of texts: csv, tsv, jsonl, txt (a text a line), conll; its options behind a "
+            "question mark: 'reviews.csv?text=review', 'sentences.txt?format=tokens'"
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="write the answers there: .json, .jsonl or .csv")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="print the answers whole, as json, jsonl or csv")
+    ] = None,
     attention: Annotated[
         bool, typer.Option(help="encoder-decoder: draw what it looked at into RUN/figures")
     ] = False,
@@ -52,8 +69,19 @@ def predict(
     """
     flags.load_keras()
     from kerasllm.training import load_run, predict
+    from kerasllm.training.answer_files import FORMATS, as_text, kind_of, save_answers
 
+    if output is not None:
+        kind_of(output)
+    if format is not None:
+        check_choice("format", format, FORMATS)
+    if file is not None:
+        if texts:
+            raise ValueError("expected texts or --file, received both: leave one of them out.")
+        texts = Path(file)
     texts = texts or [line.rstrip("\n") for line in sys.stdin]
+    if text_b is not None:
+        texts = [(text, text_b) for text in texts]
     if context is not None:
         load_run(run).check_reads_context()
         where = Path(context)
@@ -61,7 +89,13 @@ def predict(
         context = where.read_text(encoding="utf-8") if known else context
         texts = [(question, context) for question in texts]
     options = {"attention": True} if attention else {}
-    for number, row in enumerate(predict(run, texts, **options)):
+    rows = predict(run, texts, **options)
+    if output is not None:
+        save_answers(rows, output)
+        say(f"{len(rows):,} answers in {output}", error=True)
+    if format is not None:
+        say(as_text(rows, format), end="")
+    for number, row in enumerate(rows if output is format is None else ()):
         say(line_of(row))
         if row.get("warning"):
             say(f"warning: {row['warning']}", error=True)

@@ -1,4 +1,4 @@
-"""Verbs that train: quickstart, pretrain, train, finetune, import, payoff, crossvalidate."""
+"""Verbs that train: quickstart, recipe, pretrain, train, finetune, import, payoff and more."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,7 @@ from kerasllm.cli.flags import (
 )
 from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.pretraining import PretrainSettings
+from kerasllm.utils.terminal import say
 
 Pretrained = Annotated[
     Path | None, typer.Option(help="run folder whose backbone to start from; from scratch if none")
@@ -39,6 +40,32 @@ def quickstart(
     from kerasllm.recipes.quickstart import quickstart
 
     quickstart(output, seed=seed, overwrite=overwrite)
+
+
+@app.command(rich_help_panel=TRAIN, context_settings=PASSED_ON)
+def recipe(context: typer.Context):
+    r"""Train one application on public data, from its data to its row; without a name, list them.
+
+    The flags depend on the recipe: see kerasllm recipe NAME --help.
+
+    \b
+    Example: kerasllm recipe news ag_news --fast
+    """
+    from kerasllm.recipes.listing import main_of, recipes
+
+    words = context.args
+    if not words or words[0].startswith("-"):
+        if words == ["--help"]:
+            typer.echo(context.get_help())
+        for name, what in recipes().items():
+            say(f"{name:17} {what}")
+        raise typer.Exit(0 if words in ([], ["--help"]) else 2)
+    name, *given = words
+    if "--help" not in given:
+        flags.load_keras()
+    inner = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    inner.command()(main_of(name, given))
+    flags.run(inner, f"kerasllm recipe {name}", given)
 
 
 @app.command(rich_help_panel=TRAIN)

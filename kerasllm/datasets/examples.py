@@ -1,7 +1,8 @@
 """What a data set is made of: typed examples, and the sequence that holds them.
 
-- `Text` for language models, `Labelled` for classification, `Tagged` for token tagging, `Span` for
-  extractive question answering, `Pair` for sequence to sequence.
+- `Text` for language models, `Labelled` for classification (`LabelledPair` where two texts have a
+  label together), `Tagged` for token tagging, `Span` for extractive question answering, `Pair` for
+  sequence to sequence.
 - `Dataset` is an immutable sequence of one of these, with its name, split, task and labels. For a
   task of your own it holds examples of a dataclass whose `task` says so.
 """
@@ -30,6 +31,13 @@ class Labelled:
 
     text: str
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPair(Labelled):
+    """Two texts and the class that they belong to together, such as question and answer."""
+
+    text_b: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,8 @@ def inputs_of(example):
         >>> inputs_of(Span("Ada came.", "Who came?", (("Ada", 0),)))
         ('Ada came.', 'Who came?')
     """
+    if isinstance(example, LabelledPair):
+        return example.text, example.text_b
     if type(example) in EXAMPLE_TYPES.values():
         return main_text(example), getattr(example, "question", "")
     return tuple(v for v in astuple(example) if isinstance(v, str))
@@ -164,6 +174,11 @@ class Dataset(Sequence):
                     f"{self.name}: a data set for {self.task} holds {wanted.__name__} examples, "
                     f"received {type(example).__name__} at position {row}."
                 )
+            if isinstance(example, LabelledPair) != (first is LabelledPair):
+                raise TypeError(
+                    f"{self.name}: expected a second text in all examples or in none, the one at "
+                    f"position {row} differs: give LabelledPair alone, or Labelled alone."
+                )
         return wanted
 
     def _labels_that_occur(self):
@@ -203,6 +218,18 @@ class Dataset(Sequence):
     def texts(self):
         """The text of each example, as a list of str (tokens joined by spaces for tagging)."""
         return [main_text(example) for example in self.examples]
+
+    @property
+    def of_pairs(self):
+        """Whether a label belongs to two texts together."""
+        return bool(self.examples) and isinstance(self.examples[0], LabelledPair)
+
+    @property
+    def readings(self):
+        """What a model reads of each example: its text, or (text, text_b) of two with one label."""
+        if not self.of_pairs:
+            return self.texts
+        return [(example.text, example.text_b) for example in self.examples]
 
     @property
     def labels_of(self):

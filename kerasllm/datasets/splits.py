@@ -155,7 +155,7 @@ def _inputs(example, clean):
 
 def _stays_together(example, clean):
     """Return what examples that stay on one side have in common: the text read first."""
-    own = type(example) not in EXAMPLE_TYPES.values()
+    own = not isinstance(example, tuple(EXAMPLE_TYPES.values()))
     return _inputs(example, clean) if own else clean(main_text(example))
 
 
@@ -164,7 +164,9 @@ def _classes(dataset, rows, clean, stratify, groups):
     classes = defaultdict(lambda: defaultdict(list))
     # Of a combination of labels that comes once, nothing would reach validation and test.
     several = dataset.info.get("label_separator")
-    stratify = stratify and dataset.task == "classification" and not several
+    # Two pairs with one first text, a story, stay together though their labels differ.
+    shared = dataset.of_pairs and len(set(dataset.texts)) < len(dataset)
+    stratify = stratify and dataset.task == "classification" and not several and not shared
     for row in rows:
         label = dataset[row].label if stratify else ""
         key = groups[row] if groups else _stays_together(dataset[row], clean)

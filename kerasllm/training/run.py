@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kerasllm.datasets import Dataset, Text
 from kerasllm.datasets.sources import Source, texts_of
+from kerasllm.training.answer_files import inputs_of
 from kerasllm.training.chatting import chat_with
 from kerasllm.training.engine.compilation import compile_model
 from kerasllm.training.evaluation import evaluate_run
@@ -27,6 +28,8 @@ class Run(RunFolder):
 
     def predict(self, texts, **options):
         """Return the answers to raw examples; see `predict`."""
+        if isinstance(texts, Path):
+            texts = inputs_of(self, texts)
         if options.get("attention") and self.config["task"] != "seq2seq":
             raise ValueError(
                 f"{self.path} holds a {type(self.model).__name__}, and only an encoder-decoder "
@@ -137,7 +140,8 @@ def predict(run, texts, **options):
     Args:
         run: run folder or `Run`.
         texts: list of texts (one text alone is taken for a list of one); for a model that finds
-            answers, of pairs (question, context).
+            answers, of pairs (question, context); for one of pairs of texts, of (text, text_b). Or
+            a `Path` of a file of them; see `kerasllm.datasets.files.inputs.read_inputs`.
         **options: `attention=True` for an encoder-decoder: also return what it looked at.
 
     Returns:

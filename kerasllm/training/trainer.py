@@ -18,6 +18,7 @@ from kerasllm.training.engine.interruption import told_how_to_go_on
 from kerasllm.training.engine.memory import check_step, check_weights
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.engine.stages import train_in_stages
+from kerasllm.training.evaluation import verdict
 from kerasllm.training.folder import check_free, in_use, weights_hash
 from kerasllm.training.history import curves
 from kerasllm.training.run import Run, as_run, load_run
@@ -218,9 +219,12 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
         task, examples, batches, settings, pretrained, folder, resume, report
     )
     folder.write_json("moved.json", distances)
+    for line in settings.finished(task, examples):
+        report.say(f"  {line}")
     kept = _kept(rows, settings.monitor(task), settings.keep_best)
     _write_scores(folder, kept, batches, settings, task, report)
     folder.save(task, task.preprocessor.tokenizer)
+    _compare(settings, task, examples, report)
     with report.despite("the figures"):
         _draw(folder, rows, settings, task, examples)
     report.say(f"  saved in {folder.path}")
@@ -323,6 +327,19 @@ def _write_scores(folder, kept, batches, settings, task, report):
     folder.write_json("metrics.json", {**scores, "kept": {**when, "chosen_by": why}})
     numbers = "  ".join(f"{n.removeprefix('val_')} {v:.4g}" for n, v in scores.items())
     report.say(f"  kept: the weights of {place} ({why}), validation {numbers}", style="bold")
+
+
+def _compare(settings, task, examples, report):
+    """Say whether the network is above its baselines on the validation rows."""
+    rows = None if report.quiet else settings.compared(examples)
+    if rows is None:
+        report.say("  kerasllm evaluate scores it beside its baselines")
+        return
+    try:
+        with report.despite("the comparison with the baselines"):
+            report.say(f"  {verdict(task, rows, examples.train)}", style="bold")
+    except ValueError as error:  # what a baseline cannot learn from, the network has learned from
+        report.say(f"  no baseline: {error}")
 
 
 def _draw(folder, rows, settings, task, examples):

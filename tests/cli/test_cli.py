@@ -22,6 +22,7 @@ from kerasllm.training.settings.tagging import TaggingSettings
 
 VERBS = [
     "quickstart",
+    "recipe",
     "pretrain",
     "train",
     "finetune",

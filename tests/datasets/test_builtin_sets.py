@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerasllm.datasets import load
+from kerasllm.datasets import load, task_of
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 if not (DATA / "generate.py").is_file():
@@ -123,3 +123,14 @@ def test_another_seed_writes_other_texts(name, rows):
     writer = GENERATE["Writer"](name)
     writer.rng = np.random.default_rng(1)
     assert writer.rows() != list(zip(*rows, strict=True))
+
+
+def test_a_few_rows_are_drawn_always_the_same_ones():
+    few = load("topic_en?rows=7")
+    assert len(few) == 7 and few.labels == load("topic_en").labels
+    assert few.examples == load("topic_en", rows=7).examples
+    assert load("topic_en", rows=10**6).fingerprint == (load("topic_en", rows=10**7).fingerprint)
+    assert task_of("topic_en?rows=7") == "classification"
+    for wrong in (0, -1, True, "x"):
+        with pytest.raises(ValueError, match="rows must be a whole number from 1"):
+            load("topic_en", rows=wrong)

@@ -153,7 +153,7 @@ def test_baselines_stand_beside_the_network(recurrent, tmp_path):
     lines = [json.dumps({"source": p.source, "target": p.target}) for p in DATA[0]]
     path.write_text("\n".join(lines))
     result = evaluate(recurrent, str(path), trained_rows="score", split="test", quiet=True)
-    assert set(result["baselines"]) == {"nearest", "lead"}
+    assert set(result["baselines"]) == {"nearest", "lead", "copy"}
     assert result["baselines"]["lead"]["exact_match"] < result["model"]["exact_match"]
 
 

@@ -1,9 +1,9 @@
-"""Rows of named columns as examples: pairs, labelled texts or plain texts."""
+"""Rows of named columns as examples: pairs, labelled texts (or pairs of them) or plain texts."""
 
 import reprlib
 from pathlib import Path
 
-from kerasllm.datasets.examples import Labelled, Pair, Text
+from kerasllm.datasets.examples import Labelled, LabelledPair, Pair, Text
 from kerasllm.datasets.files.labels import clean_labels, first_lines, is_missing, joined_labels
 from kerasllm.datasets.options import option_to_pass
 from kerasllm.utils.errors import nearest
@@ -86,8 +86,10 @@ def _labelled(rows, path, found, options):
         labels = clean_labels(given, path, labels_as_text=as_text)
     rows = [(line, {**row, label: name}) for (line, row), name in zip(rows, labels, strict=True)]
     may_be_empty = (label,) if separator else ()
-    names = (options["text"], label)
-    examples, facts = _texts(rows, path, found, names, Labelled, may_be_empty)
+    names, kind = (options["text"], label), Labelled
+    if options["text_b"] or "text_b" in found:
+        names, kind = (*names, options["text_b"] or "text_b"), LabelledPair
+    examples, facts = _texts(rows, path, found, names, kind, may_be_empty)
     facts |= {"label_separator": separator} if separator else {}
     return "classification", examples, {**facts, "unlabelled_dropped": total - len(rows)}
 

@@ -55,6 +55,7 @@ TOPICS = (  # in the order in which the sets are listed; a set may use the files
 
 READERS = {
     "articles": texts.articles,
+    "babi_answers": dialogue.babi_answers,
     "babi_replies": dialogue.babi_replies,
     "columns": pairs.columns,
     "conll": tagging.conll,
@@ -69,6 +70,7 @@ READERS = {
     "multi30k": pairs.multi30k,
     "nltk_categories": texts.nltk_categories,
     "nltk_chat_acts": texts.nltk_chat_acts,
+    "nltk_languages": texts.nltk_languages,
     "nltk_sentence_categories": texts.nltk_sentence_categories,
     "nltk_sentences": texts.nltk_sentences,
     "nltk_tagged": tagging.nltk_tagged,

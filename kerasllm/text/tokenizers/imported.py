@@ -12,7 +12,7 @@ import copy
 import numpy as np
 
 from kerasllm.text.tokenizers.subword import BytePairTokenizer, SubwordTokenizer, WordPieceTokenizer
-from kerasllm.text.windows import windows
+from kerasllm.text.windows import cut_longest, windows
 
 ROLES = ("pad", "unk", "bos", "eos", "sep", "mask")
 # style: how one text is framed, and how a pair
@@ -71,7 +71,7 @@ class _Imported(SubwordTokenizer):
         """
         names = FRAMES[self.style][len(parts) - 1]
         if length is not None:
-            parts = _fit(parts, self.room(length, len(parts)))
+            parts = cut_longest(parts, self.room(length, len(parts)))
         texts = dict(zip("AB", parts, strict=False))
         ids = []
         for name in names:
@@ -185,11 +185,3 @@ def _renumbered(library, pad):
         if not token["special"]
     ]
     return ours, ids
-
-
-def _fit(parts, room):
-    """Cut the longest part, token by token, until all fit."""
-    parts = [list(part) for part in parts]
-    while sum(map(len, parts)) > room:
-        max(reversed(parts), key=len).pop()
-    return parts

@@ -179,6 +179,9 @@ class PretrainSettings(BackboneSettings, ShapeSettings):
         texts = texts[texts.lengths >= SHORTEST]
         return SpanBatches(stream, TextBatches(texts, None, self.contrast_batch, self.seed))
 
+    def compared(self, examples):
+        """Return None: `evaluate` scores a language model beside Kneser-Ney."""
+
     def facts(self, task, examples, batches):  # noqa: ARG002
         """Return how many tokens there are to learn from."""
         return {"training_tokens": _tokens(batches)}

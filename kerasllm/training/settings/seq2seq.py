@@ -164,6 +164,11 @@ class Seq2SeqSettings(TaskSettings):
 
         return validate
 
+    def compared(self, examples):
+        """Return as many validation pairs as are decoded anyway."""
+        rows = super().compared(examples)
+        return rows and rows.take(min(self.decode_rows, len(rows)))
+
     def facts(self, task, examples, batches):  # noqa: ARG002
         """Return the fingerprint of the target's tokenizer."""
         return {"target_tokenizer": task.preprocessor.target_tokenizer.fingerprint}

@@ -10,6 +10,7 @@ from kerasllm.training.settings.base import OptimizerSettings, flag, fraction
 
 METHODS = ("scratch", "frozen", "full", "gradual", "lora")
 RATE = 1e-3  # learning rate where neither settings nor run say one
+COMPARED = 20_000  # training rows that baselines learn from in seconds, right after a training
 POOLINGS = ("mean", "max", "last", "first", "attention")
 
 
@@ -276,6 +277,14 @@ class ShapeSettings(MethodSettings):
     def validation(self, task, examples, batches, steps):  # noqa: ARG002 - some shapes use them
         """Return (step) -> {name: number} on the validation examples, "loss" among them."""
         return lambda step: task.scores(examples.validation)  # noqa: ARG005
+
+    def finished(self, task, examples):  # noqa: ARG002 - some shapes choose more
+        """Choose on validation what comes after the training; return lines that say it."""
+        return []
+
+    def compared(self, examples):
+        """Return the validation rows on which baselines are scored after a training; None: none."""
+        return examples.validation if len(examples.train) <= COMPARED else None
 
     def figures(self, task, examples):  # noqa: ARG002 - some shapes look at them
         """Return {name: () -> figure} to draw beside the learning curves."""

@@ -89,7 +89,7 @@ def _batch(run, data, rows, length):
         )
     examples = run.examples(source, rows)
     if isinstance(run.model, TextEncoder):
-        return run.model.preprocessor.reading(examples.texts[0]).inputs, None
+        return run.model.preprocessor.reading(examples.readings[0]).inputs, None
     reader = run.model.preprocessor.shortened(length)
     if examples.task == "language_model":
         examples = _worth_reading(examples, reader.tokenizer)
