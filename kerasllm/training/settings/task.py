@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from kerasllm.text.script import script_of
 from kerasllm.training.settings.base import OptimizerSettings, flag, fraction
 
 METHODS = ("scratch", "frozen", "full", "gradual", "lora")
@@ -371,19 +370,25 @@ def script_told(tokenizer, train):
     Args:
         tokenizer: a `Tokenizer`.
         train: what is trained on; its `texts`, where it has any.
+
+    Example:
+        >>> from types import SimpleNamespace as Some
+        >>> script_told(Some(vocabulary=["這", "說"]), Some(texts=["这是说"]))
+        ['the tokenizer knows traditional Chinese, the texts are simplified: pretrain on simplified
+        texts, as "chinese_poetry?part=song300" is, or convert one of them']
+        >>> script_told(Some(vocabulary=["这"]), Some(texts=["说"]))
+        []
     """
-    texts = getattr(train, "texts", ())[:2000]
-    ours, theirs = script_of(tokenizer.vocabulary), script_of(texts)
-    if (
-        not ours.name
-        or not theirs.name
-        or "mixed" in (ours.name, theirs.name)
-        or (ours.name == theirs.name)
-    ):
+    from kerasllm.text.script import script_of
+
+    ours = script_of(tokenizer.vocabulary).name
+    theirs = script_of(getattr(train, "texts", ())[:2000]).name
+    part = {"simplified": "?part=song300", "traditional": ""}
+    if ours == theirs or not {ours, theirs} <= part.keys():
         return []
     return [
-        f"the tokenizer knows {ours.name} Chinese, the texts are {theirs.name}: pretrain on "
-        f"{theirs.name} texts (of chinese_poetry that is ?part=song300), or convert them"
+        f"the tokenizer knows {ours} Chinese, the texts are {theirs}: pretrain on {theirs} texts, "
+        f'as "chinese_poetry{part[theirs]}" is, or convert one of them'
     ]
 
 
