@@ -4,14 +4,13 @@
 - Every text is escaped, for a generated sample may hold anything.
 """
 
-import base64
 import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kerasllm.utils.files import whole_file
-from kerasllm.utils.pages import element, page, scrolling
+from kerasllm.utils.pages import element, embedded, page, scrolling
 from kerasllm.utils.tables import Table
 
 
@@ -106,11 +105,7 @@ def _block(block):
         return scrolling(block._repr_html_())
     caption = [element("figcaption", block.caption)] if getattr(block, "caption", "") else []
     if isinstance(block, Picture):
-        data = base64.b64encode(_png(block.source)).decode("ascii")
-        source = f"data:image/png;base64,{data}"
-        return element(
-            "figure", element("img", alt=block.caption or "figure", src=source), *caption
-        )
+        return embedded(_png(block.source), block.caption or "figure", bool(block.caption))
     if isinstance(block, Code):
         return element("figure", *caption, element("pre", block.text, tabindex="0"))
     if isinstance(block, Link):

@@ -1,10 +1,9 @@
 """Parts of a page: paragraphs, figures, marked texts, maps of attention and of embeddings."""
 
-import base64
 import io
 
 from kerasllm.models.review import MISSED, RIGHT, WRONG
-from kerasllm.utils.pages import Markup, element, scrolling
+from kerasllm.utils.pages import Markup, element, embedded, scrolling
 from kerasllm.utils.tables import Table, readable
 
 # What the pages' common look lacks: marks in a text, shades, and words placed on a map.
@@ -52,13 +51,6 @@ def picture(figure, caption, shown=True):
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", facecolor="white", dpi=120)
     return embedded(buffer.getvalue(), caption, shown)
-
-
-def embedded(png, caption, shown=True):
-    """Return the bytes of a PNG file as a figure, its caption to be read out, or shown as well."""
-    data = base64.b64encode(png).decode("ascii")
-    image = element("img", alt=caption, src=f"data:image/png;base64,{data}")
-    return element("figure", image, *([element("figcaption", caption)] if shown else []))
 
 
 def marked(pieces):

@@ -4,12 +4,12 @@ from kerasllm import plots
 from kerasllm.metrics import reliability
 from kerasllm.models import CausalLM
 from kerasllm.plots.fonts import FONT_CURE
-from kerasllm.reports.blocks import case, embedded, legend, looks, picture, section, word_map
+from kerasllm.reports.blocks import case, legend, looks, picture, section, word_map
 from kerasllm.reports.embeddings import common_words, embedding_table, laid_out, neighbours
 from kerasllm.reports.scores import notes, scores_table, verdict
 from kerasllm.reports.story import lead, lesson, made
 from kerasllm.training.history import curves, read_history
-from kerasllm.utils.pages import Markup, element
+from kerasllm.utils.pages import Markup, element, embedded
 from kerasllm.utils.tables import Table, readable
 
 EXAMPLES = 5

@@ -46,6 +46,13 @@ def scrolling(*content):
     return element("div", *content, class_="scroll", tabindex="0")
 
 
+def embedded(png, caption, shown=True):
+    """Return the bytes of a PNG file as a figure, its caption to be read out, or shown as well."""
+    data = base64.b64encode(png).decode("ascii")
+    image = element("img", alt=caption, src=f"data:image/png;base64,{data}")
+    return element("figure", image, *([element("figcaption", caption)] if shown else []))
+
+
 def page(title, *content, style="", script="", language="en"):
     """Return a whole page.
 
