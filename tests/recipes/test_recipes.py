@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import json
 import pkgutil
+import shutil
 import sys
 from pathlib import Path
 
@@ -85,6 +86,21 @@ NLTK = [("low_resource", "glg"), ("long_documents",)]
 LEFT_OUT = {"character_lm", "word_lm", "pretraining_pays", *OLD}
 
 
+@pytest.fixture
+def eagerly():
+    """Take the few steps one by one: to trace and compile them would take longer."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def ran(name, given, tmp_path, capsys):
     """Run a recipe in the fast way, and return what it printed."""
     arguments = {"data": given[0]} if given else {}
@@ -106,6 +122,28 @@ def test_the_fast_way_on_public_sets(name, given, tmp_path, capsys, data_root):
 @pytest.mark.parametrize(("name", "given"), [(n, g) for n, *g in NLTK], ids=str)
 def test_the_fast_way_on_nltk(name, given, tmp_path, capsys, nltk_data):
     assert ran(name, given, tmp_path, capsys)
+
+
+@pytest.mark.filterwarnings("ignore:Even though the .tf.config")
+def test_the_fast_way_from_a_run(pretrained, tmp_path, capsys, eagerly):
+    module = importlib.import_module("kerasllm.recipes.news")
+    module.main("topic_en", tmp_path / "run", pretrained=str(pretrained.path), fast=True)
+    run = kerasllm.load_run(tmp_path / "run" / "finetuned")
+    assert run.config["pretrained"] == str(pretrained.path)
+    assert run.tokenizer == pretrained.tokenizer
+
+
+def test_minilm_is_imported_when_it_is_first_wanted(pretrained, tmp_path, monkeypatch):
+    wanted = []
+
+    def imported(source, folder):
+        wanted.append(str(source))
+        shutil.copytree(pretrained.path, folder)
+
+    monkeypatch.setattr(kerasllm, "import_checkpoint", imported)
+    recipe = Recipe(tmp_path / "news", pretrained="minilm")
+    assert recipe.begins().path == recipe.begins().path == tmp_path / "minilm"
+    assert len(wanted) == 1 and "mini" in wanted[0].lower()
 
 
 def test_every_recipe_has_a_fast_way_that_is_tested():
