@@ -178,7 +178,7 @@ def test_what_is_proven_and_how_long_is_said_before_keras_is_loaded(monkeypatch,
     monkeypatch.setattr(flags, "load_keras", load)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     for arguments, covers, long in (
-        ([], "every equation in every case, in 9 topics", "Takes about"),
+        ([], "every equation in every case, in 10 topics", "Takes about"),
         (["--quick"], "one case of each equation", "Takes about 10 s"),
         (["--preset", "all"], "tiny, small, base: 300 optimizer steps", "minutes"),
         (["--model", "runs/x"], "runs/x: each layer's output", "Takes about 10 s"),

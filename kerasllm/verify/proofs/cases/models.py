@@ -60,8 +60,7 @@ def _llama():
         activation="swiglu", normalization="rms", use_bias=False, num_kv_heads=1, key_dim=4,
         tied=False,
     )  # fmt: skip
-    model, optimizer = CausalLM(TransformerBackbone(config)), keras.optimizers.SGD(0.1)
-    return _compiled(model, TokenCrossEntropy(), optimizer)
+    return _compiled(CausalLM(TransformerBackbone(config)), TokenCrossEntropy())
 
 
 def _reader():
