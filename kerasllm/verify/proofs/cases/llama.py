@@ -205,7 +205,7 @@ def _layer_cases():
         yield Case(
             name=title,
             covers=("llama_block", "grouped_query_attention", "swiglu", "rotary"),
-            layers=("TransformerEncoder", "MultiHeadAttention", "FeedForward"),
+            layers=("TransformerEncoder",),
             arguments=random_arguments(title, scale=0.7, x=(B, T, D), **_FUSED),
             forward=partial(_fused_block, rotary=rotary),
             backward=_fused_backward,
