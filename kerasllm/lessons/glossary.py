@@ -17,9 +17,10 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "glossary.md"
 
 HEAD = """# Glossary · 术语表
 
-The terms of the lessons and the docs. The Chinese ones follow the usage of 邱锡鹏《神经网络与深度学习》
-and of 《动手学深度学习》 (d2l-zh), where the term is known there. The last column says where one of
-the five articles that the lessons start from uses another word (000 to 004 are their numbers).
+The terms of the lessons and the docs. The Chinese ones follow the usage of
+邱锡鹏《神经网络与深度学习》 and of 《动手学深度学习》 (d2l-zh), where the term is known there. The
+last column says where one of the five articles that the lessons start from uses another word (000
+to 004 are their numbers).
 
 课程与文档中的术语。译名遵循邱锡鹏《神经网络与深度学习》和《动手学深度学习》的习惯（书中有的词）。
 课程以五篇文章为起点，编号 000 到 004；哪一篇用了别的词，见最后一列。

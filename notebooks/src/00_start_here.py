@@ -233,7 +233,7 @@ for row in train[:2]:
     print(f"{row.label:9} {row.text}")
 
 # %% [markdown]
-# All of the network below the head (here embedding and LSTM) is called its *backbone* (主干网络). The
+# All the network below the head (here embedding and LSTM) is called its *backbone* (主干网络). The
 # new task takes the pretrained backbone and puts a new head on it, with one score for each class:
 
 

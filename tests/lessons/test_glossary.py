@@ -1,19 +1,23 @@
-"""The glossary: terms are unique and sorted, the page is the file's, and Chinese texts keep to it."""
+"""The glossary: unique, sorted, the page is the file's, and Chinese texts keep to it."""
 
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from kerasllm.lessons import glossary
 from kerasllm.lessons.glossary import PAGE, glossary_page, terms, write_glossary
+from kerasllm.verify.mistakes.catalogue import MISTAKES
 
 ROOT = Path(__file__).parents[2]
 ARTICLES = os.environ.get("KERASLLM_DOCUMENTS")
 CHINESE_TEXTS = (
     "README.zh.md",
+    "kerasllm/exercises/sentences.toml",
     "kerasllm/reports/sentences.toml",
+    "kerasllm/verify/mistakes/chinese.toml",
 )
 
 
@@ -43,6 +47,39 @@ def test_a_term_says_one_sentence_in_each_language(term):
 def test_chinese_texts_use_no_other_word_for_a_term(name):
     text = (ROOT / name).read_text("utf-8")
     found = {word: term.chinese for term in terms() for word in term.avoid if word in text}
+    assert not found
+
+
+def pairs():
+    """Yield (name, English, Chinese) of every sentence that the package has in both languages."""
+    for mistake in MISTAKES:
+        yield mistake.name, mistake.explanation, mistake.chinese
+    for package in ("exercises", "reports"):
+        text = (ROOT / "kerasllm" / package / "sentences.toml").read_text("utf-8")
+        yield from two_languages(package, tomllib.loads(text))
+
+
+def two_languages(name, value):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from two_languages(f"{name}.{key}", inner)
+    elif isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
+        yield name, *value
+
+
+# Where the English word means something else: Adam's correction, the parts of a formula, a head of
+# attention, which is 头 for short; a name in brackets.
+ELSE = r"bias correction|\[[^]]*\]|1 - momentum|\bheads?\b|\{\w+\}"
+
+
+def test_a_term_in_an_english_sentence_is_the_glossary_s_in_the_chinese_one():
+    found = []
+    for name, english, chinese in pairs():
+        english = re.sub(ELSE, "", english).lower()
+        for term in terms():
+            said = re.search(rf"(?<![\w-]){re.escape(term.english.lower())}s?(?![\w-])", english)
+            if said and term.chinese not in chinese:
+                found.append(f"{name}: {term.english} is {term.chinese}")
     assert not found
 
 

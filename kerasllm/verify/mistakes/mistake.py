@@ -10,9 +10,12 @@ get when …". The function takes and returns what the right one does; most call
 other arguments, or change what it returns.
 """
 
+import tomllib
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -34,8 +37,18 @@ class Mistake:
     explanation: str
     wrong: Callable
 
+    @property
+    def chinese(self):
+        """The explanation in Chinese, from `chinese.toml`."""
+        return _in_chinese()[self.name]
+
     def __str__(self):
         return f"This is what you get when {self.explanation}."
+
+
+@cache
+def _in_chinese():
+    return tomllib.loads(Path(__file__).with_name("chinese.toml").read_text("utf-8"))
 
 
 def mistake(function):
