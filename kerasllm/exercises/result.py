@@ -95,7 +95,7 @@ class Result(Shown):
         if self.printed:
             yield say("printed", text=self.printed)
         if not self.ok:
-            yield say("hint", call=f'kerasllm.exercises.hint("{self.name}")')
+            yield say("hint", name=self.name)
 
     def _recognized(self):
         if not self.together:

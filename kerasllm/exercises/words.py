@@ -1,11 +1,13 @@
-"""What a check says, in the language that it was asked to speak: the sentences of a TOML file."""
+"""What exercises and checks say, in the language that was asked for: the words of TOML files."""
 
+import inspect
 import re
 import tomllib
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from kerasllm.utils.languages import LANGUAGES
 
@@ -31,6 +33,11 @@ def speaking(language):
 @cache
 def _sentences():
     return tomllib.loads(Path(__file__).with_name("sentences.toml").read_text("utf-8"))
+
+
+@cache
+def _tasks():
+    return tomllib.loads((Path(__file__).parent / "tasks" / "chinese.toml").read_text("utf-8"))
 
 
 def say(name, /, **values):
@@ -59,10 +66,32 @@ def spoken_label(label):
     """
     if _LANGUAGE.get() == "en":
         return label
-    return _known_labels().sub(lambda found: _sentences()["labels"][found[0]], label)
+    return _replaced(label, _sentences()["labels"])
 
 
-@cache
-def _known_labels():
-    longest_first = sorted(_sentences()["labels"], key=len, reverse=True)
-    return re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?![\w=])")
+class Told(NamedTuple):
+    """What an exercise says, in one language."""
+
+    level: str
+    task: str
+    statement: str
+    hint: str
+
+
+def told(exercise):
+    """Return the level, task, statement and hint of an exercise."""
+    statement, hint = inspect.cleandoc(exercise.statement), inspect.cleandoc(exercise.hint)
+    if _LANGUAGE.get() == "en":
+        return Told(exercise.level, exercise.task, statement, hint)
+    chinese = _tasks()[exercise.name]
+    *equation, _ = re.split(r"\n\s*\n", statement)  # the last paragraph is prose
+    equation = _replaced("\n\n".join(equation), _tasks()["remarks"])
+    level = _tasks()["levels"][exercise.level]
+    return Told(level, chinese["task"], f"{equation}\n\n{chinese['about']}", chinese["hint"])
+
+
+def _replaced(text, known):
+    """Return a text with its known words exchanged, the longest first."""
+    words = sorted(known, key=len, reverse=True)
+    whole = ((r"(?<!\w)" if word[0].isalnum() else "") + re.escape(word) for word in words)
+    return re.sub(rf"({'|'.join(whole)})(?![\w=])", lambda found: known[found[0]], text)

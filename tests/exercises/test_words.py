@@ -11,7 +11,7 @@ import pytest
 from kerasllm import exercises
 from kerasllm.exercises import running
 from kerasllm.exercises.catalogue import EXERCISES, _trials
-from kerasllm.exercises.words import _sentences, say, speaking, spoken_label
+from kerasllm.exercises.words import _sentences, _tasks, say, speaking, spoken_label
 
 PAIRS = {name: pair for name, pair in _sentences().items() if name != "labels"}
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -43,6 +43,40 @@ def test_every_word_of_a_label_has_its_chinese():
     assert not [label for label, rest in left.items() if re.search("[a-z]{3}", rest)]
 
 
+def names_and_shapes(text):
+    """Return what a statement and its translation share: shapes, names of the code, numbers."""
+    text = text.replace("（", "(").replace("）", ")")
+    shapes = re.findall(r"\([A-Z0-9…. ]*(?:,[A-Z0-9…. ]*)+\)", text)
+    return {*shapes, *re.findall(r"[A-Za-z]+(?:[._][A-Za-z0-9]+)+", text)}
+
+
+def test_every_exercise_is_told_in_chinese_and_no_text_is_left_over():
+    assert {*_tasks()} == {*EXERCISES, "levels", "remarks"}
+    equations = " ".join(exercise.statement for exercise in EXERCISES.values())
+    equations = re.sub(r"\n +", "\n", equations)
+    assert not [remark for remark in _tasks()["remarks"] if remark not in equations]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_exercise_says_the_same_in_chinese(name):
+    english, chinese = (exercises.show(name, language=language) for language in ("en", "zh"))
+    assert f"def {name}(" in chinese and chinese.endswith('language="zh")')
+    assert names_and_shapes(english) == names_and_shapes(chinese)
+    sentences = re.sub(r"\n.*", "", chinese), chinese.split("\n\n")[-2]
+    assert all(CHINESE.search(text) and text.endswith("。") for text in sentences)
+    hints = [exercises.hint(name, language=language) for language in ("en", "zh")]
+    assert CHINESE.search(hints[1]) and hints[1].endswith(("。", "？"))
+    assert names_and_shapes(hints[0]) == names_and_shapes(hints[1])
+    assert not re.search(r"[a-z]{3,} [a-z]{3,} [a-z]{3,}", chinese + hints[1])
+
+
+def test_the_table_of_exercises_in_chinese():
+    table = exercises.table(language="zh")
+    assert str(table).splitlines()[0].split() == ["名称", "难度", "任务"]
+    assert [row[0] for row in table.rows] == [*EXERCISES]
+    assert table.rows[0][1:] == ("一行", "把任何数压到 (0, 1) 之间。")
+
+
 def test_a_mistake_is_named_in_chinese():
     result = check("sigmoid", lambda x: 1 / (1 + np.exp(x)))
     assert result.language == "zh" and result.mistake.name == "sigmoid_sign_forgotten"
@@ -51,7 +85,7 @@ def test_a_mistake_is_named_in_chinese():
         "sigmoid：还不对（4 组测试中通过 0 组）。",
         f"  output  错误  0.0 位一致  {result.verdicts[0].note}",
         "你的结果正是这样错出来的：exp(-x) 里漏了负号。  [sigmoid_sign_forgotten]",
-        '提示：kerasllm.exercises.hint("sigmoid")',
+        '提示：kerasllm.exercises.hint("sigmoid", language="zh")',
     ]
     assert re.fullmatch(
         r"应为 \S+，你的是 \S+，位置 \[0, 0\]（测试：x 的形状为 \(3, 5\)）",
