@@ -6,10 +6,11 @@
         return reference.softmax(x, axis=0)
 
 The name of the function names the mistake, and its docstring ends the sentence "This is what you
-get when …". The function takes and returns what the right one does; most call the right one with
-other arguments, or change what it returns.
+get when …"; `chinese.toml` says the same in Chinese. The function takes and returns what the right
+one does; most call the right one with other arguments, or change what it returns.
 """
 
+import re
 import tomllib
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -68,7 +69,8 @@ def mistake(function):
 
     def decorate(wrong):
         sentence = " ".join(wrong.__doc__.split()).rstrip(".")
-        explanation = sentence[0].lower() + sentence[1:]
+        symbol = re.match(r"[B-Z]\b", sentence)  # such as Z; "A" is an article
+        explanation = sentence if symbol else sentence[0].lower() + sentence[1:]
         return Mistake(wrong.__name__, function, explanation, wrong)
 
     return decorate

@@ -1,4 +1,4 @@
-"""Every known mistake is explained in Chinese too."""
+"""What a known mistake is called by, in English and in Chinese."""
 
 import re
 
@@ -17,6 +17,12 @@ def test_a_sentence_is_a_chinese_clause(mistake):
     assert re.search("[\u4e00-\u9fff]{2}", mistake.chinese)
     assert not mistake.chinese.endswith(("。", "."))
     assert not re.search("[\u4e00-\u9fff][,;:]", mistake.chinese)  # signs of half width
+
+
+def test_an_english_explanation_goes_on_in_small_letters_but_for_a_symbol():
+    explained = {mistake.name: mistake.explanation for mistake in MISTAKES}
+    assert explained["crf_partition_step_by_step"].startswith("Z is taken")
+    assert explained["lstm_mask_silences_the_input"].startswith("a masked step")
 
 
 def test_explanations_that_are_one_in_english_are_one_in_chinese():
