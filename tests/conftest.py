@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+os.environ.pop(
+    "KERASLLM_LANGUAGE", None
+)  # whoever works in Chinese tests the English sentences too
+
 # Each of these starts further processes and takes minutes.
 FIRST = ("test_backends.py", "test_next_keras.py", "test_recipes.py")
 

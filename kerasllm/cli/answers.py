@@ -151,7 +151,9 @@ def report(
         str | None, typer.Option(help="test or validation; of a file all rows by default")
     ] = None,
     rows: Annotated[int, typer.Option(help="rows looked at one by one, at most")] = 500,
-    language: Annotated[str, typer.Option(help="of the page: en or zh")] = "en",
+    language: Annotated[
+        str | None, typer.Option(help="of the page: en or zh; KERASLLM_LANGUAGE by default, or en")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="file; RUN/report.html by default")] = None,
     overwrite: flags.Overwrite = False,
     quiet: flags.Quiet = False,

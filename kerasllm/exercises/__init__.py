@@ -7,7 +7,9 @@
     exercises.hint("lstm_step")
     exercises.check("lstm_step", mine)    # exact, close or wrong; where first; which known mistake
     exercises.solution("lstm_step")       # the library's own source
+    exercises.show("lstm_step", language="zh")    # in Chinese, as check, hint and table can too
 
+KERASLLM_LANGUAGE=zh in the environment asks for Chinese everywhere.
 Importing this needs NumPy only.
 """
 

@@ -13,7 +13,9 @@ from kerasllm import reference
 from kerasllm.exercises.exercise import LEVELS
 from kerasllm.exercises.tasks import attention, elementary, recurrent, sequence, time, training
 from kerasllm.exercises.untouched import untouched_reference
+from kerasllm.exercises.words import say, speaking, told
 from kerasllm.utils.errors import nearest
+from kerasllm.utils.languages import chosen_language
 from kerasllm.utils.tables import Table
 
 _TOPICS = (elementary, recurrent, time, attention, training, sequence)
@@ -53,15 +55,22 @@ def names():
     return tuple(EXERCISES)
 
 
-def table():
+def table(language=None):
     """Return a table of all exercises: name, level, task.
+
+    Args:
+        language: "en" or "zh"; as in `check` if left out.
+
+    Raises:
+        ValueError: another language.
 
     Example:
         >>> table().rows[0][:2]
         ('sigmoid', 'one line')
     """
-    rows = ((e.name, e.level, e.task) for e in EXERCISES.values())
-    return Table(("name", "level", "task"), rows)
+    with speaking(chosen_language(language)):
+        columns = [say(f"column_{column}") for column in ("name", "level", "task")]
+        return Table(columns, [(e.name, *told(e)[:2]) for e in EXERCISES.values()])
 
 
 def signature(exercise):
@@ -85,36 +94,48 @@ def _trials(name):
         return tuple(find(name).trials(np.random.default_rng(0)))
 
 
-def show(name):
+def show(name, language=None):
     """Return the statement of an exercise: what to write, with equation and shapes.
 
+    Args:
+        name: of the exercise.
+        language: "en" or "zh"; as in `check` if left out.
+
     Raises:
-        ValueError: there is no such exercise.
+        ValueError: there is no such exercise, or another language.
 
     Example:
         >>> print(show("relu_backward").splitlines()[0])
         relu_backward (one line): send a gradient back through relu.
     """
     exercise = find(name)
-    return Text(
-        f"{exercise.name} ({exercise.level}): {exercise.task}\n\n"
-        f"    def {exercise.name}({signature(exercise)}): ...\n\n"
-        f"{inspect.cleandoc(exercise.statement)}\n\n"
-        f'Then: kerasllm.exercises.check("{exercise.name}", {exercise.name})'
-    )
+    with speaking(chosen_language(language)):
+        level, task, statement, _ = told(exercise)
+        return Text(
+            f"{say('statement', name=name, level=level, task=task)}\n\n"
+            f"    def {name}({signature(exercise)}): ...\n\n"
+            f"{statement}\n\n"
+            f"{say('then', name=name)}"
+        )
 
 
-def hint(name):
+def hint(name, language=None):
     """Return a hint.
 
+    Args:
+        name: of the exercise.
+        language: "en" or "zh"; as in `check` if left out.
+
     Raises:
-        ValueError: there is no such exercise.
+        ValueError: there is no such exercise, or another language.
 
     Example:
         >>> hint("softmax_backward").split(":")[0]
         'Every probability depends on every score'
     """
-    return Text(inspect.cleandoc(find(name).hint))
+    exercise = find(name)
+    with speaking(chosen_language(language)):
+        return Text(told(exercise).hint)
 
 
 def solution(name):

@@ -6,6 +6,7 @@ learner's own numbers in all trials is what the learner has written.
 """
 
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -16,11 +17,13 @@ from kerasllm.exercises.outputs import outputs_of
 from kerasllm.exercises.result import CLOSE, EXACT, Result, Verdict
 from kerasllm.exercises.running import run_all, unexpected
 from kerasllm.exercises.untouched import untouched_reference
+from kerasllm.exercises.words import say, speaking, spoken_label
+from kerasllm.utils.languages import chosen_language
 from kerasllm.verify.mistakes.catalogue import mistakes_of
 from kerasllm.verify.mistakes.mistake import planted
 
 
-def check(name, function, *, time_limit=10.0, seed=0, quiet=False):
+def check(name, function, *, time_limit=10.0, seed=0, language=None, quiet=False):
     """Run a function on random inputs and say whether it is right, and if not, why.
 
     Args:
@@ -30,6 +33,8 @@ def check(name, function, *, time_limit=10.0, seed=0, quiet=False):
         time_limit: seconds that one call may take; then it is ended. None calls the function in
             this process, without a limit, where a debugger can follow it.
         seed: of the random inputs.
+        language: of what it says, "en" or "zh"; that of the environment variable
+            KERASLLM_LANGUAGE if left out, else "en".
         quiet: do not print the result.
 
     Returns:
@@ -37,7 +42,7 @@ def check(name, function, *, time_limit=10.0, seed=0, quiet=False):
         notebook, end the line with a semicolon or the cell shows it twice.
 
     Raises:
-        ValueError: there is no such exercise.
+        ValueError: there is no such exercise, or another language.
         TypeError: `function` is not a function.
 
     Example:
@@ -49,14 +54,14 @@ def check(name, function, *, time_limit=10.0, seed=0, quiet=False):
         >>> result.ok, check("sigmoid", lambda x: 1 / (1 + np.exp(-x)), quiet=True).ok
         (False, True)
     """
-    exercise = find(name)
+    exercise, language = find(name), chosen_language(language)
     if not callable(function):
         raise TypeError(
             f"expected a function, received {type(function).__name__}; pass the function itself, "
             f'without calling it: check("{name}", my_function)'
         )
-    with untouched_reference():
-        result = _result(exercise, function, time_limit, seed)
+    with untouched_reference(), speaking(language):
+        result = replace(_result(exercise, function, time_limit, seed), language=language)
     if not quiet:
         print(result)
     return result
@@ -71,14 +76,13 @@ def _result(exercise, function, time_limit, seed):
     ):
         printed = printed or got.printed
         if got.problem:
-            problem = f"{got.problem}\n  (trial: {trial.label})"
+            label = spoken_label(trial.label)
+            problem = say("problem_in_trial", problem=got.problem, label=label)
             break
         pairs.append((trial, got.outputs, _expected(exercise, trial)))
     if lacking and not problem:
-        problem = (
-            f"Your function has no parameter {' and no '.join(sorted(lacking))}, so some trials "
-            f"were left out. The signature is ({signature(exercise)})."
-        )
+        missing = say("between_lacking").join(sorted(lacking))
+        problem = say("lacking", names=missing, signature=signature(exercise))
     return _judged(exercise, pairs, problem, printed)
 
 
@@ -91,7 +95,7 @@ def _callable_with(exercise, function, trials):
     known = [(t, why) for t, (why, missing) in zip(trials, whys, strict=True) if not missing]
     for k, (_, why) in enumerate(known):
         if why:
-            problem = f"Expected a function ({signature(exercise)}): {why}."
+            problem = say("not_callable_so", signature=signature(exercise), why=why)
             return [trial for trial, _ in known[:k]], lacking, problem
     return [trial for trial, _ in known], lacking, ""
 
@@ -143,13 +147,14 @@ def _verdict(exercise, name, pairs):
     timed = timed if theirs[name].ndim == axes else None
     note, step = _difference(ours[name], theirs[name], timed, exercise.backward)
     verdict = "close" if worst <= CLOSE else "wrong"
-    return Verdict(name, verdict, digits, f"{note} (trial: {trial.label})", step)
+    note = say("in_trial", note=note, label=spoken_label(trial.label))
+    return Verdict(name, verdict, digits, note, step)
 
 
 def _difference(ours, theirs, axis, backward):
     """Describe where an array first differs; in a backward pass, "first" is from the end."""
     if ours.shape != theirs.shape:
-        return f"expected shape {theirs.shape}, received {ours.shape}", None
+        return say("shape", theirs=theirs.shape, ours=ours.shape), None
     with np.errstate(invalid="ignore"):
         size = max(np.abs(theirs[np.isfinite(theirs)]).max(initial=0.0), 1e-6)
         wrong = ~(np.abs(ours - theirs) <= EXACT * size) & ~(ours == theirs)
@@ -159,12 +164,10 @@ def _difference(ours, theirs, axis, backward):
         step = int(places[:, axis].max() if backward else places[:, axis].min())
         places = places[places[:, axis] == step]
         last = theirs.shape[axis] - 1
-        where = f"first wrong step: {step} of 0…{last}; "
-        if backward:
-            where = f"first wrong step, from the end: {step} of {last}…0; "
+        where = say("first_step_from_the_end" if backward else "first_step", step=step, last=last)
     index = tuple(int(k) for k in places[0])
-    at = f" at {list(index)}" if index else ""
-    return f"{where}expected {theirs[index]:.6g}, received {ours[index]:.6g}{at}", step
+    at = say("place", index=list(index)) if index else ""
+    return where + say("number", theirs=theirs[index], ours=ours[index]) + at, step
 
 
 def _matches(exercise, pairs):
@@ -206,16 +209,16 @@ def _observations(exercise, pairs):
         ours = [p[1][name] for p in pairs]
         theirs = [p[2][name] for p in pairs]
         if any(a.dtype != "float64" for a in ours):
-            return (f"Your {name} is {ours[0].dtype}; float64 in should give float64 out.",)
+            return (say("dtype_of_output", name=name, dtype=ours[0].dtype),)
         if any(not np.isfinite(a).all() for a in ours):
-            return (f"There are NaN or infinite numbers in your {name}.",)
+            return (say("not_finite", name=name),)
         if all(a.T.shape == b.shape and distance(a.T, b) <= EXACT for a, b in zip(
             ours, theirs, strict=True
         )) and any(distance(a, b) > EXACT for a, b in zip(ours, theirs, strict=True)):  # fmt: skip
-            return (f"Your {name} is the transpose of the right one.",)
+            return (say("transpose", name=name),)
         factors = [_factor(a, b) for a, b in zip(ours, theirs, strict=True)]
         if None not in factors and np.ptp(factors) < 1e-6 and abs(factors[0] - 1) > EXACT:
-            return (f"Your {name} is the right one times {factors[0]:.6g}.",)
+            return (say("factor", name=name, factor=factors[0]),)
     return ()
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from kerasllm.exercises.words import say
+
 
 class Problem(Exception):
     """Why a function could not be run or compared, in a learner's words."""
@@ -34,10 +36,8 @@ def _named(value, names):
         short = {name.removeprefix("d_"): item for name, item in fields.items()}
         missing = [n for n in names if n.removeprefix("d_") not in short]
         if missing:
-            raise Problem(
-                f"Expected the outputs {', '.join(names)}; your function returned one with the "
-                f"names {', '.join(map(str, fields))}."
-            )
+            received = ", ".join(map(str, fields))
+            raise Problem(say("other_names", names=", ".join(names), received=received))
         return {name: short[name.removeprefix("d_")] for name in names}
     if len(names) == 1 and not _holds_output(value):
         return {names[0]: value}
@@ -46,9 +46,8 @@ def _named(value, names):
         return {names[0]: items[0] if items is value and len(value) == 1 else items}
     if not isinstance(items, (tuple, list)) or len(items) != len(names):
         count = len(items) if isinstance(items, (tuple, list)) else 1
-        raise Problem(
-            f"Expected {len(names)} outputs: {', '.join(names)}; your function returned {count}."
-        )
+        expected = {"count": len(names), "names": ", ".join(names)}
+        raise Problem(say("other_count", **expected, received=count))
     return dict(zip(names, items, strict=True))
 
 
@@ -77,14 +76,11 @@ def _is_pair(value, names):
 
 def _array(name, item):
     if item is None:
-        raise Problem(f"Your function returned None for {name}.")
+        raise Problem(say("none_for", name=name))
     try:
         array = np.asarray(item)
     except ValueError:
         array = np.asarray(None)
     if array.dtype.kind not in "fiub":
-        raise Problem(
-            f"Expected numbers for {name}, received an array of dtype {array.dtype}; "
-            "are the rows of different lengths?"
-        )
+        raise Problem(say("not_numbers", name=name, dtype=array.dtype))
     return array if array.dtype.kind == "f" else array.astype("float64")

@@ -4,6 +4,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from kerasllm.exercises.words import say, speaking, spoken, spoken_label
 from kerasllm.utils.pages import AS_WRITTEN, element
 from kerasllm.utils.tables import Shown, Table
 
@@ -21,6 +22,10 @@ class Verdict(NamedTuple):
     step: int | None = None
 
 
+def _digits(verdict):
+    return "" if verdict.verdict == "exact" else say("digits", digits=verdict.digits)
+
+
 @dataclass(frozen=True, repr=False)
 class Result(Shown):
     """The answer to one attempt.
@@ -34,6 +39,7 @@ class Result(Shown):
         together: whether it takes both of them at once.
         notes: further observations.
         printed: what the function printed in its first trial.
+        language: "en" or "zh".
     """
 
     name: str
@@ -44,6 +50,7 @@ class Result(Shown):
     together: bool = False
     notes: tuple = ()
     printed: str = ""
+    language: str = "en"
 
     @property
     def ok(self):
@@ -67,41 +74,42 @@ class Result(Shown):
 
     def headline(self):
         """Return the result in one line."""
-        if self.ok:
-            return f"{self.name}: exact, in all of {len(self.trials)} trials."
-        right = sum(self.trials.values())
-        count = f" ({right} of {len(self.trials)} trials are right)" if self.trials else ""
-        return f"{self.name}: not yet{count}."
+        which = "all_right" if self.ok else "not_yet_of" if self.trials else "not_yet"
+        counts = {"count": len(self.trials), "right": sum(self.trials.values())}
+        with speaking(self.language):
+            return say(which, name=self.name, **counts)
 
     def messages(self):
         """Return what there is to say besides the verdicts, one paragraph each."""
-        said = [self.problem] if self.problem else []
-        wrong = [label for label, right in self.trials.items() if not right]
+        with speaking(self.language):
+            return list(self._messages())
+
+    def _messages(self):
+        if self.problem:
+            yield self.problem
+        wrong = [spoken_label(label) for label, right in self.trials.items() if not right]
         if 0 < len(wrong) < len(self.trials):
-            said.append("Wrong with: " + "; ".join(wrong) + ". Right with the others.")
-        said += self._recognized()
-        said += self.notes
+            yield say("wrong_with", labels=say("between_labels").join(wrong))
+        yield from self._recognized()
+        yield from self.notes
         if self.printed:
-            said.append("It printed:\n" + self.printed)
+            yield say("printed", text=self.printed)
         if not self.ok:
-            said.append(f'A hint: kerasllm.exercises.hint("{self.name}")')
-        return said
+            yield say("hint", name=self.name)
 
     def _recognized(self):
         if not self.together:
-            return [f"{mistake}  [{mistake.name}]" for mistake in self.matches]
-        return [
-            "Two mistakes at once give these very numbers:",
-            *(f"- {m.explanation}  [{m.name}]" for m in self.matches),
-        ]
+            for m in self.matches:
+                yield f"{say('mistake', explanation=spoken(m))}  [{m.name}]"
+            return
+        yield say("two_mistakes")
+        yield from (f"- {spoken(m)}  [{m.name}]" for m in self.matches)
 
     @property
     def table(self):
         """The verdicts as a `Table`."""
-        rows = [
-            (v.output, v.verdict, "" if v.verdict == "exact" else f"{v.digits:.1f} digits", v.note)
-            for v in self.verdicts
-        ]
+        with speaking(self.language):
+            rows = [(v.output, say(v.verdict), _digits(v), v.note) for v in self.verdicts]
         return Table((), rows, marks=[_MARKS[v.verdict] for v in self.verdicts])
 
     def __str__(self):

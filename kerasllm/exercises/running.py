@@ -7,6 +7,7 @@ as `sum(range(10**9))`, keeps from ending in time.
 """
 
 import contextlib
+import contextvars
 import copy
 import inspect
 import io
@@ -24,6 +25,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from kerasllm.exercises.outputs import Problem, outputs_of
+from kerasllm.exercises.words import say
 
 
 class Run(NamedTuple):
@@ -82,7 +84,7 @@ def _from_child(work, time_limit):
             yield here.recv()
     except EOFError:
         child.join(1)
-        yield Run({}, problem=_ended(child.exitcode))
+        yield Run({}, problem=say("ended_python", status=child.exitcode))
     finally:
         child.kill()
         with contextlib.suppress(ProcessLookupError):
@@ -110,7 +112,8 @@ def _send_all(work, connection):
 
 def _from_thread(work, time_limit):
     answers = queue.Queue()
-    thread = threading.Thread(target=lambda: [answers.put(a) for a in work()], daemon=True)
+    run = contextvars.copy_context().run  # a thread would not know the language
+    thread = threading.Thread(target=run, args=(_put_all, work, answers), daemon=True)
     thread.start()
     while True:
         try:
@@ -120,19 +123,13 @@ def _from_thread(work, time_limit):
             return
 
 
+def _put_all(work, answers):
+    for answer in work():
+        answers.put(answer)
+
+
 def _too_long(time_limit):
-    return (
-        f"Your function did not end within {time_limit:g} seconds. Look for a while loop whose "
-        "condition never becomes false, or a recursion that never ends; if it is only slow, call "
-        "check(..., time_limit=60)."
-    )
-
-
-def _ended(status):
-    return (
-        f"Your function ended Python itself (status {status}). Does it call os._exit, recurse very "
-        "deeply, or ask for more memory than there is?"
-    )
+    return say("not_ended", limit=time_limit)
 
 
 def _run(call, function, trial, names):
@@ -142,14 +139,10 @@ def _run(call, function, trial, names):
         with contextlib.redirect_stdout(printed), np.errstate(all="ignore"):
             value = call(function, *given)
         if value is None:
-            raise Problem("Your function returned None. Does it end with a return statement?")
+            raise Problem(say("none"))
         changed = _changed((trial.args, trial.kwargs), given, parameter_names(function))
         if changed:
-            raise Problem(
-                f"Your function changes its argument {changed} in place, which the caller still "
-                f"needs. Work on a copy: {changed}.copy(), or write a = a + b in the place of "
-                "a += b."
-            )
+            raise Problem(say("in_place", name=changed))
         return Run(outputs_of(value, names), printed.getvalue())
     except Problem as problem:
         return Run({}, printed.getvalue(), str(problem))
@@ -160,14 +153,15 @@ def _run(call, function, trial, names):
 def explained(error, function):
     """Return the error, and the line of the learner's code in which it arose."""
     name = type(error).__name__
-    message = f"Your function raised {name}: {error}".rstrip(": ")
+    message = say("raised", error=f"{name}: {error}".rstrip(": "))
     code = getattr(function, "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if code is not None and f.filename == code.co_filename]
     if not own:
         return message
     line = own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno).strip()
-    return f"{message}\n  in line {own[-1].lineno} of {own[-1].name}:\n    {line}"
+    place = {"line": own[-1].lineno, "function": own[-1].name, "code": line}
+    return say("in_line", message=message, **place)
 
 
 def parameter_names(function):
@@ -190,14 +184,17 @@ def unexpected(function, args, kwargs):
     try:
         signature.bind(*args, **{k: v for k, v in kwargs.items() if k not in missing})
     except TypeError as error:
-        return f"{error}; the signature of yours is {signature}", missing
+        return say("own_signature", error=error, signature=signature), missing
     return "", missing
 
 
 def _changed(before, after, names):
     """Return the name of an argument that is not what it was, or ""."""
     (args, kwargs), (new_args, new_kwargs) = before, after
-    labels = [*names[: len(args)], *(f"number {k + 1}" for k in range(len(names), len(args)))]
+    labels = [
+        *names[: len(args)],
+        *(say("argument_number", k=k + 1) for k in range(len(names), len(args))),
+    ]
     for label, old, new in zip(labels, args, new_args, strict=True):
         if not same(old, new):
             return label

@@ -11,8 +11,9 @@ from kerasllm.lessons.catalogue import (
 )
 from kerasllm.lessons.execution import LessonError, machine_traces, read_source
 from kerasllm.lessons.first_cell import start
+from kerasllm.lessons.glossary import Term, glossary_page, terms, write_glossary
 
 __all__ = [
-    "Lesson", "LessonError", "all_lessons", "build", "execute", "find", "machine_traces", "main",
-    "read_source", "start", "start_jupyter",
+    "Lesson", "LessonError", "Term", "all_lessons", "build", "execute", "find", "glossary_page",
+    "machine_traces", "main", "read_source", "start", "start_jupyter", "terms", "write_glossary",
 ]  # fmt: skip

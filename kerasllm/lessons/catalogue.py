@@ -5,6 +5,7 @@
     python -m kerasllm.lessons build 04         # execute the source, write notebooks/04_*.ipynb
     python -m kerasllm.lessons build --html     # notebooks/_build/*.html, no network needed
     python -m kerasllm.lessons check            # execute every source, write nothing
+    python -m kerasllm.lessons glossary         # docs/glossary.md, from glossary.toml
 
 - The source `notebooks/src/NN_name.py` (jupytext's percent format) is what is written by hand. The
   notebook beside it is made from it, outputs included, and is the same on every build.
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasllm.lessons.execution import EXTRA, LessonError, needed, run
+from kerasllm.lessons.glossary import write_glossary
 from kerasllm.lessons.pages import write_pages
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
@@ -159,12 +161,12 @@ def start_jupyter(number, folder=FOLDER, *, browser=True):
 
 
 def main(arguments=None):
-    """Run `list`, `open NN [--no-browser]`, `build [NN] [--html]` or `check [NN]`."""
+    """Run `list`, `open NN [--no-browser]`, `build [NN] [--html]`, `check [NN]` or `glossary`."""
     import argparse
 
     parser = argparse.ArgumentParser(prog="python -m kerasllm.lessons", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("verb", choices=("list", "open", "build", "check"))
+    parser.add_argument("verb", choices=("list", "open", "build", "check", "glossary"))
     parser.add_argument("number", nargs="?")
     parser.add_argument("--html", action="store_true")
     parser.add_argument("--no-browser", action="store_true")
@@ -177,6 +179,8 @@ def main(arguments=None):
     elif given.verb == "build":
         for path in build(given.number, html=given.html):
             print(path)
+    elif given.verb == "glossary":
+        print(write_glossary())
     else:
         for lesson in all_lessons() if given.number is None else (find(given.number),):
             began = time.perf_counter()

@@ -46,7 +46,7 @@ def report(
     *,
     split=None,
     rows=ROWS,
-    language="en",
+    language=None,
     output=None,
     overwrite=False,
     quiet=False,
@@ -63,7 +63,7 @@ def report(
         data: as in `evaluate`; the run's own data when None.
         split: as there.
         rows: looked at one by one at most, drawn with seed 0; the scores are of all.
-        language: of the page, "en" or "zh".
+        language: of the page, "en" or "zh"; that of KERASLLM_LANGUAGE if None, else "en".
         output: the file; RUN/report.html when None.
         overwrite: lose the page that is there already; report.html of the run always is.
         quiet: print nothing.
@@ -82,7 +82,7 @@ def report(
     found = gathered(run, data, split, rows, said)._replace(folder=path.parent)
     parts = [part for make in SECTIONS if (part := make(found, words))]
     title = words("page.title", run=run.path.name)
-    text = page(title, element("h1", title), *parts, style=STYLE, language=language)
+    text = page(title, element("h1", title), *parts, style=STYLE, language=words.language)
     write_text(path, text)
     said.say(f"wrote {path}")
     return path

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from kerasllm.plots import chinese_font
 from kerasllm.plots.fonts import use_fonts
-from kerasllm.utils.errors import check_choice
-
-LANGUAGES = ("en", "zh")
+from kerasllm.utils.languages import LANGUAGES, chosen_language
 
 
 @functools.cache
@@ -22,7 +20,7 @@ class Words:
     """Sentences by their names, such as `words("scores.heading")`.
 
     Args:
-        language: "en" or "zh".
+        language: "en" or "zh"; that of KERASLLM_LANGUAGE if None, else "en".
 
     Raises:
         ValueError: another language.
@@ -32,10 +30,9 @@ class Words:
         ('正确', 'seed')
     """
 
-    def __init__(self, language="en"):
-        check_choice("language", language, LANGUAGES)
-        self.language = language
-        self._place = LANGUAGES.index(language)
+    def __init__(self, language=None):
+        self.language = chosen_language(language)
+        self._place = LANGUAGES.index(self.language)
 
     def __call__(self, name, **values):
         """Return a sentence, filled in; a list of words where the name stands for several."""

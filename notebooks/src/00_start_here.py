@@ -121,7 +121,7 @@ assert abs(best / floor - 1) < 0.05
 # %% [markdown]
 # ## 4. A model learns
 #
-# Three parts: a table with a vector for each word (嵌入, embedding), an LSTM (长短时记忆网络) that
+# Three parts: a table with a vector for each word (嵌入, embedding), an LSTM (长短期记忆网络) that
 # reads these vectors from left to right and keeps a state, and a head that turns each state into a
 # score for every word. The targets are the inputs, moved by one place.
 
@@ -233,7 +233,7 @@ for row in train[:2]:
     print(f"{row.label:9} {row.text}")
 
 # %% [markdown]
-# All of the network below the head (here embedding and LSTM) is called its *backbone* (骨干). The
+# All the network below the head (here embedding and LSTM) is called its *backbone* (主干网络). The
 # new task takes the pretrained backbone and puts a new head on it, with one score for each class:
 
 

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 04 · LSTM and GRU by hand
 #
-# **What you will do.** Compute one step of an LSTM (长短时记忆网络) with a pencil's worth of
+# **What you will do.** Compute one step of an LSTM (长短期记忆网络) with a pencil's worth of
 # numbers, derive its backward pass, watch a trained one carry a fact across a sentence, and train
 # a NumPy copy beside Keras until both curves are one.
 #
@@ -27,7 +27,7 @@ from kerasllm import datasets, exercises, models, plots, reference, text, verify
 # ## 1. A network that reads: the simple RNN
 #
 # A recurrent network (循环神经网络, RNN) reads one token after another and keeps a state $h$, the
-# hidden state (隐藏状态). Each step mixes the new input $x_t$ with the old state:
+# hidden state (隐状态). Each step mixes the new input $x_t$ with the old state:
 #
 # $$h_t = \tanh(x_t W + h_{t-1} U + b)$$
 #
@@ -62,7 +62,7 @@ assert 0.9**50 < 0.006
 # %% [markdown]
 # ## 2. The LSTM, one gate at a time
 #
-# An LSTM adds a second state, the **cell** $c$ (细胞状态), and three gates (门) that decide what
+# An LSTM adds a second state, the **cell** $c$ (记忆元), and three gates (门) that decide what
 # happens to it. A gate is a number between 0 (shut) and 1 (open), made by the sigmoid function:
 #
 # $$\sigma(a) = \frac{1}{1 + e^{-a}}$$

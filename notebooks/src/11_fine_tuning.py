@@ -393,7 +393,7 @@ assert said
 
 # %% [markdown]
 # **Trap 4. Frozen does not mean still.** `trainable=False` stops the gradient. A frozen dropout
-# (随机失活) goes on dropping while the head trains; a frozen batch norm (批归一化), as the one
+# (暂退法) goes on dropping while the head trains; a frozen batch norm (批量归一化), as the one
 # exception, does fall back on its stored statistics.
 
 # %%

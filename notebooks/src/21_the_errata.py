@@ -308,7 +308,7 @@ failure(ValueError, lambda: tagger.fit(texts, one_label, verbose=0))
 
 # %% [markdown]
 # **Why.** A shape (B, T, C) answers once a token: that is tagging (序列标注). A label a document
-# needs the tokens pooled (池化) into one vector first. (The document calls this model BERT; BERT
+# needs the tokens pooled (汇聚) into one vector first. (The document calls this model BERT; BERT
 # is a Transformer encoder, and has no LSTM in it.) **Mended:**
 
 # %%

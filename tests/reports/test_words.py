@@ -52,6 +52,11 @@ def test_an_unknown_language_is_refused():
         Words("de")
 
 
+def test_the_environment_chooses_the_language(monkeypatch):
+    monkeypatch.setenv("KERASLLM_LANGUAGE", "zh")
+    assert Words()("worst.truth") == "正确" and Words("en").language == "en"
+
+
 def scores(own, theirs, measure="accuracy", interval=None):
     return {
         "model": {measure: own},

@@ -6,13 +6,17 @@
         return reference.softmax(x, axis=0)
 
 The name of the function names the mistake, and its docstring ends the sentence "This is what you
-get when …". The function takes and returns what the right one does; most call the right one with
-other arguments, or change what it returns.
+get when …"; `chinese.toml` says the same in Chinese. The function takes and returns what the right
+one does; most call the right one with other arguments, or change what it returns.
 """
 
+import re
+import tomllib
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -34,8 +38,18 @@ class Mistake:
     explanation: str
     wrong: Callable
 
+    @property
+    def chinese(self):
+        """The explanation in Chinese, from `chinese.toml`."""
+        return _in_chinese()[self.name]
+
     def __str__(self):
         return f"This is what you get when {self.explanation}."
+
+
+@cache
+def _in_chinese():
+    return tomllib.loads(Path(__file__).with_name("chinese.toml").read_text("utf-8"))
 
 
 def mistake(function):
@@ -55,7 +69,8 @@ def mistake(function):
 
     def decorate(wrong):
         sentence = " ".join(wrong.__doc__.split()).rstrip(".")
-        explanation = sentence[0].lower() + sentence[1:]
+        symbol = re.match(r"[B-Z]\b", sentence)  # such as Z; "A" is an article
+        explanation = sentence if symbol else sentence[0].lower() + sentence[1:]
         return Mistake(wrong.__name__, function, explanation, wrong)
 
     return decorate
