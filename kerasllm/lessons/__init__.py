@@ -11,8 +11,9 @@ from kerasllm.lessons.catalogue import (
 )
 from kerasllm.lessons.execution import LessonError, machine_traces, read_source
 from kerasllm.lessons.first_cell import start
+from kerasllm.lessons.quotations import DOCUMENTS, Quotation, quote
 
 __all__ = [
-    "Lesson", "LessonError", "all_lessons", "build", "execute", "find", "machine_traces", "main",
-    "read_source", "start", "start_jupyter",
+    "DOCUMENTS", "Lesson", "LessonError", "Quotation", "all_lessons", "build", "execute", "find",
+    "machine_traces", "main", "quote", "read_source", "start", "start_jupyter",
 ]  # fmt: skip
