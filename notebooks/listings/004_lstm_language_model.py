@@ -15,7 +15,7 @@ from kerasllm import datasets, layers, models, text
 
 keras.utils.set_random_seed(7)
 rng = np.random.default_rng(7)
-bare = datasets.load("grammar", n_texts=640).texts  # to pretrain on
+bare = datasets.load("grammar", n_texts=480).texts  # to pretrain on
 held_back = datasets.load("grammar", split="validation", n_texts=480).texts  # to fine-tune, to test
 labels = np.arange(len(held_back)) % 2  # 1: a sentence; 0: its words were shuffled
 labelled = [
@@ -26,7 +26,7 @@ labelled = [
 # 1. Input: words as ids, padded to one length
 tokenizer = text.train_tokenizer(bare, "word", 200)
 ids, labelled_ids = (
-    text.pad_sequences(tokenizer.encode_batch(texts, bos=True, eos=True), length=16)
+    text.pad_sequences(tokenizer.encode_batch(texts, bos=True, eos=True), length=12)
     for texts in (bare, labelled)
 )
 
@@ -42,6 +42,8 @@ model.compile(keras.optimizers.Adam(0.01), models.TokenCrossEntropy(), jit_compi
 history = model.fit(ids[:, :-1], ids[:, 1:], epochs=4, verbose=0)
 
 # 5. Fine-tune: the same layers, labels, and a head for them; a third is held out
+for layer in model.layers[:-2]:
+    layer.trainable = False  # all below the last LSTM; before compile, or it does nothing
 fine_tuned = keras.Model(inputs, keras.layers.Dense(2)(layers.MaskedPooling("mean")(states)))
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 fine_tuned.compile(keras.optimizers.Adam(0.003), loss, jit_compile=False)
