@@ -57,6 +57,15 @@ def nltk_data():
     return Path(root)
 
 
+@pytest.fixture
+def documents():
+    """Return the folder of the five documents, or skip."""
+    root = os.environ.get("KERASLLM_DOCUMENTS")
+    if not root or not Path(root).is_dir():
+        pytest.skip("needs the five documents: set KERASLLM_DOCUMENTS to their folder")
+    return Path(root)
+
+
 # Tiny trained runs that the tests of the workflow share.
 TINY = {"size": "tiny", "units": 13, "hidden_dim": 13, "length": 32, "batch_size": 8}
 

@@ -1,4 +1,4 @@
-"""The lessons: text sources, the notebooks executed from them, and web pages."""
+"""The lessons: text sources, the notebooks executed from them, web pages, and what they quote."""
 
 from kerasllm.lessons.catalogue import (
     Lesson,
@@ -12,8 +12,10 @@ from kerasllm.lessons.catalogue import (
 from kerasllm.lessons.execution import LessonError, machine_traces, read_source
 from kerasllm.lessons.first_cell import start
 from kerasllm.lessons.glossary import Term, glossary_page, terms, write_glossary
+from kerasllm.lessons.quotations import DOCUMENTS, Quotation, quote
 
 __all__ = [
-    "Lesson", "LessonError", "Term", "all_lessons", "build", "execute", "find", "glossary_page",
-    "machine_traces", "main", "read_source", "start", "start_jupyter", "terms", "write_glossary",
+    "DOCUMENTS", "Lesson", "LessonError", "Quotation", "Term", "all_lessons", "build", "execute",
+    "find", "glossary_page", "machine_traces", "main", "quote", "read_source", "start",
+    "start_jupyter", "terms", "write_glossary",
 ]  # fmt: skip

@@ -78,6 +78,7 @@ OFFLINE = {
     "https_proxy": "http://127.0.0.1:9",
     "KERASLLM_LESSON": "1",
     "KERASLLM_LANGUAGE": "en",
+    "KERASLLM_DOCUMENTS": "",  # a notebook keeps short quotations, whoever builds it
 }
 
 
