@@ -44,19 +44,18 @@ def quickstart(
 
 @app.command(rich_help_panel=TRAIN, context_settings=PASSED_ON)
 def recipe(context: typer.Context):
-    r"""Train one application on public data, from its data to its row; without a name, list them.
+    """Train one application on public data, from its data to its row; without a name, list them.
 
     The flags depend on the recipe: see kerasllm recipe NAME --help.
 
-    \b
     Example: kerasllm recipe news ag_news --fast
     """
-    from kerasllm.recipes.listing import main_of, recipes
+    from kerasllm.recipes.listing import called, recipes
 
     words = context.args
     if not words or words[0].startswith("-"):
         if words == ["--help"]:
-            typer.echo(context.get_help())
+            say(context.get_help())
         for name, what in recipes().items():
             say(f"{name:17} {what}")
         raise typer.Exit(0 if words in ([], ["--help"]) else 2)
@@ -64,8 +63,9 @@ def recipe(context: typer.Context):
     if "--help" not in given:
         flags.load_keras()
     inner = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    inner.command()(main_of(name, given))
-    flags.run(inner, f"kerasllm recipe {name}", given)
+    with called(name, given) as main:
+        inner.command()(main)
+        flags.run(inner, f"kerasllm recipe {name}", given)
 
 
 @app.command(rich_help_panel=TRAIN)

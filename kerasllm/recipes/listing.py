@@ -1,6 +1,7 @@
 """Which recipes there are, and how one of them is called."""
 
 import ast
+import contextlib
 import importlib
 import pkgutil
 import sys
@@ -23,8 +24,9 @@ def recipes():
     return found
 
 
-def main_of(name, words):
-    """Return the function of a recipe that its command calls.
+@contextlib.contextmanager
+def called(name, words):
+    """Give the function of a recipe, while the command line is that of its module.
 
     Args:
         name: of the recipe.
@@ -35,5 +37,8 @@ def main_of(name, words):
     """
     check_choice("recipe", name, (*recipes(), *OLD))
     module = importlib.import_module(f"kerasllm.recipes.{name}")
-    sys.argv = [module.__file__, *words]
-    return module.main
+    before, sys.argv = sys.argv, [module.__file__, *words]
+    try:
+        yield module.main
+    finally:
+        sys.argv = before

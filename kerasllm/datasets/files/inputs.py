@@ -34,7 +34,7 @@ def read_inputs(file, columns=("text",)):
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder) / "questions.csv"
-        ...     _ = path.write_text("question,context\\nWho came?,Ada came.\n", encoding="utf-8")
+        ...     _ = path.write_text("question,context\nWho came?,Ada came.\n", encoding="utf-8")
         ...     read_inputs(path, ("question", "context"))
         [('Who came?', 'Ada came.')]
     """
