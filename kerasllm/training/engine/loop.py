@@ -148,7 +148,9 @@ def _interval(state, report, asked):
         watcher.first = state.step
     with processes.in_common(stage.model):
         fit = stage.model.fit(
-            feed(processes.slices(stage.batches, stage.model.accumulate), state.step),
+            feed(
+                processes.slices(stage.batches, getattr(stage.model, "accumulate", 1)), state.step
+            ),
             shuffle=False,
             steps_per_epoch=last - state.step,
             initial_epoch=len(state.rows),

@@ -241,7 +241,7 @@ def check_first_steps(model, batches, step, loss_name):
 def _losses(model, batches, step, at):
     """Return {name: losses} of two steps with the first rows of their batches."""
     rows = -(-len(keras.tree.flatten(batches.batch(step)[0])[0]) // place().count)
-    some = slices(batches, model.accumulate, at, rows)
+    some = slices(batches, getattr(model, "accumulate", 1), at, rows)
     model.train_function = None
     with _put_back(model), in_common(model) if at == place() else contextlib.nullcontext():
         return model.fit(
