@@ -59,9 +59,8 @@ def kerasllm(shape, batch):
 
 def kerasllm_beam(shape, batch):
     """Return a function that searches once with this project."""
-    from kerasllm.models import beam_search_ids
+    from kerasllm.models import TransformerSeq2Seq, beam_search_ids
     from kerasllm.models.seq2seq.config import TransformerSeq2SeqConfig
-    from kerasllm.models.seq2seq.transformer import TransformerSeq2Seq
 
     config = TransformerSeq2SeqConfig(
         shape["vocabulary"], hidden_dim=shape["dim"], num_layers=shape["layers"],

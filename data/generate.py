@@ -26,7 +26,10 @@ SIZES = {  # texts of each class
 }
 NAMES = [f"{kind}_{language}" for kind in SIZES for language in ("en", "zh")]
 LONGEST = 60  # words; a Chinese character counts as two thirds of a word
-SLIPS = {"的": "得", "在": "再", "做": "作", "那": "哪", "已": "以", "坐": "座"}
+SLIPS = {  # what is written for what, in Chinese
+    "(?<=[累快写看听睡吃讲长好分静赶])得": "的",
+    "再": "在", "做": "作", "哪": "那", "已": "以", "像": "象", "账": "帐",
+}  # fmt: skip
 
 
 def read_material(name):
@@ -80,8 +83,10 @@ class Writer:
             elif slot in "+-":
                 options = self.material[subject + slot]
             else:
-                options = self.material.get(f"{label}.{slot}") or self.material[slot]
-            line = self.pick([option for option in options if option not in used])
+                places = (f"{label}.{slot}", f"{subject}.{slot}", slot)
+                options = next(self.material[place] for place in places if place in self.material)
+            # A slot of few lines, such as what a subject is called, may say the same again.
+            line = self.pick([option for option in options if option not in used] or options)
             used.add(line)
             return line
 
@@ -102,10 +107,10 @@ class Writer:
     def careless(self, text):
         """Write the text as one does in a hurry."""
         if self.language == "zh":
-            wrong = [character for character in SLIPS if character in text]
+            wrong = [right for right in SLIPS if re.search(right, text)]
             if wrong and self.rng.random() < 0.5:
                 slip = self.pick(wrong)
-                return text.replace(slip, SLIPS[slip], 1)
+                return re.sub(slip, SLIPS[slip], text, count=1)
             bare = text.rstrip("。")
             return re.sub("[，。 ]+", " ", bare).strip() if self.rng.random() < 0.5 else bare
         style = self.rng.integers(3)

@@ -15,11 +15,15 @@ Train, and use what was trained:
     evaluate            score a run on held-out data, beside the baselines
     predict             answer raw text with a run
     generate            continue a text with a language model
+    chat                answer the last message of a conversation
     load_run            open a run folder again
-    import_checkpoint   take over a BERT, RoBERTa, DistilBERT or GPT-2
+    import_checkpoint   take over a BERT, RoBERTa, DistilBERT, GPT-2 or Llama
     export_checkpoint   write a backbone as `transformers` loads it
+    explore             write a page in which a model can be seen and changed
+    intervene           change a symbol inside of a model, and see what follows
     payoff              measure what pretraining is worth
     crossvalidate       fine-tune and score on each of k folds
+    report              all that can be looked at of a run, on one page
     quickstart          all of it in minutes, without network
     doctor              look over this installation
 
@@ -33,9 +37,11 @@ Packages:
     metrics             scores of the field, with intervals
     baselines           what a network must beat
     training            settings, the engine, run folders, experiments
-    verify              twins, comparisons, mask checks, proofs, traces
+    verify              twins, comparisons, mask checks, proofs, traces, interventions
+    explorer            one HTML page that computes, shows and changes a model
     exercises           write an equation, and hear which mistake you made
     lessons             the notebooks, from their sources
+    reports             the page of a run, and the table of many
     plots               figures from plain arrays
     recipes             one training script an application
     diagnosis           what is installed, and the cure
@@ -50,15 +56,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 __version__ = "0.1.0"
 
 _PACKAGES = (
-    "baselines", "datasets", "diagnosis", "exercises", "layers", "lessons", "metrics", "models",
-    "plots", "recipes", "reference", "text", "training", "verify",
+    "baselines", "datasets", "diagnosis", "exercises", "explorer", "layers", "lessons", "metrics",
+    "models", "plots", "recipes", "reference", "reports", "text", "training", "verify",
 )  # fmt: skip
 _FUNCTIONS = {
     **dict.fromkeys(
-        ("crossvalidate", "evaluate", "export_checkpoint", "finetune", "generate",
+        ("chat", "crossvalidate", "evaluate", "export_checkpoint", "finetune", "generate",
          "import_checkpoint", "load_run", "payoff", "predict", "pretrain", "train"),
         "kerasllm.training",
     ),
+    "explore": "kerasllm.explorer",
+    "intervene": "kerasllm.verify.interventions.intervention",
+    "report": "kerasllm.reports.page",
     "quickstart": "kerasllm.recipes.quickstart",
     "doctor": "kerasllm.diagnosis",
 }  # fmt: skip

@@ -2,12 +2,13 @@
 
 - The strength C of the regression is chosen by cross-validation on the training rows only.
 - Text without spaces (Chinese) is cut into 1 to 3 characters instead of 1 to 2 words.
+- Of two texts with one label, each has features of its own, and what both share has some too.
 """
 
 import numpy as np
 
 from kerasllm.baselines.baseline import Baseline, check_examples
-from kerasllm.baselines.features import SemanticSpace, fit_tf_idf, semantic_space, tf_idf
+from kerasllm.baselines.features import SemanticSpace, fitted, semantic_space
 from kerasllm.metrics.classification import classification_metrics
 from kerasllm.metrics.multilabel import multilabel_metrics
 
@@ -61,10 +62,9 @@ def linear(train, test, seed=0):
         (['spam', 'ham'], 1.0)
     """
     y, labels = _targets(train, test, need_two=True)
-    vectorizer = tf_idf(train.texts)
-    features = fit_tf_idf(vectorizer, train.texts)
+    vectorizer, features = fitted(train)
     model, strength = _regression(features, y, seed)
-    y_pred = model.predict(vectorizer.transform(test.texts))
+    y_pred = model.predict(vectorizer.transform(test.readings))
     settings = {"C": strength, "analyzer": vectorizer.analyzer, "features": features.shape[1]}
     return _baseline("linear", y_pred, test, labels, settings)
 
@@ -97,6 +97,10 @@ def latent_semantic(train, test, unlabelled, dimensions=100, seed=0):
 
     Source: Deerwester et al. 1990, Indexing by latent semantic analysis.
     """
+    if train.of_pairs:
+        raise ValueError(
+            f"latent semantic analysis reads one text an example, {train.name} has two: use linear."
+        )
     y, labels = _targets(train, test, need_two=True)
     space = unlabelled
     if not isinstance(space, SemanticSpace):
@@ -172,9 +176,8 @@ def linear_multilabel(train, test, labels=None):
     check_examples(train, test)
     if labels is None:
         labels = sorted({label for own in train.label_sets for label in own})
-    vectorizer = tf_idf(train.texts)
-    features = fit_tf_idf(vectorizer, train.texts)
-    asked = vectorizer.transform(test.texts)
+    vectorizer, features = fitted(train)
+    asked = vectorizer.transform(test.readings)
     columns = [_decisions(features, y, asked) for y in _indicators(train, labels).T]
     predicted = np.array(columns, dtype=bool).reshape(-1, len(test)).T  # (R, C)
     metrics = multilabel_metrics(_indicators(test, labels), predicted)

@@ -92,6 +92,43 @@ def tf_idf(texts):
     return TfidfVectorizer(sublinear_tf=True, max_features=MAX_FEATURES, dtype=np.float32, **unit)
 
 
+class PairFeatures:
+    """TF-IDF of two texts with one label: of the first, of the second, and of what both share.
+
+        x = [a, b, a ∘ b]
+
+    Args:
+        first: fitted vectorizer of the first texts.
+        second: of the second ones.
+        both: of both, for what they share.
+    """
+
+    def __init__(self, first, second, both):
+        self.first, self.second, self.both = first, second, both
+        self.analyzer = f"{both.analyzer}, of pairs"
+
+    def transform(self, pairs):
+        """Return the features of pairs (text, text_b), (R, features) sparse."""
+        from scipy.sparse import hstack
+
+        a, b = zip(*pairs, strict=True)
+        shared = self.both.transform(a).multiply(self.both.transform(b))
+        return hstack([self.first.transform(a), self.second.transform(b), shared]).tocsr()
+
+
+def fitted(train):
+    """Return (vectorizer, features) of what is read of a `Dataset`: of texts, or of pairs."""
+    if not train.of_pairs:
+        vectorizer = tf_idf(train.texts)
+        return vectorizer, fit_tf_idf(vectorizer, train.texts)
+    a, b = map(list, zip(*train.readings, strict=True))
+    made = [tf_idf(texts) for texts in (a, b, a + b)]
+    for vectorizer, texts in zip(made, (a, b, a + b), strict=True):
+        fit_tf_idf(vectorizer, texts)
+    vectorizer = PairFeatures(*made)
+    return vectorizer, vectorizer.transform(train.readings)
+
+
 def has_spaces(texts):
     """Return whether words are separated by spaces: at least one in 10 characters is a space.
 

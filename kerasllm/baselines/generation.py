@@ -1,4 +1,4 @@
-"""What an encoder-decoder has to beat: the nearest training pair, the beginning of the source."""
+"""What an encoder-decoder has to beat: the nearest training pair, the source or its beginning."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ AT_ONCE = 256  # sources that are compared with all of training at once
 
 
 def nearest_neighbour(train, test):
-    """Answer each source with the target of the training pair whose source is most like it.
+    """Answer each source with the (first) target of the training pair with the likest source.
 
     Likeness is the cosine of TF-IDF vectors; of equal ones the first counts.
 
@@ -42,6 +42,29 @@ def nearest_neighbour(train, test):
     return _scored("nearest", [train[row].target for row in nearest], test)
 
 
+def copy(train, test):
+    """Answer each source with itself; nothing is learned.
+
+    Args:
+        train: `Dataset` of pairs.
+        test: likewise.
+
+    Returns:
+        `Baseline`, whose predictions are texts.
+
+    Raises:
+        ValueError: no pairs.
+
+    Example:
+        >>> from kerasllm.datasets.examples import Dataset, Pair
+        >>> data = Dataset([Pair("Ada!", "Ada!")], name="x", split="test", task="seq2seq")
+        >>> copy(data, data).metrics["exact_match"]
+        100.0
+    """
+    check_examples(train, test)
+    return _scored("copy", test.texts, test)
+
+
 def lead(train, test):
     """Answer each source with its first words, as many as targets have in the middle (the median).
 
@@ -64,7 +87,7 @@ def lead(train, test):
         ['a b']
     """
     check_examples(train, test)
-    targets = [pair.target for pair in train]
+    targets = [text for pair in train for text in pair.references]
     characters = writing_of(targets) in WITHOUT_SPACES
     cut, join = (list, "".join) if characters else (str.split, " ".join)
     length = int(np.median([len(cut(target)) for target in targets]))
@@ -73,5 +96,5 @@ def lead(train, test):
 
 
 def _scored(name, answers, test, settings=None):
-    metrics = generation_metrics([pair.target for pair in test], answers)
+    metrics = generation_metrics([pair.references for pair in test], answers)
     return Baseline(name, answers, metrics, settings or {})

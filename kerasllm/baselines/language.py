@@ -1,6 +1,7 @@
-r"""What a language model has to beat: n-grams with interpolated Kneser-Ney smoothing.
+r"""What a language model has to beat: Kneser-Ney n-grams, and gzip, which knows no language.
 
-Equation, for a word w after the context h, with h' the context without its oldest word:
+Equation of interpolated Kneser-Ney, for a word w after the context h, with h' the context without
+its oldest word:
     p_k(w|h) = max(c(h w) - D(c), 0) / c(h) + gamma(h) p_{k-1}(w|h'),    p_0(w) = 1 / V
     gamma(h) = 1 - sum_w max(c(h w) - D(c), 0) / c(h)                    1 where h was never seen
     c = raw count at the highest order, and where h starts the text;
@@ -12,6 +13,8 @@ Equation, for a word w after the context h, with h' the context without its olde
 Source: Kneser and Ney 1995; modified discounts of Chen and Goodman 1999, eq. 17.
 """
 
+import math
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +51,35 @@ def kneser_ney(train, test, vocabulary_size, order=5, modified=True, characters=
     nats, tokens = model.sequence_nats(test), sum(map(len, _as_list(test)))
     metrics = language_metrics(float(nats.sum()), tokens, characters, bytes)
     return Baseline("kneser_ney", nats, metrics, {"order": order, "modified": modified})
+
+
+def gzip_code(texts, tokens, characters=None, bytes=None):
+    """Take the bits that gzip writes for a text as if they were -log2 p.
+
+        loss = 8 ln 2 · (bytes of the compressed text) / tokens
+
+    gzip has learned nothing before and remembers 32 KiB: a language model that needs more bits has
+    learned little.
+
+    Args:
+        texts: iterable of the pieces of the test text, compressed as one.
+        tokens: how many tokens the network predicts in it.
+        characters: length of the test text, for bits per character.
+        bytes: length of the test text, for bits per byte.
+
+    Returns:
+        `Baseline`, whose prediction is the total in nats.
+
+    Source: Deutsch 1996, RFC 1951 and 1952.
+
+    Example:
+        >>> gzip_code(["ab" * 500], tokens=1000, bytes=1000).metrics["bits_per_byte"] < 0.3
+        True
+    """
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)  # 31: with gzip's header
+    size = sum(len(packer.compress(text.encode("utf-8"))) for text in texts) + len(packer.flush())
+    nats = 8 * math.log(2) * size
+    return Baseline("gzip", np.array([nats]), language_metrics(nats, tokens, characters, bytes), {})
 
 
 class _Level(NamedTuple):

@@ -43,7 +43,7 @@ def frequent_tags(train, test, entities=None):
     usual = overall.most_common(1)[0][0]
     best = {word: tags.most_common(1)[0][0] for word, tags in counts.items()}
     predicted = [[best.get(word, usual) for word in example.tokens] for example in test]
-    return _scored("frequent", predicted, train, test, entities)
+    return scored("frequent", predicted, train, test, entities)
 
 
 def linear_tags(train, test, entities=None, seed=0):
@@ -85,14 +85,15 @@ def linear_tags(train, test, entities=None, seed=0):
     model.fit(hasher.transform(_all_features(train)), np.array(y))
     tags = iter(model.predict(hasher.transform(_all_features(test))).tolist())
     predicted = [[next(tags) for _ in example.tokens] for example in test]
-    return _scored("linear", predicted, train, test, entities)
+    return scored("linear", predicted, train, test, entities)
 
 
-def _scored(name, predicted, train, test, entities):
+def scored(name, predicted, train, test, entities, settings=None):
+    """Return tags as a `Baseline`; whether they mark entities, the training tags say when None."""
     if entities is None:
         entities = scheme_of([example.tags for example in train]) != "none"
     true = [list(example.tags) for example in test]
-    return Baseline(name, predicted, tagging_metrics(true, predicted, entities))
+    return Baseline(name, predicted, tagging_metrics(true, predicted, entities), settings or {})
 
 
 def _all_features(dataset):

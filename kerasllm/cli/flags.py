@@ -1,6 +1,8 @@
 """What the verbs share: common arguments, and flags made from settings."""
 
+import contextlib
 import dataclasses
+import gc
 import inspect
 import logging
 import os
@@ -32,6 +34,11 @@ Processes = Annotated[
 Quiet = Annotated[bool, typer.Option(help="print nothing but the result")]
 
 
+# Keras imports these for wrappers and pictures that no verb uses, and does without where they are
+# not installed: with SciPy and pandas behind them they take 2 s of 5 on a slow machine.
+UNUSED_BY_KERAS = ("sklearn", "matplotlib")
+
+
 def begin_training(processes=1):
     """Load Keras for a training: in this process, or in several, which are waited for here.
 
@@ -44,7 +51,9 @@ def begin_training(processes=1):
 
 
 def load_keras(together=False):
-    """Load Keras and its backend without their start-up notices, which no setting silences.
+    """Load Keras and its backend alone, and without their start-up notices.
+
+    No setting silences these notices, or keeps Keras from importing `UNUSED_BY_KERAS`.
 
     Args:
         together: join the processes that a launcher started beside this one.
@@ -56,7 +65,8 @@ def load_keras(together=False):
     with tempfile.TemporaryFile() as notices:
         os.dup2(notices.fileno(), 2)
         try:
-            import keras
+            with _hidden(UNUSED_BY_KERAS), _kept():
+                import keras
 
             if together:
                 from kerasllm.training.engine.processes import join
@@ -72,6 +82,32 @@ def load_keras(together=False):
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+@contextlib.contextmanager
+def _hidden(packages):
+    """Let an import of these packages fail as if they were not installed, unless it was done."""
+    names = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(names))
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _kept():
+    """Let the garbage collector pass over what is loaded: it stays until the process ends.
+
+    This saves a second while Keras is loaded, and another when the interpreter ends.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _is_news(record):

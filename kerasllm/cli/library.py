@@ -1,5 +1,6 @@
 """Verbs for data sets and lessons."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -69,6 +70,28 @@ def data_get(
     from kerasllm.datasets import get
 
     say(get(name, allow_unverified=allow_unverified))
+
+
+@data_app.command("mask")
+def data_mask(
+    source: Annotated[Path, typer.Argument(help="a file of texts: csv, jsonl, txt and the like")],
+    output: Annotated[Path, typer.Argument(help="the file to write")],
+    kinds: Annotated[list[str], typer.Option(help="what to mask; all if not given")] = (),
+):
+    """Write a file again with [EMAIL], [PHONE] and the like in place of personal data.
+
+    Found by rules, in English and Chinese: mail and page addresses, phone, card, identity and
+    account numbers. Names of people are not.
+
+    Example: kerasllm data mask reviews.csv masked.csv
+    """
+    from kerasllm.datasets.masking import mask_file
+
+    counts = mask_file(source, output, tuple(kinds) or None)
+    say(
+        f"{output}: "
+        + (", ".join(f"{n:,} {kind}" for kind, n in counts.items()) or "nothing found")
+    )
 
 
 @data_app.command("clean")

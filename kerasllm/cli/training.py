@@ -1,4 +1,4 @@
-"""Verbs that train: quickstart, pretrain, train, finetune, import, payoff, crossvalidate."""
+"""Verbs that train: quickstart, recipe, pretrain, train, finetune, import, payoff and more."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,7 @@ from kerasllm.cli.flags import (
 )
 from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.pretraining import PretrainSettings
+from kerasllm.utils.terminal import say
 
 Pretrained = Annotated[
     Path | None, typer.Option(help="run folder whose backbone to start from; from scratch if none")
@@ -40,6 +41,32 @@ def quickstart(
     from kerasllm.recipes.quickstart import quickstart
 
     quickstart(output, seed=seed, overwrite=overwrite)
+
+
+@app.command(rich_help_panel=TRAIN, context_settings=PASSED_ON)
+def recipe(context: typer.Context):
+    r"""Train one application on public data, from its data to its row; without a name, list them.
+
+    The flags depend on the recipe: see kerasllm recipe NAME --help.
+
+    \b
+    Example: kerasllm recipe news ag_news --fast
+    """
+    from kerasllm.recipes.listing import main_of, recipes
+
+    words = context.args
+    if not words or words[0].startswith("-"):
+        if words == ["--help"]:
+            typer.echo(context.get_help())
+        for name, what in recipes().items():
+            say(f"{name:17} {what}")
+        raise typer.Exit(0 if words in ([], ["--help"]) else 2)
+    name, *given = words
+    if "--help" not in given:
+        flags.load_keras()
+    inner = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    inner.command()(main_of(name, given))
+    flags.run(inner, f"kerasllm recipe {name}", given)
 
 
 @app.command(rich_help_panel=TRAIN)
@@ -103,15 +130,17 @@ def finetune(
 
 @app.command("import", rich_help_panel=TRAIN)
 def import_(
-    source: Annotated[str, typer.Argument(help="folder, or name on the Hugging Face hub")],
+    source: Annotated[
+        str, typer.Argument(help="folder, GGUF file, name on the Hugging Face hub, or smollm2")
+    ],
     output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/imported"),
     revision: Annotated[str | None, typer.Option(help="branch, tag or commit on the hub")] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
-    """Take over a BERT, RoBERTa or GPT-2 of another project, ready to fine-tune.
+    """Take over a BERT, RoBERTa, GPT-2 or Llama of another project, ready to fine-tune.
 
-    Example: kerasllm import sentence-transformers/all-MiniLM-L6-v2 --output runs/minilm
+    Example: kerasllm import smollm2 --output runs/smollm2
     """
     from kerasllm.utils.hub import find
 
@@ -125,18 +154,19 @@ def import_(
 @app.command(rich_help_panel=TRAIN)
 def export(
     run: RunFolder,
-    folder: Annotated[Path, typer.Argument(help="folder to write")],
+    folder: Annotated[Path, typer.Argument(help="folder to write, or a file NAME.gguf")],
+    kind: Annotated[str, typer.Option(help="of a GGUF file's values: F32, F16 or Q8_0")] = "F16",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
-    """Write a run's backbone as a folder that `transformers` loads.
+    """Write a run's backbone as a folder that `transformers` loads, or a Llama's as a GGUF file.
 
     Example: kerasllm export runs/finetuned exported
     """
     flags.load_keras()
     from kerasllm.training import export_checkpoint
 
-    export_checkpoint(run, folder, overwrite=overwrite, quiet=quiet)
+    export_checkpoint(run, folder, kind=kind, overwrite=overwrite, quiet=quiet)
 
 
 @app.command(rich_help_panel=TRAIN)

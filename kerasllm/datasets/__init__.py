@@ -1,6 +1,15 @@
 """Typed examples from your files, this project's sets, docstrings and public sets."""
 
-from kerasllm.datasets.examples import TASKS, Dataset, Labelled, Pair, Span, Tagged, Text
+from kerasllm.datasets.examples import (
+    TASKS,
+    Dataset,
+    Labelled,
+    LabelledPair,
+    Pair,
+    Span,
+    Tagged,
+    Text,
+)
 from kerasllm.datasets.loading import get, info, load, names, task_of
 from kerasllm.datasets.options import with_options
 from kerasllm.datasets.public.download import DownloadError
@@ -9,6 +18,6 @@ from kerasllm.datasets.splits import DuplicateReport, duplicates, split
 
 __all__ = [
     "TASKS", "Dataset", "DatasetInfo", "DownloadError", "DuplicateReport", "HashMismatchError",
-    "Labelled", "Pair", "Span", "Tagged", "Text", "UnverifiedError", "duplicates", "get", "info",
-    "load", "names", "split", "task_of", "with_options",
+    "Labelled", "LabelledPair", "Pair", "Span", "Tagged", "Text", "UnverifiedError",
+    "duplicates", "get", "info", "load", "names", "split", "task_of", "with_options",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from kerasllm.datasets.loading import info, names
 from kerasllm.datasets.public.registry import cache_folder
 from kerasllm.utils.errors import IN_THE_CACHE, writing
-from kerasllm.utils.files import DAY, age, sweep
+from kerasllm.utils.files import DAY, age, is_written, sweep
 
 CORPORA = "corpora"  # folder of tokenised texts
 KEPT = 30 * DAY  # a tokenised text that was not read for so long is made again when it is wanted
@@ -36,15 +36,17 @@ class Part(NamedTuple):
 
 
 def parts():
-    """Return what the cache holds, as a list of `Part`s."""
+    """Return what the cache holds, as a list of `Part`s; without what is being written."""
     folder = cache_folder()
     corpora = sorted(path for name in _CORPUS for path in folder.glob(f"{CORPORA}/{name}"))
+    corpora = [path for path in corpora if not is_written(path)]
     found = [_part("tokenised text", path.name, [path]) for path in corpora]
     found += [_part("docstrings", path.name, [path]) for path in folder.glob("docstrings-*.json")]
     for entry in map(info, names()):
         place = folder / ("nltk_data" if entry.nltk else entry.folder_name)
         files = [place / file.path for each in entry.files for file in (each, each.sample) if file]
-        broken = sorted({path for file in files for path in file.parent.glob("*.part*")})
+        broken = {path for file in files for path in file.parent.glob("*.part*")}
+        broken = sorted(path for path in broken if not is_written(path))
         whole = [path for file in files for path in (file, Path(f"{file}.sha256"))]
         found.append(_part("broken download", entry.name, broken))
         found.append(_part("data set", entry.name, [p for p in whole if p.is_file()], True))

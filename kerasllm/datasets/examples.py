@@ -1,7 +1,8 @@
 """What a data set is made of: typed examples, and the sequence that holds them.
 
-- `Text` for language models, `Labelled` for classification, `Tagged` for token tagging, `Span` for
-  extractive question answering, `Pair` for sequence to sequence.
+- `Text` for language models, `Labelled` for classification (`LabelledPair` where two texts have a
+  label together), `Tagged` for token tagging, `Span` for extractive question answering, `Pair` for
+  sequence to sequence.
 - `Dataset` is an immutable sequence of one of these, with its name, split, task and labels. For a
   task of your own it holds examples of a dataclass whose `task` says so.
 """
@@ -33,6 +34,13 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelledPair(Labelled):
+    """Two texts and the class that they belong to together, such as question and answer."""
+
+    text_b: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tagged:
     """A sentence in tokens and one tag for each of them."""
 
@@ -51,10 +59,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A text and the text that it is to be turned into."""
+    """A text and the text that it is to be turned into; `others` are right answers too."""
 
     source: str
     target: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def references(self):
+        """All right answers, as a tuple of str: the target first."""
+        return self.target, *self.others
 
 
 EXAMPLE_TYPES = {
@@ -88,9 +102,22 @@ def inputs_of(example):
         >>> inputs_of(Span("Ada came.", "Who came?", (("Ada", 0),)))
         ('Ada came.', 'Who came?')
     """
+    if isinstance(example, LabelledPair):
+        return example.text, example.text_b
     if type(example) in EXAMPLE_TYPES.values():
         return main_text(example), getattr(example, "question", "")
     return tuple(v for v in astuple(example) if isinstance(v, str))
+
+
+def values_of(example):
+    """Return all that an example holds; of a pair without other references two texts.
+
+    Example:
+        >>> values_of(Pair("a", "b")), values_of(Pair("a", "b", ("c",)))
+        (('a', 'b'), ('a', 'b', ('c',)))
+    """
+    values = astuple(example)
+    return values[:-1] if isinstance(example, Pair) and not example.others else values
 
 
 class Dataset(Sequence):
@@ -147,6 +174,11 @@ class Dataset(Sequence):
                     f"{self.name}: a data set for {self.task} holds {wanted.__name__} examples, "
                     f"received {type(example).__name__} at position {row}."
                 )
+            if isinstance(example, LabelledPair) != (first is LabelledPair):
+                raise TypeError(
+                    f"{self.name}: expected a second text in all examples or in none, the one at "
+                    f"position {row} differs: give LabelledPair alone, or Labelled alone."
+                )
         return wanted
 
     def _labels_that_occur(self):
@@ -188,6 +220,18 @@ class Dataset(Sequence):
         return [main_text(example) for example in self.examples]
 
     @property
+    def of_pairs(self):
+        """Whether a label belongs to two texts together."""
+        return bool(self.examples) and isinstance(self.examples[0], LabelledPair)
+
+    @property
+    def readings(self):
+        """What a model reads of each example: its text, or (text, text_b) of two with one label."""
+        if not self.of_pairs:
+            return self.texts
+        return [(example.text, example.text_b) for example in self.examples]
+
+    @property
     def labels_of(self):
         """The label of each example, as a list of str."""
         if self.task != "classification":
@@ -220,7 +264,7 @@ class Dataset(Sequence):
         """sha256 of the examples in their order: equal exactly if the content is equal."""
         digest = hashlib.sha256(self.task.encode())
         for row, example in enumerate(self.examples):
-            text = json.dumps(astuple(example), ensure_ascii=False)
+            text = json.dumps(values_of(example), ensure_ascii=False)
             try:
                 digest.update(text.encode("utf-8"))
             except UnicodeEncodeError:

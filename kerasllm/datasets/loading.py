@@ -46,8 +46,9 @@ def load(name_or_path, split="train", **options):
             question mark: "reviews.csv?text=review&label=stars".
         split: "train", "validation" or "test". A set without official splits is split here, always
             in the same way: duplicates removed, then 80 / 10 / 10 %; "all" gives it whole.
-        **options: what the reader of the set takes; for your own files see
-            `kerasllm.datasets.files.reading.read_file`, such as `text="review", label="stars"`.
+        **options: `rows`, to draw so many at most, always the same ones; and what the reader of the
+            set takes, for your own files see `kerasllm.datasets.files.reading.read_file`, such as
+            `text="review", label="stars"`.
 
     Returns:
         A `Dataset`; `.info` says where it comes from and how it was split.
@@ -64,6 +65,18 @@ def load(name_or_path, split="train", **options):
     """
     name_or_path, written = with_options(name_or_path)
     options = {**written, **options}
+    rows = _checked_rows(options.pop("rows", None))
+    data = _load(name_or_path, split, options)
+    return data if rows is None else data.take(min(rows, len(data)))
+
+
+def _checked_rows(rows):
+    if rows is not None and (type(rows) is not int or rows < 1):
+        raise ValueError(f"rows must be a whole number from 1, received {rows!r}.")
+    return rows
+
+
+def _load(name_or_path, split, options):
     if isinstance(name_or_path, str) and name_or_path in _entries():
         entry = _entries()[name_or_path]
         if entry.make:
@@ -120,7 +133,7 @@ def task_of(name_or_path):
         ('classification', 'span')
     """
     bare, options = with_options(name_or_path)
-    if isinstance(bare, str) and bare in _entries() and not options:
+    if isinstance(bare, str) and bare in _entries() and not options.keys() - {"rows"}:
         return _entries()[bare].task
     if is_plain_text(bare) and not options:
         return "language_model"

@@ -13,8 +13,8 @@ from kerasllm.utils.errors import is_at_terminal
 
 # Taken as they are: columns may be called 1 or true.
 _TEXT = {
-    "text", "label", "source", "target", "delimiter", "label_separator", "encoding", "name",
-    "validation", "test", "format", "language",
+    "text", "text_b", "label", "source", "target", "delimiter", "label_separator", "encoding",
+    "name", "validation", "test", "format", "language",
 }  # fmt: skip
 _RESERVED = set("%&+#'\t\n")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasllm.datasets.examples import Dataset, Span, Tagged, Text
+from kerasllm.datasets.examples import Dataset, Pair, Span, Tagged, Text
 from kerasllm.datasets.files.lines import is_plain_text
 from kerasllm.datasets.loading import info, load, names
 from kerasllm.datasets.options import with_options
@@ -13,8 +13,10 @@ from kerasllm.datasets.public.loading import is_here, reader_options
 from kerasllm.datasets.public.registry import folders
 from kerasllm.datasets.sources import read_source, text_lists
 from kerasllm.datasets.splits import duplicates
+from kerasllm.text.script import script_of
 
 _WIDTH = 90
+_READ = 2000  # texts by which the script of a set is told
 
 
 def list_table():
@@ -68,7 +70,10 @@ def describe(name_or_path, **options):
     parts = _parts(name_or_path, entry, options)
     train = next(iter(parts.values()))
     lines += [_part_line(part) for part in parts.values()]
-    lines += [f"{key}: {train.info[key]}" for key in _FACTS if train.info.get(key)]
+    told = entry.note if entry else ""
+    facts = {key: train.info.get(key) for key in _FACTS}
+    lines += [f"{key}: {fact}" for key, fact in facts.items() if fact and fact != told]
+    lines += _script_lines(train)
     lines += _duplicate_lines(parts)
     lines += [
         "",
@@ -91,6 +96,17 @@ def _registry_lines(entry):
     lines.append(f"licence: {entry.licence}")
     if entry.homepage:
         lines.append(f"source: {entry.homepage}")
+    if entry.bytes:
+        lines.append(f"size: {entry.bytes / 1e6:.1f} MB in {len(entry.files):,} files")
+    if entry.split_names and not entry.make:
+        lines.append(f"splits: {', '.join(entry.split_names)}")
+    if entry.note:
+        lines.append(f"note: {entry.note}")
+    lines += [f"known fault: {fault}" for fault in entry.faults]
+    lines += [
+        f"reached by others: {row['measure']} {row['figure']:g}, {row['model']} ({row['source']})"
+        for row in entry.field
+    ]
     if entry.reader and reader_options(entry):
         given = ", ".join(f"{key}={value!r}" for key, value in reader_options(entry).items())
         lines.append(f"options: {given}")
@@ -149,6 +165,12 @@ def _part_line(part):
     return line
 
 
+def _script_lines(train):
+    """Return the script of a set in Chinese."""
+    script = script_of(train.texts[:_READ])
+    return [f"script: {script}"] if script.name else []
+
+
 def _duplicate_lines(parts):
     train, *others = parts.values()
     return [
@@ -164,6 +186,8 @@ def _example(example):
     elif isinstance(example, Span):
         answer = example.answers[0][0] if example.answers else "(no answer)"
         shown = f"{example.question} | {answer}"
+    elif isinstance(example, Pair):
+        shown = " | ".join((example.source, *example.references))
     else:
         shown = " | ".join(getattr(example, name) for name in example.__slots__)
     shown = " ".join(shown.split())

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from kerasllm.datasets.examples import Dataset
 from kerasllm.datasets.files.lines import is_plain_text
+from kerasllm.datasets.files.reading import validates_by_training_rows
 from kerasllm.datasets.files.tables import read_text
 from kerasllm.datasets.loading import load, names
 from kerasllm.datasets.options import with_options
 from kerasllm.datasets.splits import WHY_MORE, split
 from kerasllm.text import Cleaner
 from kerasllm.text.corpora.writer import hash_source
+from kerasllm.utils.files import check_regular
 
 HELD_OUT = 0.1  # share of a text file, at its end, that takes no part in training
 
@@ -65,6 +67,7 @@ def read_source(source):
 
 def _in_utf8(path):
     """Return the path of a text file that is read as UTF-8, or say what it may be in."""
+    check_regular(path)
     try:
         with path.open(encoding="utf-8") as file:
             while file.read(1 << 20):
@@ -76,6 +79,31 @@ def _in_utf8(path):
 
 def _of_datasets(train, validation):
     return Source(train.name, train.texts, validation.texts, train.language, train.fingerprint)
+
+
+def with_share_held_out(data, share, seed):
+    """Return the name of data of which a share of the training file is to validate.
+
+    Args:
+        data: name or path. Where validation rows are there, or made of one file with the test
+            rows, it stays as it is.
+        share: of the training rows.
+        seed: of the draw.
+
+    Example:
+        >>> with_share_held_out("topic_en", 0.2, 0)
+        'topic_en'
+    """
+    bare, options = with_options(data)
+    if str(bare) in names() or "fractions" in options:
+        return data
+    try:
+        if not validates_by_training_rows(bare, **options):
+            return data
+    except FileNotFoundError:  # `load` says what is wrong
+        return data
+    mark = "&" if options else "?"
+    return f"{data}{mark}fractions={round(1 - share, 9)},{share}&seed={seed}"
 
 
 def found_again(data):

@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from kerasllm.datasets.examples import EXAMPLE_TYPES, Text, inputs_of, main_text
+from kerasllm.datasets.examples import EXAMPLE_TYPES, Pair, Text, inputs_of, main_text
 
 SPLIT_NAMES = ("train", "validation", "test")
 WHY_MORE = "why a few say nothing is shown in lesson 21 under S15, `kerasllm lessons open 21`"
@@ -138,7 +138,8 @@ def _distinct(dataset, clean):
     first, kept, conflicts = {}, [], 0
     for row, example in enumerate(dataset):
         # Two translations of a sentence are two pairs; of two labels of a text one is wrong.
-        key = *_inputs(example, clean), clean(getattr(example, "target", ""))
+        answers = example.references if isinstance(example, Pair) else ()
+        key = *_inputs(example, clean), *map(clean, answers)
         if key not in first:
             first[key] = example
             kept.append(row)
@@ -154,7 +155,7 @@ def _inputs(example, clean):
 
 def _stays_together(example, clean):
     """Return what examples that stay on one side have in common: the text read first."""
-    own = type(example) not in EXAMPLE_TYPES.values()
+    own = not isinstance(example, tuple(EXAMPLE_TYPES.values()))
     return _inputs(example, clean) if own else clean(main_text(example))
 
 
@@ -163,7 +164,9 @@ def _classes(dataset, rows, clean, stratify, groups):
     classes = defaultdict(lambda: defaultdict(list))
     # Of a combination of labels that comes once, nothing would reach validation and test.
     several = dataset.info.get("label_separator")
-    stratify = stratify and dataset.task == "classification" and not several
+    # Two pairs with one first text, a story, stay together though their labels differ.
+    shared = dataset.of_pairs and len(set(dataset.texts)) < len(dataset)
+    stratify = stratify and dataset.task == "classification" and not several and not shared
     for row in rows:
         label = dataset[row].label if stratify else ""
         key = groups[row] if groups else _stays_together(dataset[row], clean)

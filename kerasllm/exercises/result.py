@@ -4,7 +4,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kerasllm.utils.pages import element
+from kerasllm.utils.pages import AS_WRITTEN, element
 from kerasllm.utils.tables import Shown, Table
 
 EXACT, CLOSE = 1e-9, 1e-3  # norm-relative
@@ -112,6 +112,7 @@ class Result(Shown):
         return "\n".join(map(str.rstrip, lines))
 
     def _repr_html_(self):
-        said = (element("p", m, style="white-space:pre-wrap") for m in self.messages())
-        headline = element("p", element("b", self.headline()))
+        style = {"style": "white-space:pre-wrap", "class_": AS_WRITTEN}
+        said = (element("p", m, **style) for m in self.messages())
+        headline = element("p", element("b", self.headline()), class_=AS_WRITTEN)
         return "".join([headline, self.table._repr_html_(), *said])

@@ -19,6 +19,7 @@ class TokenEmbedding(keras.layers.Layer):
         x_t      = √D E[id_t] + P[t]     positions "sinusoidal"
         x_t      = … + S[min(#{s < t: id_s = separator}, segments - 1)]      with segments
         logits_t = h_t Eᵀ                reverse=True: the tied output head
+        logits_t = h_t Oᵀ                … with a table of its own, tied=False
 
     Rotary positions are not added here: the attention layer rotates queries and keys. Segments tell
     the texts of a pair apart: the first ends with a separator, and is segment 0.
@@ -33,6 +34,7 @@ class TokenEmbedding(keras.layers.Layer):
         segments: rows of S, the segments (BERT's token types); 0 for none.
         separator: id that ends a segment.
         score_pad: False gives the pad id no probability, for an E whose row 0 was never trained.
+        tied: False gives the output head a table of its own, O (V, D).
 
     Call arguments:
         inputs: ids (B, T), or features (B, T, D) with `reverse=True`.
@@ -62,6 +64,7 @@ class TokenEmbedding(keras.layers.Layer):
         segments=0,
         separator=SEPARATOR,
         score_pad=True,
+        tied=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -80,15 +83,23 @@ class TokenEmbedding(keras.layers.Layer):
         self.segments = segments
         self.separator = separator
         self.score_pad = score_pad
+        self.tied = tied
         self.supports_masking = True
 
     def build(self, _input_shape):
-        """Make E (V, D), P (max_length, D) and S (segments, D)."""
+        """Make E (V, D), P (max_length, D), S (segments, D) and O (V, D)."""
         self.embeddings = self._table("embeddings", self.vocabulary_size)
         if self.positions == "learned":
             self.position_embeddings = self._table("position_embeddings", self.max_length)
         if self.segments:
             self.segment_embeddings = self._table("segment_embeddings", self.segments)
+        if not self.tied:
+            self.output_embeddings = self._table("output_embeddings", self.vocabulary_size)
+
+    @property
+    def output_table(self):
+        """Return the table (V, D) that the head scores tokens with."""
+        return self.embeddings if self.tied else self.output_embeddings
 
     def _table(self, name, rows):
         shape, initializer = (rows, self.hidden_dim), self.embeddings_initializer
@@ -132,7 +143,7 @@ class TokenEmbedding(keras.layers.Layer):
         return ops.take(table, ops.arange(length, dtype="int32") + start, axis=0)
 
     def _logits(self, h):
-        table = ops.cast(self.embeddings, self.compute_dtype)
+        table = ops.cast(self.output_table, self.compute_dtype)
         logits = ops.matmul(ops.cast(h, self.compute_dtype), ops.transpose(table))
         if self.score_pad:
             return logits
@@ -166,4 +177,5 @@ class TokenEmbedding(keras.layers.Layer):
             "segments": self.segments,
             "separator": self.separator,
             "score_pad": self.score_pad,
+            "tied": self.tied,
         }

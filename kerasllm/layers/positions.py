@@ -30,10 +30,10 @@ def sinusoids(length, dim):
     return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, dim)
 
 
-def rotate(x, start=0):
+def rotate(x, start=0, base=10000.0, interleaved=False):
     """Rotate pairs of features by an angle that grows with the position (RoPE).
 
-        θ_i   = 10000^(-2i/K)
+        θ_i   = base^(-2i/K)
         y_i       = x_i cos tθ_i - x_{i+K/2} sin tθ_i
         y_{i+K/2} = x_{i+K/2} cos tθ_i + x_i sin tθ_i
 
@@ -42,18 +42,23 @@ def rotate(x, start=0):
     Args:
         x: queries or keys (B, T, N, K); K even.
         start: position of the first row, for decoding step by step.
+        base: the slowest pair turns once in about 2π · base positions.
+        interleaved: the pairs are x_{2i} and x_{2i+1}, as in the paper, in the place of the halves.
 
     Returns:
         Rotated x (B, T, N, K).
 
-    Source: Su et al. 2021 (RoFormer), equation 34, in the half-split order of GPT-NeoX.
+    Source: Su et al. 2021 (RoFormer), equation 34; in halves as in GPT-NeoX and Llama.
     """
     half = x.shape[-1] // 2
-    frequency = 10000.0 ** (-np.arange(half) / half)
+    frequency = float(base) ** (-np.arange(half) / half)
     # In half precision there are no odd numbers above 256: angles are at least float32.
     dtype = keras.backend.result_type(x.dtype, "float32")
     t = ops.cast(ops.arange(ops.shape(x)[1], dtype="int32") + start, dtype)
     angle = t[:, None, None] * ops.convert_to_tensor(frequency, dtype=dtype)  # (T, 1, K/2)
     sin, cos = ops.cast(ops.sin(angle), x.dtype), ops.cast(ops.cos(angle), x.dtype)
+    if interleaved:
+        a, b = x[..., ::2], x[..., 1::2]
+        return ops.reshape(ops.stack([a * cos - b * sin, b * cos + a * sin], axis=-1), ops.shape(x))
     a, b = x[..., :half], x[..., half:]
     return ops.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)

@@ -11,13 +11,16 @@
 """
 
 from kerasllm.metrics.bootstrap import bootstrap_interval, percentile_interval, pooled_mean
+from kerasllm.metrics.calibration import Reliability, reliability
 from kerasllm.metrics.classification import (
     classification_intervals,
     classification_metrics,
     confusion_matrix,
 )
 from kerasllm.metrics.counts import precision_recall_f1
+from kerasllm.metrics.denotation import database_of_dump, denotation_metrics
 from kerasllm.metrics.entities import count_entities, tagging_intervals, tagging_metrics
+from kerasllm.metrics.frames import frame_intervals, frame_metrics
 from kerasllm.metrics.generation import (
     exact_matches,
     generation_intervals,
@@ -25,7 +28,12 @@ from kerasllm.metrics.generation import (
     generation_signatures,
 )
 from kerasllm.metrics.language import language_intervals, language_metrics
-from kerasllm.metrics.multilabel import binary_nats, multilabel_intervals, multilabel_metrics
+from kerasllm.metrics.multilabel import (
+    best_thresholds,
+    binary_nats,
+    multilabel_intervals,
+    multilabel_metrics,
+)
 from kerasllm.metrics.spans import (
     cmrc_score,
     normal_answer,
@@ -36,6 +44,8 @@ from kerasllm.metrics.spans import (
 )
 
 __all__ = [
+    "Reliability",
+    "best_thresholds",
     "binary_nats",
     "bootstrap_interval",
     "classification_intervals",
@@ -43,7 +53,11 @@ __all__ = [
     "cmrc_score",
     "confusion_matrix",
     "count_entities",
+    "database_of_dump",
+    "denotation_metrics",
     "exact_matches",
+    "frame_intervals",
+    "frame_metrics",
     "generation_intervals",
     "generation_metrics",
     "generation_signatures",
@@ -55,6 +69,7 @@ __all__ = [
     "percentile_interval",
     "pooled_mean",
     "precision_recall_f1",
+    "reliability",
     "span_intervals",
     "span_metrics",
     "span_scores",

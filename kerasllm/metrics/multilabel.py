@@ -1,6 +1,6 @@
 """Scores of texts with several labels each: scikit-learn's.
 
-    p(label | text) = σ(logit),  said where p ≥ 1/2
+    p(label | text) = σ(logit),  said where p ≥ 1/2, or ≥ a threshold chosen on validation texts
 
 Of each label, tp texts have it and are given it, fp are given it wrongly, fn lack it wrongly.
 
@@ -71,6 +71,48 @@ def multilabel_metrics(true, predicted):
         "f1_macro": float(each[seen].mean()) if seen.any() else 0.0,
         "accuracy": float(metrics.accuracy_score(true, predicted)),
     }
+
+
+def best_thresholds(true, p, fewest=5):
+    """Return for each label the probability from which to give it.
+
+    One threshold is chosen for all labels together, of the highest micro F1; a label that at least
+    `fewest` of these texts have gets its own, of its highest F1. A threshold lies half way between
+    two probabilities that occur; of equally good ones that nearest to 1/2 counts.
+
+    Args:
+        true: bool (R, C), the labels that each text has.
+        p: (R, C) probabilities.
+        fewest: texts with a label that are too few for a threshold of its own.
+
+    Returns:
+        (C,) thresholds inside (0, 1).
+
+    Raises:
+        ValueError: no rows, or unequal shapes.
+
+    Example:
+        >>> best_thresholds([[1], [1], [0]], [[0.25], [0.375], [0.125]], fewest=2)
+        array([0.1875])
+    """
+    p = np.asarray(p, dtype="float64")
+    true, _ = _as_decisions(true, p)
+    common = _best_threshold(true.ravel(), p.ravel())
+    enough = true.sum(axis=0) >= fewest
+    own = [_best_threshold(*column) for column in zip(true.T, p.T, strict=True)]
+    return np.where(enough, own, common)
+
+
+def _best_threshold(true, p):
+    """Return the threshold of the highest F1 of one yes or no."""
+    order = np.argsort(-p, kind="stable")
+    p, tp = p[order], np.cumsum(true[order])
+    f1 = 2 * tp / (np.arange(1, len(p) + 1) + max(tp[-1], 1))  # the first k are given
+    cuts = (p + np.append(p[1:], 0.0)) / 2
+    f1[np.append(p[1:] == p[:-1], False)] = -1.0  # equal probabilities stay together
+    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
+    chosen = cuts[best[np.abs(cuts[best] - 0.5).argmin()]] if tp[-1] else 0.5
+    return float(np.clip(chosen, 1e-6, 1 - 1e-6))
 
 
 def multilabel_intervals(true, predicted, **options):

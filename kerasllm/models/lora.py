@@ -145,9 +145,20 @@ def matrices_of(backbone, targets, rank):
     return chosen
 
 
+# Settings that came later: at these values they are left out, so that older adapters still fit.
+_LATER = {
+    "normalization": "layer", "use_bias": True, "num_kv_heads": None, "key_dim": None,
+    "rotary_base": 10000.0, "interleaved": False, "tied": True,
+}  # fmt: skip
+
+
 def fingerprint(backbone):
     """Return sha256 (hex) of a backbone's settings and weights."""
-    config = {k: v for k, v in backbone.get_config().items() if k not in ("name", "trainable")}
+    config = {
+        name: value
+        for name, value in backbone.get_config().items()
+        if name not in ("name", "trainable") and (name not in _LATER or value != _LATER[name])
+    }
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for weight in backbone.get_weights():
         digest.update(weight.tobytes())

@@ -18,6 +18,7 @@ from kerasllm.utils.files import sha256
 from kerasllm.utils.json_text import read_object
 
 COMMITTED = ("tokenizer.json", "model.keras")  # config.json has their hashes
+ROW = 1024  # tokens read at once in training and scoring, of checkpoints with longer contexts too
 BACKBONES = {"recurrent": RecurrentBackbone, "transformer": TransformerBackbone}
 
 
@@ -51,7 +52,7 @@ def load(source, revision=None):
         settings = {**config["settings"], **task.preprocessor.get_config()}
         return Preset(task.backbone, tokenizer, settings, task)
     backbone, tokenizer, _ = load_checkpoint(source, revision)
-    return Preset(backbone, tokenizer, {"length": backbone.settings.max_length})
+    return Preset(backbone, tokenizer, {"length": min(backbone.settings.max_length, ROW)})
 
 
 def read_config(folder):

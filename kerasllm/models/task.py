@@ -265,13 +265,17 @@ class Task(RawModel):
         """Return {name: number}: the loss and the scores on a `Dataset`, "loss" among them."""
         return self.scoring.scores(self, dataset)
 
+    def baselines_for(self, dataset):  # noqa: ARG002 - some shapes look at the rows
+        """Return what a network must beat on a `Dataset`: {name: baseline}."""
+        return BASELINES.get(self.data_task, {})
+
     def baseline_scores(self, dataset, train):
         """Return {name: scores} of what a network must beat, on the same rows; {} without train."""
         if train is None:
             return {}
         return {
             name: baseline(train, dataset).metrics
-            for name, baseline in BASELINES.get(self.data_task, {}).items()
+            for name, baseline in self.baselines_for(dataset).items()
         }
 
     def evaluation(self, dataset, train=None):
@@ -282,6 +286,10 @@ class Task(RawModel):
             train: a `Dataset` for the baselines to learn from; None leaves them out.
         """
         return self.scoring.evaluation(self, dataset, train)
+
+    def review(self, dataset):  # noqa: ARG002 - the shapes look at it
+        """Return the `Review` of a task's answers, row by row; None where a shape has none."""
+        return None
 
     def reading(self, x):
         """Return the `Reading` of one raw example: what the model is given, token by token."""

@@ -11,8 +11,9 @@ from kerasllm.plots.heatmaps import attention_map, confusion_matrix, gate_heatma
 from kerasllm.plots.lengths import length_histogram
 from kerasllm.plots.line_charts import lines
 from kerasllm.plots.payoffs import payoff
+from kerasllm.plots.reliability import reliability_diagram
 
 __all__ = [
     "attention_map", "chinese_font", "confusion_matrix", "gate_heatmap", "gradient_flow",
-    "learning_curves", "length_histogram", "lines", "payoff",
+    "learning_curves", "length_histogram", "lines", "payoff", "reliability_diagram",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from pathlib import Path
 import typer
 
 import kerasllm
-from kerasllm.recipes.record import record
+from kerasllm.recipes.recipe import Fast, Output, Recipe, Share
 from kerasllm.training import PretrainSettings
 
 NANOGPT = PretrainSettings(
@@ -37,18 +37,20 @@ FIVE_MINUTES = dataclasses.replace(
 
 
 def main(
-    output: Path = Path("runs/character_lm"), five_minutes: bool = False, share: float = 1.0
+    output: Output = Path("runs/character_lm"),
+    five_minutes: bool = False,
+    fast: Fast = False,
+    share: Share = 1.0,
 ) -> None:
-    """Train on tinyshakespeare; `share` scales the steps."""
+    """Train a GPT on the characters of tinyshakespeare."""
+    recipe = Recipe(output, fast=fast, share=share)
     settings = FIVE_MINUTES if five_minutes else NANOGPT
-    steps = max(20, round(settings.steps * share))
-    run = kerasllm.pretrain(
-        "tinyshakespeare", output, settings=settings, steps=steps, eval_every=steps, resume=True
-    )
-    result = kerasllm.evaluate(run, split="validation")
-    print(kerasllm.generate(run, "ROMEO:", max_new_tokens=200, temperature=0.8, top_k=40))
+    settings = dataclasses.replace(settings, eval_every=recipe.settings(settings).steps)
+    run = recipe.pretrain("tinyshakespeare", settings, part="")
     title = "characters, GPT in five minutes" if five_minutes else "characters, nanoGPT's size"
-    record(output, title, result, "loss", 1.60 if five_minutes else 1.80, lower=True)
+    target = 1.60 if five_minutes else 1.80
+    recipe.row(run, title, "loss", target, split="validation", lower=True)
+    print(kerasllm.generate(run, "ROMEO:", max_new_tokens=200, temperature=0.8, top_k=40))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,19 @@
 """What `quickstart` found: in one sentence, on a page, and what to try next."""
 
+from pathlib import Path
+
 from kerasllm import plots
-from kerasllm.recipes.report import Code, Picture, write_report
+from kerasllm.explorer import explore
+from kerasllm.recipes.report import Code, Link, Picture, write_report
 from kerasllm.training.experiments.label_efficiency import summary
 from kerasllm.utils.tables import Table
 
 PROMPT = "Returns the"
+EXAMPLE = "Fit the model to the training data."
 _METHODS = {
-    "full": "pretrained, fine-tuned",
-    "scratch": "the same network from scratch",
+    "lstm": "the pretrained LSTM, fine-tuned",
+    "embeddings": "its embeddings averaged, without the LSTM, fine-tuned",
+    "scratch": "the same LSTM from scratch",
     "latent_semantic": "latent semantic analysis",
     "linear": "TF-IDF and logistic regression",
     "majority": "always the commonest class",
@@ -16,31 +21,43 @@ _METHODS = {
 
 
 def verdict(result):
-    """Say what the table says, whichever way it went."""
-    cells = {(r["method"], r["labels"]): r["accuracy"] for r in result["summary"]}
+    """Say what the table says, whichever way it went: all methods, the best first."""
     parts = []
-    for count in sorted({labels for _, labels in cells}):
-        tuned, scratch, lsa = (
-            cells[name, count] for name in ("full", "scratch", "latent_semantic")
-        )
-        parts.append(
-            f"With {count} labels the pretrained network scores {tuned:.3f}, from scratch "
-            f"{scratch:.3f}, latent semantic analysis {lsa:.3f}."
-        )
-    return " ".join(parts)
+    for count in sorted({row["labels"] for row in result["summary"]}):
+        rows = [row for row in result["summary"] if row["labels"] == count]
+        rows = sorted(rows, key=lambda row: -row["accuracy"])
+        scores = ", ".join(f"{_METHODS[row['method']]} {row['accuracy']:.3f}" for row in rows[:-1])
+        parts.append(f"With {count} labels: {scores}.")
+    return "\n".join(parts)
+
+
+def bits(language):
+    """Say how well the language model predicts held-out text, beside gzip and Kneser-Ney."""
+    others = language["baselines"]
+    own, packed, ngrams = (
+        scores["bits_per_byte"]
+        for scores in (language["model"], others["gzip"], others["kneser_ney"])
+    )
+    than = "fewer than both" if own < min(packed, ngrams) else "fewer than gzip alone"
+    than = than if own < packed else "more than gzip"
+    return (
+        f"The language model needs {own:.2f} bits a byte of held-out text, gzip {packed:.2f}, "
+        f"Kneser-Ney 5-grams {ngrams:.2f}: {than}."
+    )
 
 
 def next_commands(output):
     """Return what to try next."""
     return (
-        f'kerasllm predict {output}/finetuned "Fit the model to the training data."',
+        f'kerasllm predict {output}/finetuned "{EXAMPLE}"',
         f'kerasllm generate {output}/pretrained "{PROMPT}" --temperature 0.6',
+        f'kerasllm explore {output}/pretrained "{PROMPT}"',
         f"kerasllm payoff {output}/pretrained topic_en --label-counts 100",
         "kerasllm pretrain YOUR_TEXT.txt && kerasllm finetune runs/pretrained YOUR_LABELS.csv",
     )
 
 
-def write_page(output, run, tuned, result, scores, sample, seconds):
+def write_page(output, run, tuned, result, scores, language, sample, seconds):
     """Write `report.html`, and return its path.
 
     Args:
@@ -49,11 +66,12 @@ def write_page(output, run, tuned, result, scores, sample, seconds):
         tuned: the `Run` of the classifier.
         result: of `payoff`.
         scores: of the classifier.
+        language: scores of the language model.
         sample: a text of the language model.
         seconds: that all of it took.
     """
     table = [
-        [_METHODS.get(row["method"], row["method"]), row["labels"], row["accuracy"], row["sd"]]
+        [_METHODS[row["method"]], row["labels"], row["accuracy"], row["sd"]]
         for row in sorted(summary(result["rows"]), key=lambda r: (r["labels"], -r["accuracy"]))
     ]
     points = [{**row, "score": row["accuracy"]} for row in result["rows"]]
@@ -65,17 +83,20 @@ def write_page(output, run, tuned, result, scores, sample, seconds):
             [
                 "A small LSTM language model was pretrained on docstrings of the libraries "
                 "installed here, and fine-tuned to name the library that a docstring comes from; "
-                "library names are masked in the text. The same network was also trained from "
-                "scratch, and a linear model and latent semantic analysis were fitted to exactly "
-                "the same labelled rows. All are scored on the same test rows, which took no part "
-                "in any choice.",
-                verdict(result),
+                "library names are masked in the text. What the classifier reads is the mean of "
+                "the LSTM's features over the text. Beside it, fitted to exactly the same labelled "
+                "rows: a classifier that reads the embeddings of the same pretraining, averaged, "
+                "and not the LSTM; the same LSTM from scratch; a linear model; and latent semantic "
+                "analysis. All are scored on the same test rows, which took no part in any choice.",
+                *verdict(result).split("\n"),
             ],
         ),
         (
             "What pretraining pays",
             [
                 Table(["method", "labels", "accuracy", "sd over draws"], table),
+                "Accuracy is the share of test rows that got the right library. The sd says how "
+                "far it moves when other rows are drawn for labels: a difference below it is none.",
                 Picture(plots.payoff(points), "Accuracy against the number of labels"),
             ],
         ),
@@ -83,6 +104,11 @@ def write_page(output, run, tuned, result, scores, sample, seconds):
             "The language model",
             [
                 Picture(run.path / "figures" / "learning_curves.png", "Pretraining"),
+                bits(language),
+                "A bit is a question answered by yes or no: a model that needs fewer of them for "
+                "each byte of text that it has not seen predicts it better. gzip has learned "
+                "nothing before; the n-grams were counted on the text that the network learned "
+                "from, of which it read a part once.",
                 Code(sample, f"A sample after {PROMPT!r}: grammar before sense, at this size"),
             ],
         ),
@@ -94,6 +120,10 @@ def write_page(output, run, tuned, result, scores, sample, seconds):
                 # Of data that were given by hand, the figure has their name behind its own.
                 Picture(
                     next((tuned.path / "figures").glob("confusion_matrix*.png")), "Confusion matrix"
+                ),
+                Link(
+                    explore(tuned, [EXAMPLE], Path(output) / "explorer.html").name,
+                    "See every number inside of it, and change one",
                 ),
             ],
         ),

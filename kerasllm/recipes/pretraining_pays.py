@@ -10,37 +10,46 @@ semantic baselines are trained on the same rows. Scored on rows that took no par
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 import kerasllm
-from kerasllm.recipes.quickstart import FULL, PRETRAINING, SCRATCH
+from kerasllm.recipes.quickstart import LSTM, PRETRAINING, SCRATCH
+from kerasllm.recipes.recipe import Fast, Output, Recipe, Share
 from kerasllm.recipes.record import record
 from kerasllm.utils.errors import check_choice
 
 COUNTS = (100, 1000)
+FEW = (12, 24)  # in the fast way
 DATA = ("ag_news", "sst2")
 METHODS = {
     "scratch": SCRATCH,
-    "frozen": FULL,
-    "full": FULL,
-    "gradual": dataclasses.replace(FULL, discriminative=1.5),
+    "frozen": LSTM,
+    "full": LSTM,
+    "gradual": dataclasses.replace(LSTM, discriminative=1.5),
 }
 
 
-def main(data: str, output: Path = Path("runs/payoff"), draws: int = 5, share: float = 1.0) -> None:
-    """Measure on one of the sets in `DATA`; `share` scales the steps of the pretraining."""
+def main(
+    data: Annotated[str, typer.Argument(help=f"one of {', '.join(DATA)}")],
+    output: Output = Path("runs/payoff"),
+    draws: Annotated[int, typer.Option(help="of the labelled rows")] = 5,
+    fast: Fast = False,
+    share: Share = 1.0,
+) -> None:
+    """Measure what pretraining is worth at two numbers of labels."""
     check_choice("data", data, DATA)
-    steps = max(20, round(PRETRAINING.steps * share))
-    run = kerasllm.pretrain(
-        data, output / "pretrained", settings=PRETRAINING, steps=steps, resume=True
-    )
+    recipe = Recipe(output, fast=fast, share=share)
+    counts, draws = (FEW, 2) if fast else (COUNTS, draws)
+    run = recipe.pretrain(data, PRETRAINING)
     found = kerasllm.payoff(
-        run, data, output, label_counts=COUNTS, methods=tuple(METHODS), seeds=draws,
-        settings=METHODS, resume=True,
+        run, recipe.data(data), output, label_counts=counts, methods=tuple(METHODS), seeds=draws,
+        settings={name: recipe.settings(each, run) for name, each in METHODS.items()},
+        **{"overwrite" if fast else "resume": True},
     )  # fmt: skip
     cells = {(row["method"], row["labels"]): row for row in found["summary"]}
-    for count in COUNTS:
+    for count in counts:
         names = ("majority", "linear", "latent_semantic", "scratch", "frozen", "gradual")
         full, scratch = cells["full", count], cells["scratch", count]
         result = {
@@ -55,6 +64,7 @@ def main(data: str, output: Path = Path("runs/payoff"), draws: int = 5, share: f
         target = scratch["accuracy"] + max(full["sd"], scratch["sd"])
         (output / str(count)).mkdir(exist_ok=True)
         note = f"± {full['sd']:.3f} over {draws} draws, from scratch ± {scratch['sd']:.3f}"
+        note = ", ".join(filter(None, [note, recipe.note]))
         record(
             output / str(count), "pay-off of pretraining, LSTM", result, "accuracy",
             round(100 * target, 1), percent=True, note=note,

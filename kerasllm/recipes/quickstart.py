@@ -1,11 +1,14 @@
 """From bare text to a classifier that pretraining made better, in minutes and without network.
 
 1. Pretrain a small LSTM language model on docstrings of the installed libraries. Beside the next
-   token its embeddings learn which two spans belong to one text: the next token alone teaches
-   grammar first and topics late, and gains little on this task.
-2. With 100 and 300 labels, name the library that a docstring comes from: fine-tuned, and from
-   scratch, beside a linear model and latent semantic analysis, over several draws of the labels.
-3. Write a sample, figures and `report.html`.
+   token its features learn which two spans belong to one text: the next token alone teaches grammar
+   first and topics late, and gains little on this task.
+2. With 100 and 300 labels, name the library that a docstring comes from. The classifier reads the
+   features of the LSTM; beside it stand a classifier that reads the averaged embeddings of the same
+   pretraining, the same network from scratch, a linear model and latent semantic analysis, over
+   several draws of the labels.
+3. Score the language model beside gzip and Kneser-Ney, and write a sample, figures and
+   `report.html`, which says who won.
 """
 
 import dataclasses
@@ -30,37 +33,43 @@ from kerasllm.training.settings.base import resolve
 from kerasllm.utils.errors import writing
 
 LABELS = (100, 300)
-DRAWS = 5
+DRAWS = 3
 
-# Chosen on the validation split; the test split was scored once, with these.
+# Chosen on the validation split; the test split was scored once, with these. An embedding is moved
+# by the few tokens that it stands for: it learns at three times the rate of the LSTM above it.
 PRETRAINING = PretrainSettings(
     objective="contrastive",
     pooling="mean",
-    layer=0,
+    layer=-1,
     hidden_dim=128,
     units=128,
+    num_layers=1,
     residual=True,
     lowercase=True,
     vocabulary_size=8000,
     length=64,
     batch_size=16,
     contrast_batch=128,
-    temperature=0.2,
+    temperature=0.1,
     steps=400,
-    learning_rate=1e-2,
+    learning_rate=3e-3,
+    discriminative=1 / 3,
     weight_decay=0.0,
     eval_every=100,
 )
-FULL = ClassificationSettings(
+LSTM = ClassificationSettings(
+    layer=-1,
     head_epochs=20.0,
     epochs=10.0,
-    learning_rate=3e-3,
+    learning_rate=3e-4,
     dropout=0.5,
     batch_size=32,
     length=96,
     keep_best=False,
 )
-SCRATCH = dataclasses.replace(FULL, dropout=0.1, head_epochs=0.0, epochs=15.0)
+EMBEDDINGS = dataclasses.replace(LSTM, layer=0, learning_rate=3e-3)
+SCRATCH = dataclasses.replace(LSTM, learning_rate=3e-3, dropout=0.1, head_epochs=0.0, epochs=15.0)
+NETWORKS = {"lstm": LSTM, "embeddings": EMBEDDINGS, "scratch": SCRATCH}
 
 
 def quickstart(output="runs/quickstart", *, seed=0, draws=DRAWS, overwrite=False, quiet=False):
@@ -103,22 +112,23 @@ def quickstart(output="runs/quickstart", *, seed=0, draws=DRAWS, overwrite=False
         (train, validation, test),
         output / "payoff",
         label_counts=LABELS,
-        methods=("scratch", "full"),
+        methods=tuple(NETWORKS),
         seeds=draws,
-        settings={"scratch": SCRATCH, "full": FULL},
+        settings=NETWORKS,
         unlabelled=unlabelled.texts,
         overwrite=True,
         quiet=quiet,
     )
-    say("4/4  One classifier to keep, a sample, and the report")
+    say("4/4  One classifier to keep, the language model's scores, a sample, and the report")
     rows = draw(train, LABELS[-1], 0)
-    kept = {"settings": FULL, "overwrite": True, "quiet": True}
+    kept = {"settings": LSTM, "overwrite": True, "quiet": True}
     tuned = finetune(run, (rows, validation), output / "finetuned", **kept)
     scores = evaluate(tuned, test, with_baselines=False, quiet=True)
+    language = evaluate(run, quiet=True)
     sample = generate(run, findings.PROMPT, max_new_tokens=60, temperature=0.6, seed=seed)
     seconds = time.perf_counter() - began
-    page = findings.write_page(output, run, tuned, result, scores, sample, seconds)
-    say(f"\n{findings.verdict(result)}", style="bold")
+    page = findings.write_page(output, run, tuned, result, scores, language, sample, seconds)
+    say(f"\n{findings.verdict(result)}\n{findings.bits(language)}", style="bold")
     say(f"Sample: {sample!r}")
     say(f"\nDone in {seconds:.0f} s. Open {page} in a browser. Then try:")
     for command in findings.next_commands(output):

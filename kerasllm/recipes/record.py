@@ -1,6 +1,6 @@
-"""What a recipe reached, written into its run folder, and the table of all of them.
+"""What a recipe reached beside its target, printed and written into its run folder.
 
-python -m kerasllm.recipes.record runs/* > docs/results.md
+The table of all runs is `kerasllm results`.
 """
 
 import csv
@@ -106,33 +106,3 @@ def _lines(rows):
             f"`{row['command']}`",
         )  # fmt: skip
         yield "| " + " | ".join(cells) + " |"
-
-
-def table(folders):
-    """Return the page of results of several run folders, as Markdown."""
-    rows = [
-        json.loads((Path(folder) / FILE).read_text(encoding="utf-8"))
-        for folder in folders
-        if (Path(folder) / FILE).exists()
-    ]
-    if not rows:
-        raise ValueError(
-            f"none of {list(map(str, folders))} holds a {FILE}: run a recipe first, such as "
-            "`python -m kerasllm.recipes.spam --output runs/spam`."
-        )
-    rows.sort(key=lambda row: row["title"])
-    made = sorted({row["made"] for row in rows})
-    head = [
-        "# Results",
-        "",
-        "Made by `python -m kerasllm.recipes.record RUN_FOLDERS`; each row was printed by the",
-        "command at its end: it trains, and scores once on rows that took no part in any choice.",
-        "In brackets the 95 % bootstrap interval; **bold** where the target is reached; minutes",
-        "of training on two CPU cores that other work shared. The baselines saw the same rows.",
-        "",
-    ]
-    return "\n".join([*head, *_lines(rows), "", *(f"- {line}" for line in made), ""])
-
-
-if __name__ == "__main__":
-    print(table(sys.argv[1:]), end="")

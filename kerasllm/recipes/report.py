@@ -4,14 +4,13 @@
 - Every text is escaped, for a generated sample may hold anything.
 """
 
-import base64
 import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kerasllm.utils.files import whole_file
-from kerasllm.utils.pages import element, page, scrolling
+from kerasllm.utils.pages import element, embedded, page, scrolling
 from kerasllm.utils.tables import Table
 
 
@@ -41,6 +40,19 @@ class Code:
     caption: str = ""
 
 
+@dataclass(frozen=True)
+class Link:
+    """A page beside the report.
+
+    Args:
+        file: its name, in the folder of the report.
+        text: what is found there.
+    """
+
+    file: str
+    text: str
+
+
 def write_report(folder, title, sections):
     """Write `report.html` into a folder, whole or not at all.
 
@@ -48,7 +60,7 @@ def write_report(folder, title, sections):
         folder: where to; it is made if it is not there.
         title: title of the page.
         sections: (heading, blocks) pairs; a block is a paragraph (str), `Table`, `Picture` or
-            `Code`.
+            `Code` or `Link`.
 
     Returns:
         Path of the page.
@@ -93,16 +105,14 @@ def _block(block):
         return scrolling(block._repr_html_())
     caption = [element("figcaption", block.caption)] if getattr(block, "caption", "") else []
     if isinstance(block, Picture):
-        data = base64.b64encode(_png(block.source)).decode("ascii")
-        source = f"data:image/png;base64,{data}"
-        return element(
-            "figure", element("img", alt=block.caption or "figure", src=source), *caption
-        )
+        return embedded(_png(block.source), block.caption or "figure", bool(block.caption))
     if isinstance(block, Code):
         return element("figure", *caption, element("pre", block.text, tabindex="0"))
+    if isinstance(block, Link):
+        return element("p", element("a", block.text, href=block.file))
     raise TypeError(
-        f"expected a block of str, Table, Picture or Code, received {type(block).__name__}; wrap a "
-        "figure as Picture(figure)"
+        f"expected a block of str, Table, Picture, Code or Link, received "
+        f"{type(block).__name__}; wrap a figure as Picture(figure)"
     )
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import typer
 
-import kerasllm
-from kerasllm.recipes.record import record
+from kerasllm.recipes.recipe import Fast, Output, Recipe, Share
 from kerasllm.training import PretrainSettings
 
 SETTINGS = PretrainSettings(
@@ -31,17 +30,15 @@ SETTINGS = PretrainSettings(
     learning_rate=4e-3,
     weight_decay=0.05,
     final_rate=0.01,
+    steps=7000,  # of 1,280 words each: about ten passes
 )
-STEPS = 7000  # of 1,280 words each: about ten passes
 
 
-def main(output: Path = Path("runs/word_lm"), share: float = 1.0) -> None:
-    """Train on ptb; `share` scales the steps."""
-    steps = max(20, round(STEPS * share))
-    run = kerasllm.pretrain("ptb", output, settings=SETTINGS, steps=steps, resume=True)
-    result = kerasllm.evaluate(run)
-    note = "" if share == 1 else f"{share:g} of the steps"
-    record(output, "words, LSTM", result, "perplexity", 110, lower=True, note=note)
+def main(output: Output = Path("runs/word_lm"), fast: Fast = False, share: Share = 1.0) -> None:
+    """Train an LSTM on the words of ptb."""
+    recipe = Recipe(output, fast=fast, share=share)
+    run = recipe.pretrain("ptb", SETTINGS, part="")
+    recipe.row(run, "words, LSTM", "perplexity", 110, lower=True)
 
 
 if __name__ == "__main__":

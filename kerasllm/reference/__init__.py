@@ -21,6 +21,8 @@ Masks are boolean and True where a token is real, or may be seen. Padding is on 
 # ruff: noqa: F403
 
 from kerasllm.reference.attention.additive_attention import *
+from kerasllm.reference.attention.grouped_query_attention import *
+from kerasllm.reference.attention.llama import *
 from kerasllm.reference.attention.multi_head_attention import *
 from kerasllm.reference.attention.multiplicative_attention import *
 from kerasllm.reference.attention.positions import *
@@ -35,6 +37,7 @@ from kerasllm.reference.elementary.embedding import *
 from kerasllm.reference.elementary.feed_forward import *
 from kerasllm.reference.elementary.lora import *
 from kerasllm.reference.elementary.normalization import *
+from kerasllm.reference.elementary.swiglu import *
 from kerasllm.reference.recurrent.attention_decoder import *
 from kerasllm.reference.recurrent.bidirectional import *
 from kerasllm.reference.recurrent.gru import *

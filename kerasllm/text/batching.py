@@ -192,3 +192,19 @@ class WeightedBatches(Batches):
             of_targets = self.table[targets]
             weight = weight.reshape(-1, *[1] * (of_targets.ndim - 1)) * of_targets
         return inputs, targets, weight.astype("float32")
+
+
+def balanced(targets):
+    """Return the weight of each class by which all count the same; the mean over the rows is 1.
+
+        w_c = R / (C R_c)
+
+    Args:
+        targets: int array (R,), from 0 up.
+
+    Example:
+        >>> balanced(np.array([0, 0, 0, 1]))
+        array([0.66666667, 2.        ])
+    """
+    counts = np.bincount(targets)
+    return len(targets) / (np.count_nonzero(counts) * np.maximum(counts, 1))

@@ -124,3 +124,25 @@ def pool_windows(predictions, owners, how="mean"):
 def _check_positive(name, value):
     if value < 1:
         raise ValueError(f"expected {name} of 1 or more, received {value}")
+
+
+def cut_longest(parts, room):
+    """Cut the longest part, token by token, until all fit into the room.
+
+    Args:
+        parts: lists of ids.
+        room: ids of all parts together.
+
+    Raises:
+        ValueError: there is no room at all.
+
+    Example:
+        >>> cut_longest([[1, 2, 3], [4]], 3)
+        [[1, 2], [4]]
+    """
+    if room < 1:
+        raise ValueError(f"expected room for {len(parts)} texts, received {room}: raise length")
+    parts = [list(part) for part in parts]
+    while sum(map(len, parts)) > room:
+        max(reversed(parts), key=len).pop()
+    return parts

@@ -11,6 +11,7 @@ _NAMES = {
     "SpanSettings": "settings.span",
     "TaggingSettings": "settings.tagging",
     "TrainingDivergedError": "engine.loop",
+    "chat": "run",
     "crossvalidate": "experiments.crossvalidation",
     "evaluate": "run",
     "export_checkpoint": "importing",

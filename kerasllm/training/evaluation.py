@@ -66,16 +66,52 @@ def _safe(name):
 
 def _beaten(found, shown):
     """Say which baseline does better than the network by the task's own score."""
-    own = next(name for name in shown or found["model"] if name in found["model"])
-    sign = -1 if own == "loss" else 1
-    scores = {name: sign * scores[own] for name, scores in found["baselines"].items()}
-    best = max(scores, key=scores.get, default=None)
-    if best is None or scores[best] <= sign * found["model"][own]:
+    own, best, score = _best_baseline(found, shown)
+    if best is None or not _is_better(score, found["model"][own], own):
         return []
     return [
         f"the baseline {best.replace('_', ' ')} has the better {own.replace('_', ' ')} "
-        f"({sign * scores[best]:.4g}, the network {found['model'][own]:.4g}): use it"
+        f"({score:.4g}, the network {found['model'][own]:.4g}): use it"
     ]
+
+
+def _best_baseline(found, shown):
+    """Return the task's own score, and the best baseline by it with its score, or None, None."""
+    own = next(name for name in shown or found["model"] if name in found["model"])
+    scores = {name: scores[own] for name, scores in found["baselines"].items()}
+    best = (min if own == "loss" else max)(scores, key=scores.get, default=None)
+    return own, best, scores.get(best)
+
+
+def _is_better(score, other, name):
+    return score < other if name == "loss" else score > other
+
+
+def verdict(task, rows, train):
+    """Return the line that says whether a network is above its baselines, and what to use if not.
+
+    Args:
+        task: the trained `Task`.
+        rows: a `Dataset` of validation rows, which all are scored on.
+        train: what the network learned from, and the baselines too.
+
+    Example:
+        network not above its baseline: accuracy 0.81, linear 0.89 on 300 validation rows; use
+        kerasllm.baselines.linear
+    """
+    found = task.evaluation(rows, train)
+    own, best, score = _best_baseline(found, task.shown)
+    if best is None:
+        return "no baseline for this task"
+    network, where = found["model"][own], f"on {len(rows):,} validation rows"
+    both = f"{own.replace('_', ' ')} {network:.4g}, {best.replace('_', ' ')} {score:.4g} {where}"
+    if _is_better(network, score, own):
+        return f"network above its baselines: {both}"
+    return f"network not above its baseline: {both}; use {_place(task.baselines_for(rows)[best])}"
+
+
+def _place(baseline):
+    return f"{baseline.__module__.rsplit('.', 1)[0]}.{baseline.__name__}"
 
 
 def table_of(result, shown=None, counted="rows"):

@@ -1,6 +1,7 @@
 """The run folder: what a training command leaves, and what any later command takes.
 
-config.json     the run's identity, its task, resolved settings, versions, seed, data fingerprints,
+config.json     the run's identity, its task, resolved settings, versions, seed, command, date and
+                machine, data fingerprints,
                 and at the end the hashes of tokenizer and model: it is written last, so that a
                 run cut off at any moment is never taken for a whole one
 tokenizer.json  the tokenizer
@@ -34,6 +35,7 @@ from kerasllm.models.presets import (
 )
 from kerasllm.models.runs_of_before import preprocessor_of
 from kerasllm.text import load_tokenizer
+from kerasllm.training.made import made
 from kerasllm.training.settings import settings_for
 from kerasllm.utils import ranks
 from kerasllm.utils.errors import writing
@@ -159,6 +161,7 @@ class RunFolder:
         known = resume and (self.path / "config.json").exists()
         before = self.read_json("config.json") if known else {"run": uuid.uuid4().hex}
         own = {name: before.get(name) for name in ("run", "files")}
+        own["made"] = before.get("made") or made()
         with writing(f"the run folder {self.path}"):
             kept = (*self.path.glob("checkpoint/*.npz"), *self.path.glob("evaluations/*.json"))
             left = () if resume else (*kept, *RESULTS, "config.json")

@@ -54,7 +54,7 @@ def generate_with(
             beams are to be streamed.
     """
     sampling = Sampling(temperature, top_k, top_p, repetition_penalty)
-    _check_numbers(max_new_tokens, beam, seed)
+    check_numbers(max_new_tokens, beam, seed)
     if beam > 1 and (top_k, top_p, repetition_penalty) != (None, None, 1):
         raise ValueError(
             "a beam search draws nothing: leave top_k, top_p and repetition_penalty out, or set "
@@ -104,7 +104,7 @@ def _tell_unknown(texts, tokenizer):
             report.say(f"warning: {note}")
 
 
-def _check_numbers(max_new_tokens, beam, seed):
+def check_numbers(max_new_tokens, beam, seed):
     """Raise for numbers that no continuation can be made with."""
     for name, value, least, most in (
         ("max_new_tokens", max_new_tokens, 0, MOST),

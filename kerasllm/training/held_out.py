@@ -16,7 +16,7 @@ from kerasllm import datasets
 from kerasllm.datasets import Dataset, Text
 from kerasllm.datasets.files.lines import is_plain_text
 from kerasllm.datasets.options import with_options
-from kerasllm.datasets.sources import Source, found_again, read_source
+from kerasllm.datasets.sources import Source, found_again, read_source, with_share_held_out
 from kerasllm.models.language.corpora import held_out_lines, held_out_text
 from kerasllm.text import read_pieces
 from kerasllm.training.rows import Rows, fair_rows, still_held_out
@@ -151,7 +151,12 @@ def _is_own(run, data):
             f"{run.path} was trained on data given in Python, which is not kept: call "
             "evaluate(run, data) with the data to score."
         )
-    return data is None or (found_again(data) or "") == _source_of(run)
+    if data is None:
+        return True
+    settings = run.config["settings"]
+    if isinstance(data, str | Path) and (share := settings.get("held_out")):
+        data = with_share_held_out(data, share, settings["seed"])
+    return (found_again(data) or "") == _source_of(run)
 
 
 def _is_file(data):

@@ -1,12 +1,15 @@
 """Checkpoints of other projects as run folders, and runs as checkpoints for `transformers`."""
 
+from pathlib import Path
+
 from kerasllm.models import (
     CausalLM,
     CausalPreprocessor,
     ClassificationPreprocessor,
     TextEncoder,
 )
-from kerasllm.models.hub import load_checkpoint, save_checkpoint
+from kerasllm.models.hub import load_checkpoint, save_checkpoint, save_gguf
+from kerasllm.models.presets import ROW
 from kerasllm.models.runs_of_before import IMPORTED_RATE as RATE
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.folder import check_free, in_use, weights_hash
@@ -22,13 +25,15 @@ def import_checkpoint(
     overwrite=False,
     quiet=False,
 ):
-    """Load a BERT, RoBERTa, DistilBERT or GPT-2 of another project, and write a run folder.
+    """Load a BERT, RoBERTa, DistilBERT, GPT-2 or Llama, and write a run folder.
 
-    The run is taken by whatever takes a pretrained run: `finetune`, and for a GPT-2 `generate` too.
+    The run is taken by whatever takes a pretrained run: `finetune`, and for a GPT-2 or a Llama
+    `generate` too; `chat` where the model was taught to.
 
     Args:
-        source: a folder with config.json, model.safetensors and the tokenizer's files, or a name on
-            the Hugging Face hub.
+        source: a folder with config.json, model.safetensors and the tokenizer's files; a GGUF file
+            of a Llama; a name on the Hugging Face hub; or "smollm2", SmolLM2-135M-Instruct, which
+            comes with a package.
         output: the run folder.
         revision: branch, tag or commit on the hub.
         dropout: of the backbone in later training; as in config.json when None.
@@ -36,7 +41,7 @@ def import_checkpoint(
         quiet: print nothing.
 
     Returns:
-        The `Run`, whose model is a `TextEncoder`, or a `CausalLM` for a GPT-2.
+        The `Run`, whose model is a `TextEncoder`, or a `CausalLM` for a GPT-2 or a Llama.
 
     Raises:
         FileExistsError: the folder holds a run already.
@@ -52,7 +57,7 @@ def import_checkpoint(
             "vocab.json and merges.txt), found none: fetch them too."
         )
     causal = backbone.settings.causal
-    length = backbone.settings.max_length
+    length = min(backbone.settings.max_length, ROW)
     if causal:
         model = CausalLM(backbone, preprocessor=CausalPreprocessor(tokenizer, length))
     else:
@@ -65,7 +70,7 @@ def import_checkpoint(
     report.say(f"Imported {info} into {run.path}", style="bold")
     report.say(
         f"  {model.count_params():,} weights, {tokenizer.vocabulary_size:,} tokens in the "
-        f"vocabulary, texts of up to {length} tokens"
+        f"vocabulary, texts of up to {backbone.settings.max_length} tokens"
     )
     report.say(f"  fine-tuned, its weights move at learning_rate={RATE:g}, unless you give another")
     return run
@@ -78,7 +83,7 @@ def _config(info, model, tokenizer):
         "encoder": not causal,
         "settings": {
             "objective": "causal" if causal else "masked",
-            "length": model.backbone.settings.max_length,
+            "length": model.preprocessor.length,
             "clean": False,
             "pooling": "last" if causal else "mean",
             "layer": -1,
@@ -93,27 +98,36 @@ def _config(info, model, tokenizer):
     }
 
 
-def export_checkpoint(run, folder, *, overwrite=False, quiet=False):
+def export_checkpoint(run, folder, *, kind="F16", overwrite=False, quiet=False):
     """Write the backbone and the tokenizer of a run so that `transformers` loads them.
 
     Heads (of a classifier, a tagger) stay behind: they have no counterpart there.
 
     Args:
         run: run folder or `Run`.
-        folder: where to.
+        folder: where to; for a Llama also a file whose name ends in .gguf.
+        kind: of the values of a GGUF file's matrices: "F32", "F16" or "Q8_0".
         overwrite: lose the checkpoint that is there already.
         quiet: print nothing.
 
     Returns:
-        The folder's path.
+        The path of the folder, or of the file.
 
     Raises:
-        FileExistsError: the folder holds a checkpoint, or a run, already.
+        FileExistsError: the folder holds a checkpoint, or a run, already; or there is a file.
         ValueError: a backbone or a tokenizer of a form that `transformers` does not know.
     """
-    check_free(folder, overwrite, results=("config.json", "model.safetensors"))
     run = as_run(run)
-    folder = save_checkpoint(run.backbone, run.tokenizer, folder)
     title = "AutoModelForCausalLM" if isinstance(run.model, CausalLM) else "AutoModel"
-    Progress(quiet).say(f"  saved in {folder}, for transformers.{title}.from_pretrained(folder)")
+    if Path(folder).suffix == ".gguf":
+        if Path(folder).exists() and not overwrite:
+            raise FileExistsError(f"there is a file at {folder} already: give another name, or "
+                                  "overwrite=True.")  # fmt: skip
+        folder = save_gguf(run.backbone, run.tokenizer, folder, kind)
+        how = f"{title}.from_pretrained({str(folder.parent)!r}, gguf_file={folder.name!r})"
+    else:
+        check_free(folder, overwrite, results=("config.json", "model.safetensors"))
+        folder = save_checkpoint(run.backbone, run.tokenizer, folder)
+        how = f"{title}.from_pretrained(folder)"
+    Progress(quiet).say(f"  saved in {folder}, for transformers.{how}")
     return folder

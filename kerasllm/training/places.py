@@ -6,6 +6,7 @@ from pathlib import Path
 from kerasllm import datasets
 from kerasllm.datasets.files.reading import FORMATS
 from kerasllm.utils.errors import nearest
+from kerasllm.utils.files import check_regular
 
 _SHOWN = 5
 _OF_A_RUN = {"tokenizer.json", "model.keras", "checkpoint", "moved.json"}
@@ -59,6 +60,7 @@ def _nothing(path):
 def _not_ours(path):
     """Return why a folder with a config.json is no run, None where it is one or seems broken."""
     try:
+        check_regular(path / "config.json")
         config = json.loads((path / "config.json").read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None  # reading it says what is wrong

@@ -8,12 +8,11 @@
 
 import hashlib
 import json
-from dataclasses import astuple
 from typing import NamedTuple
 
 import numpy as np
 
-from kerasllm.datasets.examples import Text, inputs_of
+from kerasllm.datasets.examples import Text, inputs_of, values_of
 from kerasllm.utils.errors import is_at_terminal
 from kerasllm.utils.files import whole_file
 from kerasllm.utils.ranks import first_alone
@@ -89,7 +88,7 @@ def hashes(examples):
     """
     found = np.zeros((len(examples), 2), "uint64")
     for row, example in zip(found, examples, strict=True):
-        row[:] = [_hash([part.strip() for part in inputs_of(example)]), _hash(astuple(example))]
+        row[:] = [_hash([part.strip() for part in inputs_of(example)]), _hash(values_of(example))]
     return found
 
 

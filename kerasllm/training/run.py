@@ -5,6 +5,8 @@ from pathlib import Path
 
 from kerasllm.datasets import Dataset, Text
 from kerasllm.datasets.sources import Source, texts_of
+from kerasllm.training.answer_files import inputs_of
+from kerasllm.training.chatting import chat_with
 from kerasllm.training.engine.compilation import compile_model
 from kerasllm.training.evaluation import evaluate_run
 from kerasllm.training.folder import RunFolder
@@ -26,6 +28,8 @@ class Run(RunFolder):
 
     def predict(self, texts, **options):
         """Return the answers to raw examples; see `predict`."""
+        if isinstance(texts, Path):
+            texts = inputs_of(self, texts)
         if options.get("attention") and self.config["task"] != "seq2seq":
             raise ValueError(
                 f"{self.path} holds a {type(self.model).__name__}, and only an encoder-decoder "
@@ -36,6 +40,10 @@ class Run(RunFolder):
     def generate(self, prompt="", **options):
         """Continue a text; see `generate`."""
         return generate_with(self, prompt, **options)
+
+    def chat(self, messages, **options):
+        """Answer the last message of a conversation; see `chat`."""
+        return chat_with(self, messages, **options)
 
     def check_reads_context(self):
         """Raise unless the run finds answers in a context."""
@@ -132,7 +140,8 @@ def predict(run, texts, **options):
     Args:
         run: run folder or `Run`.
         texts: list of texts (one text alone is taken for a list of one); for a model that finds
-            answers, of pairs (question, context).
+            answers, of pairs (question, context); for one of pairs of texts, of (text, text_b). Or
+            a `Path` of a file of them; see `kerasllm.datasets.files.inputs.read_inputs`.
         **options: `attention=True` for an encoder-decoder: also return what it looked at.
 
     Returns:
@@ -159,3 +168,18 @@ def generate(run, prompt="", **options):
         The prompt with its continuation, or a list of them, or with `stream=True` a generator.
     """
     return as_run(run).generate(prompt, **options)
+
+
+def chat(run, messages, **options):
+    """Answer the last message of a conversation.
+
+    Args:
+        run: run folder or `Run` of a model that was taught to chat.
+        messages: a list of {"role": "system", "user" or "assistant", "content": text}; or one text.
+        **options: of `kerasllm.training.chatting.chat_with`: max_new_tokens, temperature, top_k,
+            top_p, repetition_penalty, seed, stream.
+
+    Returns:
+        The answer, or with `stream=True` a generator of its pieces.
+    """
+    return as_run(run).chat(messages, **options)

@@ -19,7 +19,9 @@ from kerasllm.training.engine.memory import check_step, check_weights
 from kerasllm.training.engine.processes import check_same, join, wait
 from kerasllm.training.engine.progress import Progress, silent
 from kerasllm.training.engine.stages import train_in_stages
+from kerasllm.training.evaluation import verdict
 from kerasllm.training.folder import check_free, in_use, weights_hash
+from kerasllm.training.history import curves
 from kerasllm.training.run import Run, as_run, load_run
 from kerasllm.training.settings import settings_for
 from kerasllm.training.settings.base import resolve
@@ -197,16 +199,18 @@ def _train(shape, data, output, pretrained, settings, resume, quiet, overrides):
 
 
 def _trained(shape, data, output, pretrained, settings, resume, report):
-    given = shape.read(data)
-    examples = settings.prepared(given, report)
+    divided = settings.divided(data)
+    given = shape.read(divided)
+    examples = settings.prepared(given, report) if divided is data else given
     settings = settings.suited(examples, pretrained, report)
-    config = _config(settings, examples, pretrained, found_again(data))
+    config = _config(settings, examples, pretrained, found_again(divided))
     check_same([config["settings"], config["data"]["hash"]], "settings and data")
     if resume:
         _check_resumable(output, config)
     task, batches = _begun(settings, examples, pretrained, report.quiet)
     config |= {
         "tokenizer": task.preprocessor.tokenizer.fingerprint,
+        "monitor": settings.monitor(task),
         **settings.facts(task, examples, batches),
     }
     folder = Run.create(output)
@@ -228,9 +232,12 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
 def _finish(folder, task, settings, examples, batches, rows, distances, report):
     """Write what is known at the end: scores, model and figures."""
     folder.write_json("moved.json", distances)
+    for line in settings.finished(task, examples):
+        report.say(f"  {line}")
     kept = _kept(rows, settings.monitor(task), settings.keep_best)
     _write_scores(folder, kept, batches, settings, task, report)
     folder.save(task, task.preprocessor.tokenizer)
+    _compare(settings, task, examples, report)
     with report.despite("the figures"):
         _draw(folder, rows, settings, task, examples)
     report.say(f"  saved in {folder.path}")
@@ -334,13 +341,22 @@ def _write_scores(folder, kept, batches, settings, task, report):
     report.say(f"  kept: the weights of {place} ({why}), validation {numbers}", style="bold")
 
 
+def _compare(settings, task, examples, report):
+    """Say whether the network is above its baselines on the validation rows."""
+    rows = None if report.quiet else settings.compared(examples)
+    if rows is None:
+        report.say("  kerasllm evaluate scores it beside its baselines")
+        return
+    try:
+        with report.despite("the comparison with the baselines"):
+            report.say(f"  {verdict(task, rows, examples.train)}", style="bold")
+    except ValueError as error:  # what a baseline cannot learn from, the network has learned from
+        report.say(f"  no baseline: {error}")
+
+
 def _draw(folder, rows, settings, task, examples):
     from kerasllm import plots
 
-    names = [name for name in settings.curves if name in rows[-1]]
-    if len({row["stage"] for row in rows}) == 1:
-        names.insert(0, "step")
-    curves = {name: [row.get(name, float("nan")) for row in rows] for name in names}
-    folder.write_figure("learning_curves", plots.learning_curves(curves))
+    folder.write_figure("learning_curves", plots.learning_curves(curves(rows, settings.curves)))
     for name, draw in settings.figures(task, examples).items():
         folder.write_figure(name, draw())

@@ -7,6 +7,7 @@
 import contextlib
 import errno
 import math
+import os
 import zipfile
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def opened_archive(path, names=None):
     Raises:
         DamagedError: it is no such archive.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise DamagedError("it is no file")
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive, Path(path).stat().st_size, names)

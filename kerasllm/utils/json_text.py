@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from kerasllm.utils.errors import short
+from kerasllm.utils.files import check_regular
 
 _HALVES = re.compile(r"\\(?:u(d[89ab]..)(\\ud[c-f]..)?|u(d[c-f]..)|.)", re.IGNORECASE | re.DOTALL)
 _LONG_NUMBER = re.compile(r"\d{4301,}")  # Python reads no longer one
@@ -77,6 +78,7 @@ def read_object(path):
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, or holds something else.
     """
+    check_regular(path)
     try:
         content = parsed_json(Path(path).read_text("utf-8"), path)
     except UnicodeDecodeError as error:

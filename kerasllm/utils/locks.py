@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from kerasllm.utils import ranks
-from kerasllm.utils.files import HOST, is_alive
+from kerasllm.utils.files import HOST, check_regular, is_alive
 
 NAME = "lock.json"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -46,6 +46,7 @@ def lock(folder):
 def holder(folder):
     """Return who has a folder: {"process", "host", "since", "boot"}; {} for nobody."""
     with contextlib.suppress(OSError, ValueError):
+        check_regular(Path(folder) / NAME)
         found = json.loads((Path(folder) / NAME).read_text("utf-8"))
         return found if isinstance(found, dict) else {}
     return {}

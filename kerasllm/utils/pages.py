@@ -2,9 +2,16 @@
 
 - A page needs no network, and forbids itself any.
 - It is light or dark as the reader's system is. A wide table scrolls inside of its page.
+- A notebook has MathJax set what stands between dollar signs, or behind a backslash, on the page as
+  it is shown, where a sign that was escaped is a sign again. So what a notebook shows of texts has
+  the class `AS_WRITTEN`.
 """
 
+import base64
+import hashlib
 import html
+
+AS_WRITTEN = "mathjax_ignore tex2jax_ignore"  # no formulas inside: the words of MathJax 3 and 2
 
 
 class Markup(str):
@@ -30,7 +37,7 @@ def element(tag, *content, **attributes):
 
 
 def escaped(text):
-    """Return a text as HTML shows it, its dollar signs too: they begin no formula on a page."""
+    """Return a text as HTML shows it; its dollar signs begin no formula in Markdown around it."""
     return html.escape(str(text)).replace("$", "&#36;")
 
 
@@ -39,24 +46,43 @@ def scrolling(*content):
     return element("div", *content, class_="scroll", tabindex="0")
 
 
-def page(title, *content, style=""):
+def embedded(png, caption, shown=True):
+    """Return the bytes of a PNG file as a figure, its caption to be read out, or shown as well."""
+    data = base64.b64encode(png).decode("ascii")
+    image = element("img", alt=caption, src=f"data:image/png;base64,{data}")
+    return element("figure", image, *([element("figcaption", caption)] if shown else []))
+
+
+def page(title, *content, style="", script="", language="en"):
     """Return a whole page.
 
     Args:
         title: its title, for the browser.
         *content: `Markup`; texts are escaped.
         style: a further style sheet.
+        script: JavaScript, the only one that the page lets run.
+        language: that the page is written in.
     """
     style = element("style", Markup(f"{_STYLE}{style}"))
-    head = element("head", Markup(_HEAD), element("title", title), style, Markup("\n"))
-    body = element("body", element("main", *content))
-    return "<!doctype html>\n" + element("html", head, body, lang="en") + "\n"
+    may = Markup(_HEAD.replace("SCRIPTS", _only(script)))
+    head = element("head", may, element("title", title), style, Markup("\n"))
+    scripts = [element("script", Markup(script))] if script else []
+    body = element("body", element("main", *content), *scripts)
+    return "<!doctype html>\n" + element("html", head, body, lang=language) + "\n"
+
+
+def _only(script):
+    """Return the rule that lets one script run, known by its hash, and no other."""
+    if not script:
+        return ""
+    known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"; script-src 'sha256-{known}'"
 
 
 _HEAD = """<meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'SCRIPTS">
 """
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --soft: #5b6168;

@@ -10,7 +10,7 @@ Columns are aligned by what a terminal shows: a Chinese sign takes two places.
 import re
 from itertools import zip_longest
 
-from kerasllm.utils.pages import element
+from kerasllm.utils.pages import AS_WRITTEN, element
 from kerasllm.utils.terminal import console as terminal
 from kerasllm.utils.terminal import visible
 
@@ -114,6 +114,7 @@ class Table(Shown):
             *([element("caption", self.title)] if self.title else []),
             *([element("thead", self._html_row("th", self.columns, ""))] if self.columns else []),
             element("tbody", *rows),
+            class_=AS_WRITTEN,
         )
 
     def _html_row(self, tag, cells, mark):

@@ -1,4 +1,4 @@
-"""Where NumPy reference and Keras meet: twins, comparisons, mask checks, proofs.
+"""Where NumPy reference and Keras meet: twins, comparisons, mask checks, proofs, interventions.
 
 A first look::
 
@@ -11,6 +11,8 @@ A first look::
         model = build()
     verify.trace(run, "some text").table("lstm_0", "f")    # gates beside the tokens
     verify.gradient_flow(("simple", "lstm")).figure()      # how far back a gradient reaches
+    verify.intervene(run, "some text").set("lstm_0", "c", 0, unit=3).answer    # before, after
+    verify.integrated_gradients(run, "some text")          # what each token adds to the answer
     verify.register(MyLayer, forward, backward)    # teach the twin a layer
 """
 
@@ -25,17 +27,27 @@ _LAZY = {
     "TextTrace": "traces.trace",
     "Twin": "twins.model",
     "UnsupportedLayerError": "twins.registry",
+    "Attribution": "interventions.attribution",
+    "Claim": "interventions.seeds",
+    "Intervention": "interventions.intervention",
+    "Probe": "interventions.probes",
     "check_masks": "masks.check",
     "compare": "comparison.compare",
     "mistakes_of": "mistakes.catalogue",
     "find_mistake": "mistakes.catalogue",
     "first_red_row": "mistakes.caught",
     "gradient_flow": "traces.gradient_flow",
+    "integrated_gradients": "interventions.attribution",
+    "intervene": "interventions.intervention",
     "mask_table": "masks.table",
+    "occlusion": "interventions.attribution",
+    "over_seeds": "interventions.seeds",
+    "probe": "interventions.probes",
     "prove_equations": "proofs.proof",
     "prove_presets": "proofs.presets",
     "prove_run": "proofs.runs",
     "recurrent_masks": "masks.next_keras",
+    "saliency": "interventions.attribution",
     "register": "twins.registry",
     "planted": "mistakes.mistake",
     "trace": "traces.trace",

@@ -54,3 +54,11 @@ def test_answers_are_scored_on_the_test_pairs(baseline):
     train = pairs([("rot und blau", "red and blue"), ("ein Hund", "a dog")])
     found = baseline(train, train)
     assert found.metrics == generation_metrics(["red and blue", "a dog"], found.predicted)
+
+
+def test_answers_are_scored_against_all_references():
+    train = pairs([("rot und blau", "red and blue"), ("ein Hund", "a dog", ("one dog",))])
+    test = pairs([("ein Hund", "the dog", ("a dog", "dog"))])
+    found = nearest_neighbour(train, test)
+    assert found.predicted == ["a dog"] and found.metrics["exact_match"] == 100
+    assert lead(train, test).settings == {"length": 2}  # of 3, 2 and 2 words

@@ -1,7 +1,9 @@
+import gzip
+
 import numpy as np
 import pytest
 
-from kerasllm.baselines import KneserNey, kneser_ney
+from kerasllm.baselines import KneserNey, gzip_code, kneser_ney
 
 V = 7
 
@@ -145,3 +147,12 @@ def test_ptb_five_gram_is_near_the_published_perplexity(data_root):
     perplexity = np.exp(KneserNey(len(ids)).fit(train).token_nats(test).mean())
     assert len(ids) == 10_000
     assert perplexity == pytest.approx(141.2, rel=0.03)  # Mikolov 2012, KN5
+
+
+def test_gzip_needs_as_many_bits_as_the_packed_text_has():
+    pieces = ["to be, or not to be, ", "that is 问题 "]
+    packed = gzip.compress("".join(pieces).encode("utf-8"), 9)
+    found = gzip_code(iter(pieces), tokens=13, characters=31, bytes=37).metrics
+    assert found["bits_per_byte"] == pytest.approx(8 * len(packed) / 37)
+    assert found["bits_per_character"] == pytest.approx(8 * len(packed) / 31)
+    assert found["loss"] == pytest.approx(8 * len(packed) * np.log(2) / 13)

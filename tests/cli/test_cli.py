@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from kerasllm import cli, datasets, training
 from kerasllm.cli import answers, flags, library
 from kerasllm.diagnosis import report as diagnosis
+from kerasllm.reports import page
 from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.pretraining import PretrainSettings
 from kerasllm.training.settings.seq2seq import Seq2SeqSettings
@@ -21,6 +22,7 @@ from kerasllm.training.settings.tagging import TaggingSettings
 
 VERBS = [
     "quickstart",
+    "recipe",
     "pretrain",
     "train",
     "finetune",
@@ -28,15 +30,19 @@ VERBS = [
     "export",
     "evaluate",
     "predict",
+    "report",
+    "results",
     "generate",
     "payoff",
     "crossvalidate",
     "verify",
     "trace",
+    "intervene",
+    "explore",
     "doctor",
 ]
 GROUPS = {
-    "data": ("list", "show", "get", "clean"),
+    "data": ("list", "show", "get", "mask", "clean"),
     "lessons": ("list", "open", "build"),
 }
 
@@ -74,6 +80,19 @@ def test_help_names_every_verb_and_loads_nothing_slow():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert all(verb in done.stdout for verb in [*VERBS, *GROUPS])
+
+
+def test_keras_is_loaded_without_what_no_verb_uses():
+    """They can be imported afterwards: baselines and figures need them."""
+    code = (
+        "import sys; from kerasllm.cli.flags import load_keras\n"
+        "load_keras(); assert 'keras' in sys.modules\n"
+        "slow = {'sklearn', 'matplotlib', 'pandas', 'scipy.stats'} & set(sys.modules)\n"
+        "import sklearn.linear_model, matplotlib.figure, gc\n"
+        "print(sorted(slow), gc.isenabled(), gc.get_freeze_count() > 100_000)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "[] True True\n", done.stderr
 
 
 @pytest.mark.parametrize(
@@ -311,6 +330,28 @@ def test_data_verbs(run, monkeypatch, tmp_path):
     assert "positive" in shown and "negative" in shown
     result = run("data", "get", "sst")
     assert result.exit_code == 1 and "Did you mean 'sst2'" in str(result.exception)
+
+
+def test_a_file_is_masked(run, tmp_path):
+    (tmp_path / "mail.csv").write_text("text,label\nto a@b.cn,spam\n")
+    told = run("data", "mask", tmp_path / "mail.csv", tmp_path / "masked.csv").output
+    assert "masked.csv: 1 EMAIL" in " ".join(told.split())
+    assert (tmp_path / "masked.csv").read_text() == "text,label\nto [EMAIL],spam\n"
+    again = run("data", "mask", tmp_path / "mail.csv", tmp_path / "masked.csv")
+    assert "is there already" in str(again.exception)
+
+
+def test_results_and_report_reach_their_functions(run, monkeypatch, tmp_path):
+    (tmp_path / "results").mkdir()
+    told = run("results", "--output", tmp_path).output
+    assert "results.md" in told and (tmp_path / "results.md").read_text().startswith("# Results")
+    calls = []
+    monkeypatch.setattr(flags, "load_keras", lambda: None)
+    monkeypatch.setattr(page, "report", lambda *args, **options: calls.append((args, options)))
+    assert run("report", "runs/a", "--language", "zh", "--rows", 3, "--quiet").exit_code == 0
+    [((where, data), options)] = calls
+    assert (str(where), data, options["language"], options["rows"]) == ("runs/a", None, "zh", 3)
+    assert options["quiet"] and not options["overwrite"]
 
 
 def test_a_narrow_terminal_still_names_every_set_whole(monkeypatch, capsys):

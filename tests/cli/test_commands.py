@@ -95,7 +95,18 @@ def test_the_table_is_long_and_says_nothing_twice():
     verbs = {line.split()[0] for line, _ in LINES}
     assert verbs >= {"pretrain", "train", "finetune", "evaluate", "predict", "generate", "import",
                      "export", "payoff", "crossvalidate", "verify", "trace", "data", "lessons",
-                     "quickstart", "doctor"}  # fmt: skip
+                     "quickstart", "doctor", "intervene", "explore"}  # fmt: skip
+
+
+def test_verbs_that_look_inside(place, capsys):
+    run(app, "kerasllm", ["explore", "lm", "the a"])
+    assert 1e4 < (place / "lm/explorer.html").stat().st_size < 5e6
+    run(app, "kerasllm", ["intervene", "lm", "the a"])
+    assert "What can be changed" in capsys.readouterr().out
+    run(app, "kerasllm", shlex.split("intervene lm 'the a' lstm_0 c --unit 3 --value 2"))
+    assert "stack/lstm_0: c, unit 3 := 2" in capsys.readouterr().out
+    run(app, "kerasllm", shlex.split("intervene lm 'the a' lstm_0 c --other a --position 0"))
+    assert "position 0 as in 'a'" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("line", "message"), LINES, ids=[line for line, _ in LINES])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerasllm.datasets import load
+from kerasllm.datasets import load, task_of
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 if not (DATA / "generate.py").is_file():
@@ -35,6 +35,30 @@ def test_no_text_occurs_twice(rows):
     texts, _ = rows
     assert len({GENERATE["normalised"](text) for text in texts}) == len(texts)
     assert all(text == text.strip() and "{" not in text and "  " not in text for text in texts)
+
+
+def test_chinese_texts_show_no_seams_of_their_templates():
+    """A slot that doubles the word before it, or a verdict that its subject cannot have."""
+    for name in (name for name in NAMES if name.endswith("_zh")):
+        for text in GENERATE["read_rows"](name)[0]:
+            assert not re.search(r"在在|在去|说说明|的的|了了|，，|[。！？]，", text), text
+            assert not re.search(r"(片子|电影|主角|台词|每一帧).*(退货|不退|回购|再来)", text), text
+            assert not re.search(r"【(?!东城医院).{4,8}】.*门诊|【东城医院】.*(包裹|年卡)", text), (
+                text
+            )
+
+
+def test_chinese_texts_are_of_today():
+    texts = [
+        text for name in NAMES if name.endswith("_zh") for text in GENERATE["read_rows"](name)[0]
+    ]
+    for word, least in (
+        ("高铁", 15),
+        ("外卖", 10),
+        ("[\U0001f300-\U0001faff]", 15),
+        ("[A-Z]{2,}", 20),
+    ):
+        assert sum(bool(re.search(word, text)) for text in texts) >= least, word
 
 
 def test_size_and_balance(name, rows):
@@ -99,3 +123,14 @@ def test_another_seed_writes_other_texts(name, rows):
     writer = GENERATE["Writer"](name)
     writer.rng = np.random.default_rng(1)
     assert writer.rows() != list(zip(*rows, strict=True))
+
+
+def test_a_few_rows_are_drawn_always_the_same_ones():
+    few = load("topic_en?rows=7")
+    assert len(few) == 7 and few.labels == load("topic_en").labels
+    assert few.examples == load("topic_en", rows=7).examples
+    assert load("topic_en", rows=10**6).fingerprint == (load("topic_en", rows=10**7).fingerprint)
+    assert task_of("topic_en?rows=7") == "classification"
+    for wrong in (0, -1, True, "x"):
+        with pytest.raises(ValueError, match="rows must be a whole number from 1"):
+            load("topic_en", rows=wrong)

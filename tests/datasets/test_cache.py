@@ -6,6 +6,7 @@ import pytest
 
 from kerasllm.datasets import cache, info
 from kerasllm.datasets.cache import clean, forget_old_corpora, parts
+from kerasllm.utils.files import part_of
 
 
 @pytest.fixture
@@ -52,6 +53,17 @@ def test_what_can_be_made_again_is_freed(folder):
     assert names(folder) == {*MINE, spam, f"{spam}.sha256"}
     assert [part.kind for part in clean(downloads=True)] == ["data set"]
     assert names(folder) == MINE and parts() == []
+
+
+def test_what_is_being_written_stays(folder):
+    busy = [part_of(folder / name) for name in ("corpora/4", "sms_spam/a.zip")]
+    busy[0].mkdir()
+    busy[1].write_text("0123456789")
+    assert [(part.kind, part.name, part.bytes) for part in clean()] == MADE_AGAIN
+    assert all(path.exists() for path in busy)
+    for path in busy:  # a day old: nobody's
+        os.utime(path, (0, 0))
+    assert len(clean()) == 2 and not any(path.exists() for path in busy)
 
 
 def test_a_corpus_that_is_read_stays_and_an_old_one_goes(folder):

@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,15 @@ def test_fingerprint_follows_content_and_order():
         Dataset([p], name="", split="", task="seq2seq") for p in (Pair("ab", "c"), Pair("a", "bc"))
     ]
     assert pairs[0].fingerprint != pairs[1].fingerprint
+
+
+def test_other_references_count_and_a_pair_without_them_is_what_it_was():
+    def fingerprint(*pair):
+        return Dataset([Pair(*pair)], name="", split="", task="seq2seq").fingerprint
+
+    # Runs of before recorded it, when a pair was two texts.
+    assert fingerprint("a", "b") == hashlib.sha256(b'seq2seq["a", "b"]').hexdigest()
+    assert len({fingerprint("a", "b"), fingerprint("a", "b", ("c",)), fingerprint("a", "c")}) == 3
 
 
 def test_errors_say_what_to_do():

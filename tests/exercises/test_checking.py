@@ -363,7 +363,7 @@ def test_html_escapes_what_the_learner_wrote():
     assert "&lt;script&gt;" in page
     assert "<script>" not in page
     page = check("softmax", lambda x: x)._repr_html_()
-    assert "<table>" in page
+    assert "<table " in page
     assert "wrong" in page
 
 

@@ -92,3 +92,13 @@ def test_one_step_of_training_moves_every_weight(tmp_path):
     assert np.array_equal(loaded.predict(IDS, verbose=0), model.predict(IDS, verbose=0))
     assert loaded.layers[-1].get_config() == model.layers[-1].get_config()
     assert model.output_shape == (None, None, 5)
+
+
+def test_dropout_is_switched_by_the_argument_even_where_the_layer_is_not_called_as_one():
+    """`keras.layers.TimeDistributed` does so: no context of Keras' says whether it is training."""
+    layer = CharacterCNN(8, filters=5, embedding_dim=3, dropout=0.5)
+    layer.build((None, None, None))
+    ids = ops.convert_to_tensor(IDS)
+    plain, dropped = (ops.convert_to_numpy(layer.call(ids, training=t)) for t in (False, True))
+    np.testing.assert_array_equal(plain, ops.convert_to_numpy(layer(ids)))
+    assert np.abs(dropped - plain).max() > 1e-3

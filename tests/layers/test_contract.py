@@ -41,13 +41,30 @@ LAYERS = {
     "attention": lambda **k: MultiHeadAttention(5, key_dim=3, dropout=0.1, **k),
     "attention-causal": lambda **k: MultiHeadAttention(3, causal=True, use_bias=False, **k),
     "attention-rotary": lambda **k: MultiHeadAttention(2, rotary=True, **k),
+    "attention-grouped": lambda **k: MultiHeadAttention(
+        6, 4, causal=True, rotary=True, num_kv_heads=2, rotary_base=50.0, interleaved=True, **k
+    ),
     "feed-forward": lambda **k: FeedForward(H, **k),
+    "feed-forward-gated": lambda **k: FeedForward(H, "swiglu", use_bias=False, **k),
     "transformer-pre": lambda **k: TransformerEncoder(3, **k),
     "transformer-post": lambda **k: TransformerEncoder(
         2, H, norm="post", activation="relu", dropout=0.1, epsilon=1e-3, **k
     ),
     "transformer-gpt": lambda **k: TransformerEncoder(
         3, causal=True, rotary=True, activation="gelu_tanh", **k
+    ),
+    "transformer-llama": lambda **k: TransformerEncoder(
+        6,
+        H,
+        causal=True,
+        rotary=True,
+        activation="swiglu",
+        normalization="rms",
+        use_bias=False,
+        num_kv_heads=3,
+        key_dim=2,
+        rotary_base=50.0,
+        **k,
     ),
     "pooling-mean": lambda **k: MaskedPooling(**k),
     "pooling-max": lambda **k: MaskedPooling("max", **k),

@@ -18,6 +18,7 @@ CHANGES = {
     "descriptions": (hostile.described, hostile.DESCRIPTIONS),
     "archives": (lambda run, change: change(run), hostile.ARCHIVES),
     "weights": (hostile.weighed, hostile.WEIGHTS),
+    "tokenizers": (hostile.tokenized, hostile.PIPELINES),
 }
 
 
@@ -48,7 +49,7 @@ def tried(change, case):
         try:
             presets.load(run)
         except ValueError as error:
-            refused = "model.keras" in str(error)
+            refused = "model.keras" in str(error) or "tokenizer.json" in str(error)
         else:
             refused = False
         return time.process_time() - began, refused

@@ -7,6 +7,7 @@ FIGURES = Path(__file__).parent / "figures"
 PAGE = Path(__file__).parent.parent.parent / "docs" / "trust.md"
 # name of a command: what it does to the project
 TRIED = {
+    "captum": "Attributions on the same weights: the largest difference to captum's, as a share",
     "commands": "Command lines that make no sense: each is to be refused by name, in our words",
     "folders": "Run folders of strangers: nothing in them is run, or unfolds",
     "kill_points": "Trainings killed at every replace of a file, resumed, compared to the last bit",
@@ -14,6 +15,7 @@ TRIED = {
     "mutants": "Mistakes planted in the code by a generator: each is to turn a test red",
     "processes": "Two processes against one: relative differences of the losses of 200 steps",
     "readers": "Hostile files: each reader reads them rightly, or fails in our words",
+    "smollm2": "A real Llama from a GGUF file: logits, tokens and greedy texts as in transformers",
     "twins": "Random models: the NumPy twin is to equal Keras, or to say that it cannot",
 }
 HEAD = """# Trust, measured

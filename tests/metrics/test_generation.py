@@ -156,3 +156,60 @@ def test_words_of_other_letters_are_not_lost():
     assert generation_metrics(["schöne Hüte"], ["schöner Hüte"])["rouge_1"] == 50
     assert generation_metrics(["fine hats"], ["fine hat"])["rouge_1"] == 100  # English stems
     assert generation_metrics(["หมาสีแดง"], ["แมวสีแดง"])["bleu"] > 30  # one word of 13a: 0
+
+
+# Several references ----------------------------------------------------------
+
+SEVERAL = [("the cat sat down", "a cat is sitting"), ("yes",), ("red and blue", "blue", "red")]
+SAID = ["a cat is sitting", "no", "red and blue and red"]
+
+
+def test_of_several_references_the_best_counts_by_hand():
+    found = generation_metrics(SEVERAL, SAID)
+    # ROUGE-1 of the third: 3 of 3 and 3 of 5 words, F 2 · 3 / (3 + 5)
+    assert found["rouge_1"] == pytest.approx(100 * (1 + 0 + 2 * 3 / 8) / 3)
+    assert found["exact_match"] == pytest.approx(100 / 3)
+    # BLEU: of 4 + 1 + 5 words 4 + 0 + 3 are in a reference, which have 4 + 1 + 3 words at the
+    # nearest; of 3 + 4 pairs 3 + 2, of 2 + 3 threes 2 + 1, of 1 + 2 fours 1
+    expected = 100 * (7 / 10 * 5 / 7 * 3 / 5 * 1 / 3) ** 0.25
+    assert generation_metrics(SEVERAL, SAID, ["bleu"])["bleu"] == pytest.approx(expected)
+
+
+def test_a_reference_more_lowers_no_score_and_its_order_is_the_same(rng):
+    words = list("abcdefg")
+    first, second, answers = (texts(rng, words, 9) for _ in range(3))
+    both, other_way = (list(zip(*x, strict=True)) for x in ((first, second), (second, first)))
+    one, two, turned = (generation_metrics(true, answers) for true in (first, both, other_way))
+    assert all(two[name] >= one[name] - 1e-9 for name in one if name != "bleu")  # its length may
+    assert two == turned
+    twice = generation_metrics([(text, text) for text in first], answers)
+    assert twice == pytest.approx(one)
+
+
+def test_intervals_of_several_references_draw_rows(rng):
+    words = list("abcdefgh")
+    true = [tuple(texts(rng, words, 1 + row % 3)) for row in range(12)]
+    answers = texts(rng, words, 12)
+
+    def of(name):
+        return lambda rows: generation_metrics(
+            [true[i] for i in rows], [answers[i] for i in rows], [name]
+        )[name]
+
+    found = generation_intervals(true, answers, samples=40, seed=3)
+    for name in ("bleu", "rouge_l"):
+        expected = bootstrap_interval(of(name), np.arange(12), samples=40, seed=3)
+        assert found[name] == pytest.approx(expected)
+
+
+def test_signatures_say_how_many_references():
+    assert generation_signatures([("a", "b"), ("c", "d")])["bleu"].startswith("nrefs:2|")
+    assert generation_signatures(SEVERAL)["bleu"].startswith("nrefs:var|")
+    assert generation_signatures(SEVERAL)["chrf"].startswith("nrefs:var|")
+    assert "tok:zh" in generation_signatures([("今天天气很好。", "天气好")])["bleu"]
+
+
+@pytest.mark.parametrize("wrong", [[()], [None], [("a", 3)]])
+def test_a_row_without_a_reference_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"row 1 has .*one reference at least"):
+        generation_metrics(["a", *wrong], ["a", "b"])

@@ -42,6 +42,14 @@ _TRANSFORMER = {
     "gpt": {},
     "gpt-post": {"norm": "post", "activation": "relu", "inner_dim": 5},
     "gpt-rotary": {"positions": "rotary"},
+    "llama": {
+        "positions": "rotary",
+        "activation": "swiglu",
+        "normalization": "rms",
+        "use_bias": False,
+        "num_kv_heads": 1,
+        "tied": False,
+    },
     "gpt-sinusoidal": {"positions": "sinusoidal", "activation": "gelu_tanh"},
 }
 CAUSAL = (*_RECURRENT, *_TRANSFORMER)
@@ -80,12 +88,12 @@ def make_lm(make_backbone):
     """Return a function that builds a language model whose greedy texts vary."""
 
     def make(name, **options):
-        transformer = name.startswith("gpt")
+        transformer = name.startswith(("gpt", "llama"))
         model = CausalLM(make_backbone(name, scale=0.5 if transformer else 3, **options))
         # Large biases would say one token for ever, large embeddings the last one again.
         for weight in model.weights:
             if len(weight.shape) == 1:
-                weight.assign(0.1 * weight + weight.path.endswith("gamma"))
+                weight.assign(0.1 * weight + weight.path.endswith(("gamma", "scale")))
             elif weight.path.endswith("embedding/embeddings") and not transformer:
                 weight.assign(0.1 * weight)
         return model

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+import signal
 import time
 import warnings
 import zipfile
@@ -13,12 +15,18 @@ import keras
 import numpy as np
 import pytest
 
+from kerasllm import datasets
+from kerasllm.datasets.sources import read_source
 from kerasllm.models import presets, saved
 from kerasllm.models.hub import load_checkpoint
-from kerasllm.text import TokenCorpus
+from kerasllm.models.hub.files import read_tokenizer
+from kerasllm.models.hub.tensors import check_file
+from kerasllm.text import SPECIAL_TOKENS, TokenCorpus, load_tokenizer
+from kerasllm.training import load_run
 from kerasllm.training.engine.adapters import load_adapter
 from kerasllm.training.engine.checkpoints import load_checkpoint as load_numbers
 from kerasllm.utils.archives import read_arrays
+from kerasllm.utils.locks import holder
 
 RUNS = Path(__file__).parent.parent / "training" / "runs_of_before"
 GIGABYTE = 2**30
@@ -273,6 +281,146 @@ def test_tokenizers(content, run):
     (run / "tokenizer.json").write_text(content)
     with pytest.raises(ValueError, match=r"tokenizer\.json' (is json|to hold a tokenizer)"):
         presets.load(run)
+
+
+def pipeline(**changes):
+    """Return a pipeline of the tokenizers library, with changes."""
+    model = {
+        "type": "WordPiece", "unk_token": "<unk>", "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100,
+        "vocab": {token: i for i, token in enumerate((*SPECIAL_TOKENS, "a"))},
+    }  # fmt: skip
+    plain = {
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": [],
+        "normalizer": {"type": "Lowercase"}, "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": None, "decoder": None, "model": model,
+    }  # fmt: skip
+    return {**plain, **changes}
+
+
+def split_at(pattern):
+    return {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
+
+
+def replaced_by(pattern, content):
+    return {"type": "Replace", "pattern": pattern, "content": content}
+
+
+def in_turn(*parts, name="normalizers"):
+    return {"type": "Sequence", name: parts}
+
+
+TWICE = replaced_by({"String": "a"}, "aa")
+PIPELINES = {
+    "a pattern that tries for ever": {"pre_tokenizer": split_at({"Regex": "(a+)+$"})},
+    "the third power of a text's length": {"pre_tokenizer": split_at({"Regex": "a*b*a*$"})},
+    "a giant pattern": {"pre_tokenizer": split_at({"Regex": "a|" * 10**6 + "a"})},
+    "such a pattern in a sequence": {
+        "pre_tokenizer": in_turn(split_at({"Regex": "(a|a)*$"}), name="pretokenizers")
+    },
+    "such a pattern to be replaced": {"normalizer": replaced_by({"Regex": "(a*)*b"}, "")},
+    "texts that double forty times": {"normalizer": in_turn(*[TWICE] * 40)},
+    "texts that double in sequences": {"normalizer": in_turn(in_turn(*[TWICE] * 20), *[TWICE] * 9)},
+    "a letter that becomes a book": {"normalizer": replaced_by({"String": "a"}, "a" * 10**6)},
+    "a book before each text": {"normalizer": {"type": "Prepend", "prepend": "a" * 10**6}},
+    "nothing to be replaced": {"normalizer": replaced_by({"String": ""}, "a")},
+    "a table that takes all memory": {
+        "normalizer": {"type": "Precompiled", "precompiled_charsmap": "////" * 50}
+    },
+    "pieces of no length": {"pre_tokenizer": {"type": "FixedLength", "length": 0}},
+    "texts filled up to a million": {
+        "padding": {"strategy": {"Fixed": 10**7}, "direction": "Right", "pad_id": 0,
+                    "pad_to_multiple_of": None, "pad_type_id": 0, "pad_token": "<pad>"}
+    },
+    "a model of another kind": {"model": {"type": "Unigram", "vocab": [["a", 0.0]], "unk_id": 0}},
+    "words without an end": {"model": pipeline()["model"] | {"max_input_chars_per_word": 10**9}},
+}  # fmt: skip
+
+
+def tokenized(run, changes):
+    """Give a run folder a tokenizer with this pipeline."""
+    state = {"format": "kerasllm-tokenizer", "version": 1, "kind": "wordpiece", "lowercase": False}
+    state |= {"library": pipeline(**changes)}
+    (run / "tokenizer.json").write_text(json.dumps(state))
+
+
+@pytest.mark.parametrize("what", PIPELINES)
+def test_pipelines(what, run):
+    tokenized(run, PIPELINES[what])
+    began = time.process_time()
+    with pytest.raises(ValueError, match=r"the tokenizer '.*tokenizer\.json' is not used: "):
+        presets.load(run)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("what", [name for name in PIPELINES if "filled" not in name])
+def test_pipelines_of_checkpoints(what, tmp_path):
+    checkpoint(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(pipeline(**PIPELINES[what])))
+    with pytest.raises(ValueError, match=r"tokenizer\.json' is not used: |expected a tokenizer of"):
+        read_tokenizer(tmp_path)
+
+
+def test_a_harmless_pipeline_is_read(run):
+    tokenized(run, {})
+    assert load_tokenizer(run).encode("A a") == [6, 6]
+
+
+# === Pipes and devices in the place of files ===
+
+HUNG = (ValueError, FileNotFoundError)
+
+
+def _pipe(path):
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+def _endless(path):
+    path.unlink(missing_ok=True)
+    path.symlink_to("/dev/zero")
+
+
+@pytest.fixture
+def in_time():
+    """Fail what waits for a pipe, or reads a device, instead of doing so."""
+
+    def late(*_):
+        raise AssertionError("it waits")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("instead", [_pipe, _endless])
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.keras"])
+def test_no_pipe_is_waited_for_and_no_device_read(name, instead, run, in_time):
+    instead(run / name)
+    for load in (presets.load, lambda path: load_run(path).model):
+        with pytest.raises(HUNG):
+            load(run)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("instead", [_pipe, _endless])
+def test_nor_in_the_place_of_other_files(instead, tmp_path, in_time):
+    backbone = presets.make_backbone("recurrent", "tiny", 9, True)
+    for name, read in {
+        "adapter.npz": lambda path: load_adapter(path, backbone),
+        "last.npz": read_arrays,
+        "part.safetensors": check_file,
+        "corpus.txt": read_source,
+        "rows.jsonl": datasets.load,
+    }.items():
+        instead(tmp_path / name)
+        with pytest.raises(HUNG):
+            read(tmp_path / name)
+    instead(tmp_path / "lock.json")
+    assert holder(tmp_path) == {}
 
 
 # === Arrays: checkpoints and adapters ===

@@ -32,6 +32,7 @@ FIGURES = {
     "lengths": lambda: plots.length_histogram([1, 2, 3, 5, 8, 300], 4),
     "lengths, all equal": lambda: plots.length_histogram([4, 4, 4]),
     "lines": lambda: plots.lines({"中": [1, 2]}, xlabel="x", ylabel="$y", title="t", log="y"),
+    "reliability": lambda: plots.reliability_diagram([0.6, 0.9], [0.5, 1.0], [3, 7]),
     "payoff": lambda: plots.payoff(RUNS),
     "payoff, one run": lambda: plots.payoff(RUNS[:1]),
 }

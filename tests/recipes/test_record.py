@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from kerasllm.recipes.record import command, record, table, training_minutes
+from kerasllm.recipes.record import command, record, training_minutes
 
 RESULT = {
     "data": "letters",
@@ -52,19 +52,11 @@ def test_minutes_are_those_of_all_stages(tmp_path):
     assert training_minutes(tmp_path / "nowhere") is None
 
 
-def test_the_table_sets_what_is_reached_in_bold(tmp_path):
-    for name in "ab":
-        (tmp_path / name).mkdir()
-    record(tmp_path / "a", "b topics", RESULT, "accuracy", 87, percent=True)
-    record(tmp_path / "b", "a letters", RESULT, "loss", 1.4, lower=True, note="half the steps")
-    page = table([tmp_path / "a", tmp_path / "b", tmp_path / "missing"])
-    first, second = [line for line in page.splitlines() if "letters, test (1,234)" in line]
-    assert "a letters (half the steps)" in first
-    assert "| 1.5 |" in first
-    assert "≤ 1.4" in first
-    assert "| **87.5** [85, 90] | majority 50 | ≥ 87 |" in second
-
-
-def test_a_table_of_nothing_says_what_to_run(tmp_path):
-    with pytest.raises(ValueError, match="run a recipe first"):
-        table([tmp_path])
+def test_the_row_that_is_printed_sets_what_is_reached_in_bold(tmp_path, capsys):
+    record(tmp_path, "topics", RESULT, "accuracy", 87, percent=True)
+    assert "| **87.5** [85, 90] | majority 50 | ≥ 87 |" in capsys.readouterr().out
+    record(tmp_path, "letters", RESULT, "loss", 1.4, lower=True, note="half the steps")
+    printed = capsys.readouterr().out.splitlines()[-1]
+    assert printed.startswith("| letters (half the steps) | letters, test (1,234) |")
+    assert "| 1.5 |" in printed
+    assert "≤ 1.4" in printed

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasllm.plots import length_histogram
-from kerasllm.recipes.report import Code, Picture, write_report
+from kerasllm.recipes.report import Code, Link, Picture, write_report
 from kerasllm.utils.tables import Table
 
 NASTY = '<script>alert("&")</script> \' 天气'
@@ -31,6 +31,11 @@ class Outline(HTMLParser):
 
 def read(folder, blocks, title="A run"):
     return write_report(folder, title, [("Section", blocks)]).read_text(encoding="utf-8")
+
+
+def test_a_link_leads_to_a_page_beside_the_report(tmp_path):
+    text = read(tmp_path, [Link("explorer.html", NASTY)])
+    assert ("href", "explorer.html") in Outline(text).attributes and "<script>" not in text
 
 
 def test_everything_is_escaped(tmp_path):

@@ -1,5 +1,6 @@
 """Scores on held-out rows, their intervals, and the baselines on the very same rows."""
 
+import gzip
 import json
 
 import numpy as np
@@ -112,6 +113,9 @@ def test_a_language_model_is_scored_on_every_test_token(pretrained):
     size = pretrained.tokenizer.vocabulary_size
     expected = kneser_ney(np.array(train), np.array(ids), size).metrics["loss"]
     assert result["baselines"]["kneser_ney"]["loss"] == pytest.approx(expected)
+    packed = gzip.compress("".join(texts).encode("utf-8"), 9)
+    expected = 8 * np.log(2) * len(packed) / (len(ids) - 1)
+    assert result["baselines"]["gzip"]["loss"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("kind", ["data set", "texts", "file"])

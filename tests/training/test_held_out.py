@@ -10,6 +10,7 @@ from kerasllm import datasets
 from kerasllm.datasets import Dataset, Labelled, Text
 from kerasllm.training import evaluate, load_run, pretrain, train
 from kerasllm.training.rows import MOST, Rows, fair_rows, hashes
+from kerasllm.training.settings.classification import ClassificationSettings
 
 CLASSIFIER = {"size": "tiny", "hidden_dim": 5, "units": 5, "epochs": 0.1, "tokenizer": "word",
               "min_frequency": 1, "xla": False, "quiet": True}  # fmt: skip
@@ -231,3 +232,38 @@ def test_a_run_of_before_is_told_of_changes_it_cannot_know(own, scored):
     finally:
         kept.rename(run.path / "rows.bin")
     assert Rows.load(load_run(run.path).path) is not None
+
+
+# A share of the training rows ------------------------------------------------
+
+
+def test_of_a_training_and_a_test_file_the_share_is_of_all_training_rows(tmp_path, shared):
+    write(tmp_path / "train.csv", ROWS)
+    write(tmp_path / "test.csv", [(f"another text, {i}", ROWS[i][1]) for i in range(5)])
+    run = train(tmp_path, tmp_path / "run", held_out=0.25, seed=3, **CLASSIFIER)
+    rows = Rows.load(run.path)
+    assert list(map(len, rows)) == [44, 16, 5]  # whole rows of each class
+    assert len(np.unique(np.concatenate(rows)[:, 0])) == 65
+    for data in (None, tmp_path):
+        for split, count in (("validation", 16), ("test", 5)):
+            result = evaluate(run, data, split=split, quiet=True, with_baselines=False)
+            assert (result["rows"], result.get("notes", [])) == (count, [])
+
+
+def test_a_file_to_validate_on_is_left_out_for_the_share(tmp_path):
+    for name in ("train", "dev", "test"):
+        write(tmp_path / f"{name}.csv", ROWS)
+    settings = ClassificationSettings(held_out=0.25)
+    assert settings.divided(tmp_path) == tmp_path
+    for data in ("topic_en", tmp_path / "train.csv", f"{tmp_path}/train.csv?test=test.csv"):
+        named = "fractions=0.75,0.25&seed=0" in str(settings.divided(data))
+        assert named == ("?" in str(data))
+    assert settings.divided(tmp_path / "no") == tmp_path / "no"
+
+
+def test_the_share_of_one_data_set_is_of_all_its_rows():
+    rows = [Labelled(text, label) for text, label in ROWS]
+    data = Dataset(rows, name="own", split="all", task="classification")
+    parts = ClassificationSettings(held_out=0.25).divided(data)
+    assert [len(part) for part in parts] == [44, 16]
+    assert ClassificationSettings().divided(data) is data

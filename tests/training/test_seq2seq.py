@@ -97,6 +97,20 @@ def test_it_learned_and_says_so(recurrent):
     json.dumps(result)
 
 
+def test_several_references_of_a_row_are_one_row(recurrent):
+    several = Dataset(
+        [Pair(pair.source, "none of these", (pair.target,)) for pair in TEST],
+        name="several", split="test", task="seq2seq",
+    )  # fmt: skip
+    one, found = (
+        evaluate(recurrent, data, trained_rows="score", quiet=True) for data in (TEST, several)
+    )
+    assert found["rows"] == 60 and found["signatures"]["bleu"].startswith("nrefs:2|")
+    assert found["model"]["exact_match"] == one["model"]["exact_match"]
+    assert found["interval"]["exact_match"] == one["interval"]["exact_match"]
+    assert found["model"]["loss"] > one["model"]["loss"] + 1  # each reference is asked for
+
+
 def test_the_table_shows_the_scores_of_what_is_written(recurrent, capfd):
     evaluate(recurrent, TEST, trained_rows="score", with_baselines=False)
     shown = capfd.readouterr().out
@@ -139,7 +153,7 @@ def test_baselines_stand_beside_the_network(recurrent, tmp_path):
     lines = [json.dumps({"source": p.source, "target": p.target}) for p in DATA[0]]
     path.write_text("\n".join(lines))
     result = evaluate(recurrent, str(path), trained_rows="score", split="test", quiet=True)
-    assert set(result["baselines"]) == {"nearest", "lead"}
+    assert set(result["baselines"]) == {"nearest", "lead", "copy"}
     assert result["baselines"]["lead"]["exact_match"] < result["model"]["exact_match"]
 
 

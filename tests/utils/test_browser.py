@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import subprocess
+from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
@@ -123,3 +124,40 @@ def test_the_browser_would_have_told(browser, tmp_path):
     texts = {"good": pages.element("p", HOSTILE[0]), "bad": f"<p>{HOSTILE[0]}</p>"}
     found, owned = read_in(browser, texts, tmp_path)
     assert owned == 1 and "script" in found["bad"] and "script" not in found["good"]
+
+
+# Formulas --------------------------------------------------------------------
+
+NOTEBOOK = ("table", "report", "equations", "exercise")  # what a notebook shows, and MathJax reads
+
+
+class Typeset(HTMLParser):
+    """Collects the texts in which MathJax looks for formulas: those in no element to be ignored."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.texts = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append((tag, set(dict(attrs).get("class", "").split())))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        if not any({"mathjax_ignore", "tex2jax_ignore"} <= classes for _, classes in self.open):
+            self.texts.append(data)
+
+
+@pytest.mark.parametrize("name", NOTEBOOK)
+def test_no_text_is_a_formula_in_a_notebook(name, tmp_path):
+    label = r"§ $\unicode{x}$ \(a\) $$ \begin{a}b\end{a} $$ <b>§</b>"
+    made = writers(label, tmp_path)[name]
+    assert made.count("§") > 2
+    read = "".join(Typeset(made).texts)
+    assert "§" not in read
+    if name == "equations":  # whose formulas are meant
+        assert read.count("$$") == 2 and "h_t" in read
+    else:
+        assert not re.search(r"[$\\]", read)

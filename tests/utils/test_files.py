@@ -2,11 +2,12 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from kerasllm.utils import files
-from kerasllm.utils.files import HOST, part_of, sweep, whole_file, whole_path
+from kerasllm.utils.files import HOST, is_written, left_of, part_of, sweep, whole_file, whole_path
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
@@ -109,3 +110,27 @@ def test_a_process_is_alive_or_not():
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     assert files.is_alive(os.getpid()) and files.is_alive(1) and not files.is_alive(ended.pid)
+
+
+def test_two_threads_write_one_file_and_each_writes_it_whole(tmp_path):
+    path = tmp_path / "a.txt"
+    with ThreadPoolExecutor(1) as pool, whole_path(path) as mine:
+        mine.write_text("mine")
+        other = pool.submit(part_of, path).result()
+        assert other != mine and is_written(other) and is_written(mine)
+        pool.submit(_write, path).result()
+        assert path.read_text() == "theirs" and mine.read_text() == "mine"
+    assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
+
+
+def _write(path):
+    with whole_path(path) as part:
+        part.write_text("theirs")
+
+
+def test_what_is_left_of_a_file_is_its_own_alone(tmp_path):
+    for name in (f"a.{2**23}@{HOST}.part.b", f"a.b.{2**23}@{HOST}.part.b", f"[a].{2**23}.part.b"):
+        (tmp_path / name).write_text("left")
+    assert [p.name for p in left_of(tmp_path / "a.b")] == [f"a.{2**23}@{HOST}.part.b"]
+    assert [p.name for p in left_of(tmp_path / "[a].b")] == [f"[a].{2**23}.part.b"]
+    assert left_of(tmp_path / "no" / "a.b") == []

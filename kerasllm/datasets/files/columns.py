@@ -1,12 +1,14 @@
-"""Rows of named columns as examples: pairs, labelled texts or plain texts."""
+"""Rows of named columns as examples: pairs, labelled texts (or pairs of them) or plain texts."""
 
 import reprlib
 from pathlib import Path
 
-from kerasllm.datasets.examples import Labelled, Pair, Text
+from kerasllm.datasets.examples import Labelled, LabelledPair, Pair, Text
 from kerasllm.datasets.files.labels import clean_labels, first_lines, is_missing, joined_labels
 from kerasllm.datasets.options import option_to_pass
 from kerasllm.utils.errors import nearest
+
+OTHERS = None  # key of a row's other references, which no column can have
 
 
 def examples_of_table(path, encoding, read_rows, options):
@@ -35,7 +37,7 @@ def _examples(rows, path, options):
     is_pair = {"source", "target"} <= set(found) and "label" not in found and not label
     if options["source"] or options["target"] or is_pair:
         names = options["source"] or "source", options["target"] or "target"
-        rows, found, names = _one_reference_each(rows, path, found, names)
+        rows, found, names = _with_references(rows, path, found, names)
         if not options["drop_empty"]:
             _refuse_empty(rows, path, found, names)
         return "seq2seq", *_texts(rows, path, found, names, Pair)
@@ -50,8 +52,8 @@ def _examples(rows, path, options):
     return "language_model", examples, {**facts, "columns": found, **hint}
 
 
-def _one_reference_each(rows, path, found, names):
-    """Return the rows with a target each, where rows have a list of them, or several columns."""
+def _with_references(rows, path, found, names):
+    """Return the rows with a target, and its others under `OTHERS`, of lists or several columns."""
     target = names[1]
     several = [name.strip() for name in target.split(",")] if target not in found else []
     if len(several) > 1:
@@ -62,9 +64,11 @@ def _one_reference_each(rows, path, found, names):
         texts = [own if isinstance(own := row.get(target), list) else [own] for _, row in rows]
     else:
         return rows, found, names
-    kept = [[text for text in own if text not in (None, "")] or [None] for own in texts]
-    pairs = zip(rows, kept, strict=True)
-    divided = [(line, {**row, target: text}) for (line, row), own in pairs for text in own]
+    divided = []
+    for (line, row), own in zip(rows, texts, strict=True):
+        given = [_text(text, path, line) for text in own if text is not None]
+        first, *others = [text for text in given if text.strip()] or [None]
+        divided.append((line, {**row, target: first, OTHERS: (tuple(others),)}))
     return divided, [*found, target], names
 
 
@@ -82,8 +86,10 @@ def _labelled(rows, path, found, options):
         labels = clean_labels(given, path, labels_as_text=as_text)
     rows = [(line, {**row, label: name}) for (line, row), name in zip(rows, labels, strict=True)]
     may_be_empty = (label,) if separator else ()
-    names = (options["text"], label)
-    examples, facts = _texts(rows, path, found, names, Labelled, may_be_empty)
+    names, kind = (options["text"], label), Labelled
+    if options["text_b"] or "text_b" in found:
+        names, kind = (*names, options["text_b"] or "text_b"), LabelledPair
+    examples, facts = _texts(rows, path, found, names, kind, may_be_empty)
     facts |= {"label_separator": separator} if separator else {}
     return "classification", examples, {**facts, "unlabelled_dropped": total - len(rows)}
 
@@ -95,13 +101,16 @@ def _texts(rows, path, found, names, example_type, may_be_empty=()):
     examples = []
     for line, row in rows:
         values = ["" if row.get(name) is None else row[name] for name in names]
-        if wrong := [value for value in values if not isinstance(value, str)]:
-            raise ValueError(
-                f"{path}, line {line}: expected text, received {reprlib.repr(wrong[0])}."
-            )
+        values = [_text(value, path, line) for value in values]
         if all(v.strip() or name in may_be_empty for name, v in zip(names, values, strict=True)):
-            examples.append(example_type(*values))
+            examples.append(example_type(*values, *row.get(OTHERS, ())))
     return examples, {"empty_texts_dropped": len(rows) - len(examples)}
+
+
+def _text(value, path, line):
+    if not isinstance(value, str):
+        raise ValueError(f"{path}, line {line}: expected text, received {reprlib.repr(value)}.")
+    return value
 
 
 def _refuse_empty(rows, path, found, names):

@@ -71,6 +71,16 @@ def load_files(path, split="train", *, seed=0, fractions=None, **options):
     return whole if is_whole else _part(whole, split, seed, fractions or usual, groups)
 
 
+def validates_by_training_rows(path, **options):
+    """Return whether files have a test part of their own, but none to validate on.
+
+    Args:
+        path: as for `load_files`.
+        **options: likewise.
+    """
+    return _cut_from_train(_files(Path(path), "train", options)[0])[0] == ("train", "validation")
+
+
 def _cut_from_train(files):
     """Return the splits that the training file is cut into, and the usual parts of each."""
     if "validation" in files:
@@ -163,7 +173,8 @@ def read_file(path, *, split="all", name=None, format=None, encoding=None, **opt
             left out: by the suffix, and by what stands in the file and beside it.
         encoding: name of the encoding; left out: UTF-8.
         **options: `documents` ("line", "blank-line" or "auto") for txt; the names of the columns
-            `text`, `label`, `source`, `target` (of several references a row: their columns,
+            `text`, `text_b` (the second of two texts with one label), `label`, `source`, `target`
+            (of several references a row: their columns,
             "first,second"), and `drop_unlabelled`, `labels_as_text` for csv, tsv and jsonl;
             `label_separator`, such as "|", for texts with several labels (lists in jsonl need
             none); `drop_empty` for pairs; `delimiter` for csv; `header` (the names of the columns,
@@ -263,8 +274,8 @@ _READERS = {
 }
 _LABELS = {"drop_unlabelled": False, "labels_as_text": False}
 _COLUMNS = {
-    "text": "text", "label": None, "source": None, "target": None, "label_separator": None,
-    "drop_empty": False, **_LABELS,
+    "text": "text", "text_b": None, "label": None, "source": None, "target": None,
+    "label_separator": None, "drop_empty": False, **_LABELS,
 }  # fmt: skip
 _OPTIONS = {
     "txt": {"documents": "auto"},

@@ -13,6 +13,10 @@ Whoever adds a data set writes an entry like this one, and nothing else:
     options = { text = 1, label = 0 }           # what the reader has to know
     splits = { train = "train-*.csv", test = "test.csv" }  # paths, patterns, lists of them
     note = "Reports of one year."
+    faults = ["May stands there twice."]        # known ones; leave it out where there are none
+    field = [                                   # what others reached, with where it is printed
+        { measure = "accuracy", figure = 0.9, model = "BERT-base", source = "Ann 2020, table 2" },
+    ]
 
     [weather.files]
     "train-a.csv" = { bytes = 720_259, sha256 = "ec192f833a64da08f475..." }
@@ -51,6 +55,7 @@ TOPICS = (  # in the order in which the sets are listed; a set may use the files
 
 READERS = {
     "articles": texts.articles,
+    "babi_answers": dialogue.babi_answers,
     "babi_replies": dialogue.babi_replies,
     "columns": pairs.columns,
     "conll": tagging.conll,
@@ -65,6 +70,7 @@ READERS = {
     "multi30k": pairs.multi30k,
     "nltk_categories": texts.nltk_categories,
     "nltk_chat_acts": texts.nltk_chat_acts,
+    "nltk_languages": texts.nltk_languages,
     "nltk_sentence_categories": texts.nltk_sentence_categories,
     "nltk_sentences": texts.nltk_sentences,
     "nltk_tagged": tagging.nltk_tagged,
@@ -95,17 +101,19 @@ _REQUIRED = {  # each with an example
 _ENTRY = {
     **dict.fromkeys((*_REQUIRED, "note", "base", "archive", "files_of", "folder", "nltk"), str),
     **dict.fromkeys(("splits", "files", "options", "documents", "missing"), dict),
-    "fractions": list,
+    **dict.fromkeys(("fractions", "faults", "field"), list),
     "contiguous": bool,
 }
 _AS_WRITTEN = (
     "title", "task", "language", "licence", "homepage", "note", "nltk", "missing", "contiguous",
-    "fractions",
+    "fractions", "faults", "field",
 )  # fmt: skip
+_FIGURE = {"measure": str, "figure": float, "model": str, "source": str}
 _FILE = {"bytes": int, "sha256": str, "git_blob": str, "note": str}
 _KINDS = {
     str: 'a text in quotes, "..."',
     int: "a whole number",
+    float: "a number with a point, 92.0",
     bool: "true or false",
     list: "a list, [...]",
     dict: "a table, { key = value }",
@@ -236,6 +244,8 @@ def _check_entry(name, table, known):
     _check_keys(table, _ENTRY, _REQUIRED)
     check_choice("task", table["task"], TASKS)
     check_choice("reader", table["reader"], READERS)
+    for row in table.get("field", ()):
+        _check_keys(row, _FIGURE, {key: "…" for key in _FIGURE})
     for key in ("splits", "documents", "missing"):
         for split in table.get(key, {}):
             check_choice(f"a split in {key}", split, (*SPLIT_NAMES, "all"))

@@ -1,7 +1,8 @@
 """Download a file so that it either is complete and right, or is not there at all.
 
-- Bytes go into `<name>.part`, which is renamed only after its hash was checked.
+- Bytes go into a part that only this process writes, which is renamed after its hash was checked.
 - A connection that stalls, breaks or ends early is taken up again where it ended (HTTP `Range`).
+- So is the part of a process that is gone: one of those who want it takes it over, by renaming it.
 - Of an archive only the named members are unpacked, each to a path that this project chose.
 """
 
@@ -12,14 +13,14 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from kerasllm.datasets.public.registry import HashMismatchError, check
-from kerasllm.utils.files import whole_file
+from kerasllm.utils.files import left_of, part_of, whole_file
 from kerasllm.utils.terminal import console
 
 _CHUNK = 1 << 16
@@ -53,24 +54,39 @@ def fetch(file, target, *, timeout=30, attempts=3, progress=True):
         HashMismatchError: if the content is not the one that the registry names.
     """
     target = Path(target)
-    part = target.with_name(target.name + ".part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        resumed = part.exists() and part.stat().st_size > 0
-        _fetch_part(file, part, timeout, attempts, progress)
-        try:
-            check(part, file, allow_unverified=True)
-        except HashMismatchError:
-            part.unlink()
-            if not resumed:
-                raise
-            # The old piece may be of another version of the file: once more, from its start.
-            _fetch_part(file, part, timeout, attempts, progress)
-            _check_and_delete(part, file)
-        part.replace(target)
-    except OSError as error:
-        raise _explained(error, target) from error
+    with _explained(target):
+        _received(file, target, timeout, attempts, progress).replace(target)
     return target
+
+
+def _received(file, target, timeout=30, attempts=3, progress=True):
+    """Return the path of what is to be at `target`, whole and checked, which is ours alone."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = part_of(target)
+    resumed = _taken_over(target, part)
+    _fetch_part(file, part, timeout, attempts, progress)
+    try:
+        check(part, file, allow_unverified=True)
+    except HashMismatchError:
+        part.unlink()
+        if not resumed:
+            raise
+        # The old piece may be of another version of the file: once more, from its start.
+        _fetch_part(file, part, timeout, attempts, progress)
+        _check_and_delete(part, file)
+    return part
+
+
+def _taken_over(target, part):
+    """Make the largest piece that is left of a file our part, delete the others; return if any."""
+    of_before = target.with_name(f"{target.name}.part")  # the name that all processes shared once
+    for left in (*left_of(target), of_before):
+        with suppress(FileNotFoundError):  # another process was first
+            if part.exists():
+                left.unlink()
+            else:
+                left.replace(part)
+    return part.exists() and part.stat().st_size > 0
 
 
 def _check_and_delete(part, file):
@@ -81,18 +97,19 @@ def _check_and_delete(part, file):
         raise
 
 
-def _explained(error, target):
-    if isinstance(error, DownloadError):
-        return error
-    if error.errno == errno.ENOSPC:
-        return DownloadError(
-            f"The disk is full: {target} could not be written. Free some space, or set "
-            "KERASLLM_CACHE to a folder on another disk."
-        )
-    return DownloadError(
-        f"{target} could not be written ({error}). Set KERASLLM_CACHE to a folder that you may "
-        "write to."
-    )
+@contextmanager
+def _explained(target):
+    """Say of a failure to write what cures it."""
+    try:
+        yield
+    except DownloadError:
+        raise
+    except OSError as error:
+        cure = f"({error}). Set KERASLLM_CACHE to a folder that you may write to."
+        if error.errno == errno.ENOSPC:
+            cure = "because the disk is full. Free some space, or set KERASLLM_CACHE to a folder "
+            cure += "on another disk."
+        raise DownloadError(f"{target} could not be written {cure}") from error
 
 
 def _fetch_part(file, part, timeout, attempts, progress):
@@ -192,14 +209,15 @@ def fetch_members(files, folder, **options):
     folder = Path(folder)
     name = Path(urlsplit(files[0].url).path).name
     archive = replace(files[0], path=name, bytes=0, sha256="", git_blob="")
-    path = fetch(archive, folder / name, **options)
-    try:
-        for file in files:
-            _unpack(path, file, folder / file.path)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise DownloadError(f"{files[0].url} is not a readable archive ({error}).") from None
-    finally:
-        path.unlink()
+    with _explained(folder / name):
+        path = _received(archive, folder / name, **options)
+        try:
+            for file in files:
+                _unpack(path, file, folder / file.path)
+        except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+            raise DownloadError(f"{files[0].url} is not a readable archive ({error}).") from None
+        finally:
+            path.unlink()
 
 
 def _unpack(archive, file, target):

@@ -7,13 +7,14 @@ from itertools import groupby
 from pathlib import Path
 
 from kerasllm.datasets.examples import Dataset
-from kerasllm.datasets.public.download import fetch, fetch_members
+from kerasllm.datasets.public.download import DownloadError, fetch, fetch_members
 from kerasllm.datasets.public.readers.texts import OptionError
 from kerasllm.datasets.public.registry import (
     UnverifiedError,
     accept,
     cache_folder,
     find,
+    folders,
     is_verifiable,
     place,
 )
@@ -174,6 +175,17 @@ def _download(info, files, folder, allow_unverified, progress, options):
             f"checked ({unknown[0].note}). To download it all the same: "
             f"{typed if is_at_terminal() else 'pass allow_unverified=True'}."
         )
+    try:
+        _fetched(files, folder, progress, options)
+    except DownloadError as error:
+        places = " and ".join(map(str, folders(info.folder_name)))
+        raise DownloadError(
+            f"{info.name} is not on this machine (looked in {places}), and `kerasllm data get "
+            f"{info.name}`, which fetches it, would fail too: {error}"
+        ) from None
+
+
+def _fetched(files, folder, progress, options):
     by_archive = sorted(files, key=lambda file: file.url if file.member else "")
     for archive, members in groupby(by_archive, key=lambda file: file.member and file.url):
         if archive:

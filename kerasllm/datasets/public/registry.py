@@ -5,15 +5,15 @@ A file is used only if its content is the one that the registry names. It is loo
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from kerasllm.utils.errors import IN_THE_CACHE
-from kerasllm.utils.files import sha256
+from kerasllm.utils.cache import cache_folder
+from kerasllm.utils.files import sha256, whole_file
 
 
 class HashMismatchError(ValueError):
@@ -74,6 +74,8 @@ class DatasetInfo:
         folder: name of the folder of its files, where it is not the name of the set.
         make: function of the split (and options) that returns the data set, for one without files.
         note: what to know about it.
+        faults: known ones, a sentence each.
+        field: what others reached on it: dicts of measure, figure, model and source.
     """
 
     name: str
@@ -83,16 +85,18 @@ class DatasetInfo:
     licence: str
     homepage: str
     files: tuple[File, ...] = ()
-    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    splits: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     reader: Callable | None = None
     fractions: tuple[float, ...] = (0.8, 0.1, 0.1)
     contiguous: bool = False
-    missing: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = dataclasses.field(default_factory=dict)
     nltk: str = ""
-    documents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    documents: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     folder: str = ""
     make: Callable | None = None
     note: str = ""
+    faults: tuple[str, ...] = ()
+    field: tuple[Mapping, ...] = ()
 
     def __repr__(self):
         size = f"{self.bytes / 1e6:.1f} MB"
@@ -120,26 +124,6 @@ class DatasetInfo:
     def file(self, path):
         """Return the `File` at this path."""
         return next(file for file in self.files if file.path == path)
-
-
-def cache_folder():
-    """Return the folder for downloads: `$KERASLLM_CACHE`, or the platform's cache folder.
-
-    Raises:
-        OSError: neither is known: there is no home folder.
-    """
-    if chosen := os.environ.get("KERASLLM_CACHE"):
-        return Path(chosen).expanduser()
-    try:
-        if sys.platform == "win32":
-            base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-        elif sys.platform == "darwin":
-            base = Path.home() / "Library" / "Caches"
-        else:
-            base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError as error:
-        raise OSError(f"there is no home folder to keep a cache in: {IN_THE_CACHE}.") from error
-    return Path(base) / "kerasllm"
 
 
 def folders(name):
@@ -215,7 +199,8 @@ def check(path, file, *, allow_unverified=False):
 
 def accept(path):
     """Record the hash of a file that was accepted unverified, so that later changes are seen."""
-    Path(f"{path}.sha256").write_text(sha256(path), "ascii")
+    with whole_file(f"{path}.sha256") as record:
+        record.write(sha256(path))
 
 
 def _accepted(path):

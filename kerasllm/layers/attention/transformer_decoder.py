@@ -5,6 +5,8 @@ import keras
 from kerasllm.layers.attention.multi_head import MultiHeadAttention
 from kerasllm.layers.attention.transformer import FeedForward, TransformerEncoder
 
+_SETTINGS = ("num_heads", "inner_dim", "rotary", "norm", "activation", "dropout", "epsilon")
+
 
 @keras.saving.register_keras_serializable("kerasllm")
 class TransformerDecoder(TransformerEncoder):
@@ -21,7 +23,7 @@ class TransformerDecoder(TransformerEncoder):
         inner_dim: width of the feed-forward network; 4 D when None.
         rotary: rotary positions in the self-attention.
         norm: "pre" or "post".
-        activation: "gelu", "gelu_tanh" or "relu".
+        activation: "gelu", "gelu_tanh", "relu" or "swiglu".
         dropout: after the attention weights, the attentions and the feed-forward network.
         epsilon: of the layer norms.
 
@@ -57,7 +59,8 @@ class TransformerDecoder(TransformerEncoder):
         super().__init__(
             num_heads, inner_dim, True, rotary, norm, activation, dropout, epsilon, **kwargs
         )
-        del self.settings["causal"]  # a decoder always is
+        # A decoder is always causal, and has no settings of a Llama's block.
+        self.settings = {name: self.settings[name] for name in _SETTINGS}
 
     def build(self, inputs_shape, source_shape=None):  # noqa: ARG002 - same width D
         """Build both attentions, the feed-forward network and three norms."""

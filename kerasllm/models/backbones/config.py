@@ -27,7 +27,8 @@ _CHOICES = {
     "cell": ("lstm", "gru", "simple"),
     "positions": ("learned", "sinusoidal", "rotary", None),
     "norm": ("pre", "post"),
-    "activation": ("gelu", "gelu_tanh", "relu"),
+    "activation": ("gelu", "gelu_tanh", "relu", "swiglu"),
+    "normalization": ("layer", "rms"),
 }
 
 
@@ -110,7 +111,12 @@ class RecurrentConfig(BackboneConfig):
 
 @dataclass(frozen=True)
 class TransformerConfig(BackboneConfig):
-    """Settings of a `TransformerBackbone`; the last four fit checkpoints from elsewhere.
+    """Settings of a `TransformerBackbone`: those of a GPT-2, a BERT, a RoBERTa or a Llama.
+
+        GPT-2     the defaults
+        BERT      causal=False, norm="post", segments=2
+        RoBERTa   causal=False, norm="post", segments=1
+        Llama     positions="rotary", activation="swiglu", normalization="rms", use_bias=False
 
     Attributes:
         vocabulary_size: V, with the special tokens.
@@ -122,12 +128,19 @@ class TransformerConfig(BackboneConfig):
         causal: each position sees only the past (a GPT); False for an encoder (a BERT).
         positions: "learned", "sinusoidal", "rotary" or None.
         norm: "pre" or "post".
-        activation: "gelu", "gelu_tanh" or "relu".
+        activation: "gelu", "gelu_tanh", "relu" or "swiglu".
         dropout: after the embedding, the attention and the feed-forward networks.
-        epsilon: of the layer norms.
+        epsilon: of the norms.
         segments: segment embeddings (BERT's token types), 0 for none.
         separator: token id that ends a segment.
         score_pad: False where the embedding's row of the pad id was never trained.
+        normalization: "layer" or "rms".
+        use_bias: biases in attention and feed-forward networks.
+        num_kv_heads: heads of keys and values, which groups of heads share; `num_heads` when None.
+        key_dim: size of a head; `hidden_dim` / `num_heads` when None.
+        rotary_base: of the angles of rotary positions.
+        interleaved: rotary positions turn neighbouring features together, not the two halves.
+        tied: the head of a language model is the embedding's own table.
     """
 
     size_column = 1
@@ -147,6 +160,13 @@ class TransformerConfig(BackboneConfig):
     segments: int = 0
     separator: int = SEP
     score_pad: bool = True
+    normalization: str = "layer"
+    use_bias: bool = True
+    num_kv_heads: int | None = None
+    key_dim: int | None = None
+    rotary_base: float = 10000.0
+    interleaved: bool = False
+    tied: bool = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -159,17 +179,38 @@ class TransformerConfig(BackboneConfig):
                 f"segments={self.segments} need causal=False: a text that is read token by token "
                 "does not know how many separators came before."
             )
-        if self.inner_dim is not None:
-            _check_size("inner_dim", self.inner_dim)
-        if self.hidden_dim % self.num_heads:
-            raise ValueError(
-                f"{self.hidden_dim} features cannot be shared evenly among "
-                f"num_heads={self.num_heads}: choose a hidden_dim that is a multiple of num_heads."
-            )
-        head = self.hidden_dim // self.num_heads
-        if self.positions == "rotary" and head % 2:
-            raise ValueError(f"rotary positions need an even head size, it is {head}.")
+        for name in ("inner_dim", "num_kv_heads", "key_dim"):
+            if getattr(self, name) is not None:
+                _check_size(name, getattr(self, name))
+        self._check_heads()
         if self.positions == "sinusoidal" and self.hidden_dim % 2:
             raise ValueError(
                 f"sinusoidal positions need an even hidden_dim, received {self.hidden_dim}."
             )
+
+    def _check_heads(self):
+        if self.key_dim is None and self.hidden_dim % self.num_heads:
+            raise ValueError(
+                f"{self.hidden_dim} features cannot be shared evenly among "
+                f"num_heads={self.num_heads}: choose a hidden_dim that is a multiple of num_heads."
+            )
+        if self.num_heads % self.groups:
+            raise ValueError(
+                f"num_heads={self.num_heads} cannot be shared evenly among "
+                f"num_kv_heads={self.groups}: choose a divisor of num_heads."
+            )
+        if self.positions == "rotary" and self.head_size % 2:
+            raise ValueError(f"rotary positions need an even head size, it is {self.head_size}.")
+        base = self.rotary_base
+        if isinstance(base, bool) or not isinstance(base, int | float) or not 0 < base < 1e30:
+            raise ValueError(f"rotary_base must be a positive number, received {base!r}.")
+
+    @property
+    def head_size(self):
+        """Return the size of a head's queries, keys and values."""
+        return self.key_dim or self.hidden_dim // self.num_heads
+
+    @property
+    def groups(self):
+        """Return how many heads of keys and values there are."""
+        return self.num_kv_heads or self.num_heads

@@ -3,6 +3,7 @@
 import keras
 
 from kerasllm.layers import TokenEmbedding, TransformerEncoder
+from kerasllm.layers.attention.transformer import normalizing
 from kerasllm.models.backbones.backbone import Backbone
 from kerasllm.models.backbones.config import TransformerConfig
 
@@ -35,6 +36,7 @@ class TransformerBackbone(Backbone):
             segments=config.segments,
             separator=config.separator,
             score_pad=config.score_pad,
+            tied=config.tied,
             name="embedding",
         )
         blocks = [
@@ -47,12 +49,18 @@ class TransformerBackbone(Backbone):
                 activation=config.activation,
                 dropout=config.dropout,
                 epsilon=config.epsilon,
+                normalization=config.normalization,
+                use_bias=config.use_bias,
+                num_kv_heads=config.num_kv_heads,
+                key_dim=config.key_dim,
+                rotary_base=config.rotary_base,
+                interleaved=config.interleaved,
                 name=f"block_{number}",
             )
             for number in range(config.num_layers)
         ]
         # Pre-norm blocks leave their sum unnormalised; post-norm blocks embed unnormalised sums.
-        norm = keras.layers.LayerNormalization(epsilon=config.epsilon, name="norm")
+        norm = normalizing(config.normalization, epsilon=config.epsilon, name="norm")
         # === Functional model ===
         ids = keras.Input((None,), dtype="int32", name="ids")
         x = embedding(ids)

@@ -5,7 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 
-from kerasllm.datasets import Dataset, Labelled
+from kerasllm.datasets import Dataset, Labelled, LabelledPair
 from kerasllm.models.preprocessor import (
     Preprocessor,
     check_pairs_of,
@@ -36,9 +36,12 @@ class ClassificationPreprocessor(Preprocessor):
             windows that overlap by half, and the mean of their logits counts.
         clean: apply `kerasllm.text.Cleaner` first.
         multilabel: whether a text may have several labels, or none.
+        pairs: whether two texts have a label together; they are read as one row, `a <sep> b <eos>`
+            or as an imported encoder was pretrained, and of what is too long the longer is cut.
+        thresholds: multilabel: the probability from which each label is given; 1/2 when None.
 
-    Raw input: a list of texts. Raw targets: a label, or its number, for each; with `multilabel` a
-    set of labels, or a row of 0 and 1.
+    Raw input: a list of texts; of pairs (text, text_b). Raw targets: a label, or its number, for
+    each; with `multilabel` a set of labels, or a row of 0 and 1.
 
         >>> from kerasllm.text import train_tokenizer
         >>> tokenizer = train_tokenizer(["good bad"], kind="word", min_frequency=1)
@@ -54,13 +57,13 @@ class ClassificationPreprocessor(Preprocessor):
 
     def __init__(
         self, tokenizer, labels=None, length=128, long_texts="truncate", clean=False,
-        multilabel=False,
+        multilabel=False, pairs=False, thresholds=None,
     ):  # fmt: skip
         super().__init__(tokenizer)
         check_choice("long_texts", long_texts, LONG_TEXTS)
         self.labels = None if labels is None else list(labels)
         self.length, self.long_texts, self.clean = length, long_texts, clean
-        self.multilabel = multilabel
+        self.multilabel, self.pairs, self.thresholds = multilabel, pairs, thresholds
 
     def dataset(self, x, y=None):
         """Return texts and labels as a `Dataset`."""
@@ -69,7 +72,26 @@ class ClassificationPreprocessor(Preprocessor):
         check_pairs_of(x, y, ("a text", "a label"))
         labels = [self._label(label) for label in y]
         info = {"label_separator": _BETWEEN} if self.multilabel else {}
-        return self._as_dataset(map(Labelled, x, labels), info=info)
+        if not self.pairs:
+            return self._as_dataset(map(Labelled, x, labels), info=info)
+        first, second = zip(*map(self.check, x), strict=True)
+        return self._as_dataset(map(LabelledPair, first, labels, second), info=info)
+
+    def check(self, x):
+        """Return one raw input, after a check that it is a text, or a pair where pairs are read.
+
+        Raises:
+            TypeError: the other one.
+        """
+        two = not isinstance(x, str) and len(x) == 2 and all(isinstance(p, str) for p in x)
+        if self.pairs and not two:
+            raise TypeError(
+                "this classifier reads two texts together, received "
+                f"{x!r:.80}: give (text, text_b); at a terminal --text-b, or a file with both."
+            )
+        if not self.pairs and not isinstance(x, str):
+            raise TypeError(f"this classifier reads one text at a time, received {x!r:.80}.")
+        return tuple(x) if self.pairs else x
 
     def _label(self, label):
         if self.multilabel:
@@ -92,15 +114,23 @@ class ClassificationPreprocessor(Preprocessor):
         return self.labels or list(map(str, range(count)))
 
     def rows(self, texts):
-        """Return (rows of ids, owners): which text each row is of."""
-        texts = Cleaner().clean_all(texts)[0] if self.clean else list(texts)
-        ids = self.tokenizer.encode_batch(texts)
+        """Return (rows of ids, owners): which text (or pair) each row is of."""
+        texts = list(map(self.check, texts))
+        if self.pairs:
+            both = zip(*map(self._encoded, zip(*texts, strict=True)), strict=True)
+            framed = [self.tokenizer.frame(*pair, length=self.length) for pair in both]
+            return framed, list(range(len(framed)))
+        ids = self._encoded(texts)
         if self.long_texts == "truncate":
             framed = [self.tokenizer.frame(row, length=self.length) for row in ids]
             return framed, list(range(len(ids)))
         parts = [self.tokenizer.windows(row, self.length) for row in ids]
         owners = [owner for owner, part in enumerate(parts) for _ in part]
         return [window for part in parts for window in part], owners
+
+    def _encoded(self, texts):
+        texts = Cleaner().clean_all(texts)[0] if self.clean else list(texts)
+        return self.tokenizer.encode_batch(texts)
 
     def targets(self, dataset):
         """Return the number of each text's label (R,); of a multilabel set 0 and 1 (R, C)."""
@@ -132,7 +162,7 @@ class ClassificationPreprocessor(Preprocessor):
             bucket: lengths are rounded up to multiples of this.
             word_dropout: share of the tokens that are read as unknown, drawn anew in each step.
         """
-        ids, owners = self.rows(dataset.texts)
+        ids, owners = self.rows(dataset.readings)
         hide = partial(_hide_words, word_dropout, self.tokenizer) if word_dropout else None
         targets = self.targets(dataset)[np.asarray(owners, int)]
         batches = TextBatches(ids, targets, batch_size, seed, bucket, transform=hide)
@@ -152,8 +182,9 @@ class ClassificationPreprocessor(Preprocessor):
         return self.labels[number] if self.labels else str(number)
 
     def reading(self, x):
-        """Return the `Reading` of a text; of a long one that of its first window."""
-        check_text(x)
+        """Return the `Reading` of a text (or pair); of a long one that of its first window."""
+        for text in (x,) if isinstance(self.check(x), str) else x:
+            check_text(text)
         rows, _ = self.rows([x])
         ids = np.asarray(rows[0], "int32")
         part = f"the first of {len(rows)} windows" if len(rows) > 1 else None
@@ -161,7 +192,9 @@ class ClassificationPreprocessor(Preprocessor):
         return Reading(ids[None], (Stream(self._tokens(ids)),), ids, "class", note)
 
     def warning(self, text):
-        """Return what was lost of a text, or None."""
+        """Return what was lost of a text (or pair), or None."""
+        if self.pairs:
+            return self._warning_of_pair(*text)
         text = Cleaner()(text) if self.clean else text
         ids, room = self.tokenizer.encode(text), self.tokenizer.room(self.length)
         if not ids:
@@ -170,6 +203,19 @@ class ClassificationPreprocessor(Preprocessor):
         if len(ids) > room and self.long_texts == "truncate":
             cut = f"only the first {room} of {len(ids)} tokens were read"
         return together(unknown_warning(text, self.tokenizer), cut)
+
+    def _warning_of_pair(self, *texts):
+        notes, tokens = [], 0
+        for name, text in zip(("text", "text_b"), texts, strict=True):
+            ids = self._encoded([text])[0]
+            tokens += len(ids)
+            if not ids:
+                notes.append(f"{name} is empty: the answer rests on the other")
+            elif note := unknown_warning(text, self.tokenizer):
+                notes.append(f"{name}: {note}")
+        room = self.length - len(self.tokenizer.frame([], []))
+        cut = f"only {room} of {tokens} tokens were read" if tokens > room else None
+        return together(*notes, cut)
 
 
 def _hide_words(share, tokenizer, ids, targets, rng):
@@ -194,7 +240,7 @@ def is_multilabel(dataset):
 
 def check_known(dataset: Dataset, tokenizer, length):
     """Return the length report of the texts, or raise if the tokenizer knows nothing of them."""
-    report = length_report(dataset.texts, tokenizer, tokenizer.room(length))
+    report = length_report(texts_read(dataset), tokenizer, tokenizer.room(length))
     if report.all_unknown + report.empty == len(dataset):
         raise ValueError(
             f"every token of {dataset.name} is unknown to the tokenizer (or the texts are empty): "
@@ -202,3 +248,8 @@ def check_known(dataset: Dataset, tokenizer, length):
             'tokenizer="bpe", which knows every text.'
         )
     return report
+
+
+def texts_read(dataset):
+    """Return what is read of each example as one text, for counts of its tokens."""
+    return [" ".join(x) for x in dataset.readings] if dataset.of_pairs else dataset.texts

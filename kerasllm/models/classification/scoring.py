@@ -3,13 +3,17 @@
 import numpy as np
 
 from kerasllm import plots
-from kerasllm.baselines import BASELINES
 from kerasllm.metrics.classification import (
     classification_intervals,
     classification_metrics,
     confusion_matrix,
 )
-from kerasllm.metrics.multilabel import binary_nats, multilabel_intervals, multilabel_metrics
+from kerasllm.metrics.multilabel import (
+    best_thresholds,
+    binary_nats,
+    multilabel_intervals,
+    multilabel_metrics,
+)
 from kerasllm.text import pool_windows
 from kerasllm.text.batching import pad_bucketed
 
@@ -29,47 +33,61 @@ def text_logits(task, texts):
 
 
 def answers(task, texts):
-    """Return, for each text, its label (or labels) and the probability of every label.
+    """Return, for each text or pair, its label (or labels) and the probability of every label.
 
-    Of several labels, all with p ≥ 1/2 are given.
+    Of several labels, all are given that reach their threshold.
     """
-    texts = [texts] if isinstance(texts, str) else list(texts)
+    reader = task.preprocessor
+    single = isinstance(texts, str) or (reader.pairs and isinstance(texts, tuple))
+    texts = [texts] if single else list(texts)
     if not texts:
         return []
-    reader = task.preprocessor
     labels = reader.labels or list(map(str, range(task.task_config["num_classes"])))
     logits = text_logits(task, texts)
     p = 1 / (1 + np.exp(-logits)) if reader.multilabel else np.exp(log_softmax(logits))
-    rows = []
-    for text, row in zip(texts, p, strict=True):
-        if reader.multilabel:
-            found = {"labels": [name for name, x in zip(labels, row, strict=True) if x >= 0.5]}
-        else:
-            found = {"label": labels[int(row.argmax())]}
-        probabilities = {name: float(x) for name, x in zip(labels, row, strict=True)}
-        rows.append(
-            {
-                "text": text,
-                **found,
-                "probabilities": probabilities,
-                "warning": reader.warning(text),
-            }
-        )
-    return rows
+    said = _given(reader, logits) if reader.multilabel else logits.argmax(axis=1)
+    return [
+        {
+            **_named(text),
+            **_found(labels, one),
+            "probabilities": {name: float(x) for name, x in zip(labels, row, strict=True)},
+            "warning": reader.warning(text),
+        }
+        for text, row, one in zip(texts, p, said, strict=True)
+    ]
+
+
+def _named(text):
+    return {"text": text} if isinstance(text, str) else {"text": text[0], "text_b": text[1]}
+
+
+def _found(labels, said):
+    if np.ndim(said):
+        return {"labels": [name for name, on in zip(labels, said, strict=True) if on]}
+    return {"label": labels[int(said)]}
+
+
+def _given(reader, logits):
+    """Return which labels are given (B, C): σ(logit) ≥ threshold."""
+    p = np.full(logits.shape[1], 0.5) if reader.thresholds is None else np.array(reader.thresholds)
+    return logits >= np.log(p) - np.log1p(-p)
 
 
 def scores(task, dataset):
     """Return the loss in nats, accuracy and F1; of several labels, all must be right."""
-    y, logits = task.preprocessor.targets(dataset), text_logits(task, dataset.texts)
+    y, logits = task.preprocessor.targets(dataset), text_logits(task, dataset.readings)
     if task.preprocessor.multilabel:
-        nats, found = binary_nats(logits, y), multilabel_metrics(y, logits > 0)
+        nats, found = (
+            binary_nats(logits, y),
+            multilabel_metrics(y, _given(task.preprocessor, logits)),
+        )
     else:
         nats, said = -log_softmax(logits)[np.arange(len(y)), y], logits.argmax(axis=1)
         labels = task.preprocessor.labels
         found = classification_metrics(y, said, labels or list(range(logits.shape[1])))
         found["f1_micro"] = found["accuracy"]  # of one label a text they are the same
-    names = ("accuracy", "f1_macro", "f1_micro")
-    return {"loss": float(nats.mean()), **{name: found[name] for name in names}}
+    names = ("accuracy", "f1_macro", "f1_micro", "matthews")
+    return {"loss": float(nats.mean()), **{name: found[name] for name in names if name in found}}
 
 
 def evaluation(task, test, train=None):
@@ -78,7 +96,7 @@ def evaluation(task, test, train=None):
         return _multilabel(task, test, train)
     labels = task.preprocessor.labels
     y_true = task.preprocessor.targets(test)
-    y_pred = text_logits(task, test.texts).argmax(axis=1)
+    y_pred = text_logits(task, test.readings).argmax(axis=1)
     matrix = confusion_matrix(y_true, y_pred, labels)
     return {
         "model": classification_metrics(y_true, y_pred, labels),
@@ -90,8 +108,8 @@ def evaluation(task, test, train=None):
 
 def _multilabel(task, test, train):
     reader = task.preprocessor
-    y_true, said = reader.targets(test), text_logits(task, test.texts) > 0
-    found = {} if train is None else BASELINES["multilabel"]
+    y_true, said = reader.targets(test), _given(reader, text_logits(task, test.readings))
+    found = {} if train is None else task.baselines_for(test)
     return {
         "model": multilabel_metrics(y_true, said),
         "interval": multilabel_intervals(y_true, said),
@@ -100,6 +118,18 @@ def _multilabel(task, test, train):
             name: baseline(train, test, reader.labels).metrics for name, baseline in found.items()
         },
     }
+
+
+def choose_thresholds(task, dataset):
+    """Set the thresholds of the labels to those of the best F1 on validation texts.
+
+    Returns:
+        {label: threshold}.
+    """
+    reader = task.preprocessor
+    p = 1 / (1 + np.exp(-text_logits(task, dataset.readings)))
+    reader.thresholds = best_thresholds(reader.targets(dataset), p).tolist()
+    return dict(zip(reader.labels, reader.thresholds, strict=True))
 
 
 def log_softmax(logits):

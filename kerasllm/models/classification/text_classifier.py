@@ -3,12 +3,14 @@
 import keras
 import numpy as np
 
+from kerasllm.baselines import BASELINES
 from kerasllm.layers import MaskedPooling
 from kerasllm.models.accumulation import Accumulating
 from kerasllm.models.classification import scoring
 from kerasllm.models.classification.preprocessor import ClassificationPreprocessor, class_names
+from kerasllm.models.classification.review import review
 from kerasllm.models.task import WEIGHTED, Task
-from kerasllm.text.batching import ArrayBatches, pad_bucketed
+from kerasllm.text.batching import ArrayBatches, WeightedBatches, pad_bucketed
 
 
 @keras.saving.register_keras_serializable("kerasllm")
@@ -34,6 +36,7 @@ class TextClassifier(Task):
 
     preprocessor_class = ClassificationPreprocessor
     scoring = scoring
+    review = review
     data_task = "classification"
 
     def __init__(
@@ -80,6 +83,10 @@ class TextClassifier(Task):
             return "f1_micro", "precision_micro", "recall_micro", "f1_macro", "accuracy"
         return "accuracy", "precision_macro", "recall_macro", "f1_macro", "matthews"
 
+    def baselines_for(self, dataset):  # noqa: ARG002
+        """Return what a network must beat: {name: baseline}."""
+        return BASELINES["multilabel" if self.preprocessor.multilabel else "classification"]
+
     def prepare_for(self, dataset):
         """Take over the labels of the first data that it is trained on."""
         if self.preprocessor.labels is None:
@@ -100,6 +107,9 @@ class TextClassifier(Task):
         Under a frozen backbone without dropout, of features or words, the pooled features of a text
         never change.
         """
+        if isinstance(batches, WeightedBatches):
+            head, inner = self.head_alone(batches.batches)
+            return head, WeightedBatches(inner, table=batches.table)
         if self.backbone.settings.dropout or batches.transform:
             return self, batches
         pooled = keras.Model(self.input, self.get_layer("pooling").output)

@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 
 from kerasllm.text import SPECIAL_TOKENS, load_tokenizer
-from kerasllm.text.tokenizers.imported import FRAMES, ROLES, import_tokenizer
+from kerasllm.text.tokenizers.imported import FRAMES, ROLES, checked_kind, import_tokenizer
+from kerasllm.text.tokenizers.pipelines import PipelineError
 from kerasllm.utils.archives import DamagedError
 from kerasllm.utils.files import whole_file
 from kerasllm.utils.json_text import read_object
 
+TEMPLATE = "chat_template.jinja"
 # role: names that tokenizer_config.json has for it, the first one given counts
 _NAMES = {
     "pad": ("pad_token",),
@@ -36,15 +38,23 @@ _WRITTEN = {
 _TITLES = {"bert": "BertTokenizer", "roberta": "RobertaTokenizer", "gpt2": "GPT2Tokenizer"}
 
 
-def read_tokenizer(folder):
+def read_tokenizer(folder, model_type=None):
     """Return the tokenizer of a checkpoint; None where the folder holds no file of one.
+
+    Args:
+        folder: with the files.
+        model_type: of the model: around the texts of a Llama stands nothing, whatever its tokens.
 
     Raises:
         ValueError: the files are damaged, or of a kind that is not supported.
     """
     folder = Path(folder)
     try:
-        return _read(folder)
+        return _read(folder, model_type)
+    except PipelineError as error:
+        raise ValueError(
+            f"the tokenizer '{folder / 'tokenizer.json'}' is not used: {error}"
+        ) from None
     except (ValueError, OSError) as error:
         if not isinstance(error, UnicodeDecodeError | DamagedError):
             raise
@@ -57,18 +67,32 @@ def read_tokenizer(folder):
     ) from None
 
 
-def _read(folder):
+def _read(folder, model_type):
     config = _json(folder / "special_tokens_map.json") | _json(folder / "tokenizer_config.json")
     library = _library(folder, config)
     if library is None:
         return None
     if library.get("format"):
         return load_tokenizer(folder)
+    checked_kind(library)
     known = {**library["model"]["vocab"]} | {t["content"]: 0 for t in library["added_tokens"]}
-    style = _style(library, known)
+    style = "gpt2" if model_type == "llama" else _style(library, known)
     special = _special(config, style, known)
+    options = {"chat_template": _template(folder, config)}
     normal = library.get("normalizer") or {}
-    return import_tokenizer(library, special, style, lowercase=bool(normal.get("lowercase")))
+    options["lowercase"] = bool(normal.get("lowercase"))
+    return import_tokenizer(library, special, style, **options)
+
+
+def _template(folder, config):
+    """Return the template of conversations: a file of its own, or an entry of the config."""
+    if (folder / TEMPLATE).is_file():
+        return (folder / TEMPLATE).read_text("utf-8")
+    template = config.get("chat_template")
+    if isinstance(template, list):  # several, by name
+        named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
+        template = named.get("default")
+    return template if isinstance(template, str) else None
 
 
 def _style(library, known):
@@ -182,7 +206,7 @@ def write_tokenizer(tokenizer, folder, max_length):
     Raises:
         ValueError: a tokenizer of characters or words, which has no such files.
     """
-    library, special, title = _theirs(tokenizer)
+    library, special, title = parts_of_tokenizer(tokenizer)
     config = {
         name: special[role]
         for role, names in _NAMES.items()
@@ -203,13 +227,19 @@ def write_tokenizer(tokenizer, folder, max_length):
         _write(folder / "vocab.json", json.dumps(vocabulary, ensure_ascii=False))
         _write(folder / "merges.txt", "\n".join(["#version: 0.2", *merges]) + "\n")
     _write(folder / "tokenizer.json", json.dumps(library, ensure_ascii=False, indent=1))
+    if getattr(tokenizer, "chat_template", None):
+        _write(folder / TEMPLATE, tokenizer.chat_template)
+        config["chat_template"] = tokenizer.chat_template
     _write(folder / "tokenizer_config.json", json.dumps(config, ensure_ascii=False, indent=1))
 
 
-def _theirs(tokenizer):
+def parts_of_tokenizer(tokenizer):
     """Return (library json, {role: token}, class in `transformers`)."""
     if tokenizer.kind == "imported":
-        return tokenizer.library, tokenizer.special, _TITLES[tokenizer.style]
+        # The classes of old models cut text by a rule of their own, whatever the file says.
+        usual = (tokenizer.library.get("pre_tokenizer") or {}).get("type") != "Sequence"
+        title = _TITLES[tokenizer.style] if usual else "PreTrainedTokenizerFast"
+        return tokenizer.library, tokenizer.special, title
     if tokenizer.kind not in ("bpe", "wordpiece"):
         raise ValueError(
             f"expected a tokenizer of the kind bpe or wordpiece, received {tokenizer.kind!r}: "

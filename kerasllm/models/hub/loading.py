@@ -1,12 +1,14 @@
 """Checkpoints of other projects into our backbones."""
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kerasllm.models.backbones.transformer import TransformerBackbone
-from kerasllm.models.hub.architectures import ARCHITECTURES
+from kerasllm.models.hub.architectures import ARCHITECTURES, widths
 from kerasllm.models.hub.files import read_tokenizer
+from kerasllm.models.hub.gguf import read_gguf
 from kerasllm.models.hub.settings import architecture_of, pad_rows, read_config, to_ours
 from kerasllm.models.hub.tensors import FLOATS, Tensors
 from kerasllm.models.saved import at_most
@@ -15,7 +17,10 @@ from kerasllm.utils.archives import DamagedError
 from kerasllm.utils.hub import find
 
 # Constants that some checkpoints carry: positions 0, 1, 2 … and the causal mask.
-_BUFFERS = ("position_ids", "token_type_ids", ".attn.bias", ".attn.masked_bias")
+_BUFFERS = (
+    "position_ids", "token_type_ids", ".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq",
+)  # fmt: skip
+_HEADS = ("lm_head.weight",)  # which a tied model may have too, and does not read
 NONE = -1  # an id that no token has
 _OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
@@ -39,12 +44,22 @@ class CheckpointInfo:
         return f"{self.model_type} of {self.source}{left}"
 
 
+class Checkpoint(NamedTuple):
+    """What stands in a checkpoint: its settings, its tensors by name, its tokenizer or None."""
+
+    where: Any
+    config: dict
+    tensors: Any
+    tokenizer: Any
+
+
 def load_checkpoint(source, revision=None, **overrides):
-    """Load a BERT, RoBERTa, DistilBERT or GPT-2 of another project into a backbone.
+    """Load a BERT, RoBERTa, DistilBERT, GPT-2 or Llama of another project into a backbone.
 
     Args:
-        source: a folder with config.json, model.safetensors and the tokenizer's files, or a name on
-            the Hugging Face hub, such as "sentence-transformers/all-MiniLM-L6-v2".
+        source: a folder with config.json, model.safetensors and the tokenizer's files; a GGUF file
+            of a Llama; a name on the Hugging Face hub, such as
+            "sentence-transformers/all-MiniLM-L6-v2"; or "smollm2", which comes with a package.
         revision: branch, tag or commit on the hub.
         **overrides: settings of `TransformerConfig` that hold no weights, such as `dropout=0.0`.
 
@@ -59,8 +74,8 @@ def load_checkpoint(source, revision=None, **overrides):
         OSError: the hub cannot be reached.
     """
     folder, source = find(source, revision)
-    config, tensors = read_config(folder), Tensors(folder)
-    architecture, tokenizer = architecture_of(config), read_tokenizer(folder)
+    _, config, tensors, tokenizer = checkpoint = _read_checkpoint(folder)
+    architecture = architecture_of(config)
     numbering = _numbering(config, tokenizer, tensors)
     separator = getattr(tokenizer, "sep_id", None)
     known = {
@@ -69,16 +84,33 @@ def load_checkpoint(source, revision=None, **overrides):
         "separator": NONE if separator is None else separator,
     }
     backbone = _build(folder, to_ours(config, **known, **overrides), tensors)
-    names, left_out = _names(tensors, architecture)
-    weights = {weight.path: weight for weight in backbone.weights}
+    left_out = _fill(backbone, checkpoint, architecture, numbering)
+    return backbone, tokenizer, CheckpointInfo(source, architecture.model_type, left_out)
+
+
+def _read_checkpoint(path):
+    """Return the `Checkpoint` in a folder, or in a GGUF file."""
+    if path.is_file():
+        return Checkpoint(path, *read_gguf(path))
+    config, tensors = read_config(path), Tensors(path)
+    return Checkpoint(path, config, tensors, read_tokenizer(path, config["model_type"]))
+
+
+def _fill(backbone, checkpoint, architecture, numbering):
+    """Give a backbone its weights; return the names of the tensors that it has no place for."""
+    where, config, tensors, _ = checkpoint
     table = architecture.table(backbone.settings)
+    names, left_out = _names(tensors, architecture, table)
+    weights = {weight.path: weight for weight in backbone.weights}
     shapes = {weight.ours: weights[weight.ours].shape for weight in table}
-    _check(folder, tensors, names, _shapes(table, shapes, config))
+    _check(where, tensors, names, _shapes(table, shapes, config, backbone.settings))
     for weight in table:
         value = _read(weight, tensors, names)
         rows = shapes[weight.ours][0]
-        weights[weight.ours].assign(_our_rows(weight.ours, value, rows, numbering, config))
-    return backbone, tokenizer, CheckpointInfo(source, architecture.model_type, left_out)
+        value = _our_rows(weight.ours, value, rows, numbering, config)
+        weights[weight.ours].assign(value)
+        del value  # held once: the largest table counts
+    return left_out
 
 
 def _build(folder, settings, tensors):
@@ -114,26 +146,27 @@ def _numbering(config, tokenizer, tensors):
     return numbering
 
 
-def _names(tensors, architecture):
+def _names(tensors, architecture, table):
     """Return {name without prefix: name in the file} of the backbone, and the names of heads."""
-    names, heads = {}, []
+    names, heads, wanted = {}, [], {name for weight in table for name in weight.tensors}
     for name in tensors:
         plain = name.removeprefix(architecture.prefix)
         for old, new in _OLD_NAMES.items():
             plain = plain.replace(old, new)
         if plain.endswith(_BUFFERS):
             continue
-        if plain.startswith(architecture.stems):
+        if plain.startswith(architecture.stems) and (plain in wanted or plain not in _HEADS):
             names[plain] = name
         else:
             heads.append(name)
     return names, tuple(sorted(heads))
 
 
-def _shapes(table, ours, config):
+def _shapes(table, ours, config, settings):
     """Return {name: shape there} of the tensors, from the shapes that our weights have."""
     rows_there = {
         "embedding/embeddings": config["vocab_size"],
+        "embedding/output_embeddings": config["vocab_size"],
         "embedding/position_embeddings": config[_positions(config)],
         "embedding/segment_embeddings": config.get("type_vocab_size"),
     }
@@ -141,8 +174,8 @@ def _shapes(table, ours, config):
     for weight in table:
         *rows, columns = ours[weight.ours]
         rows = [rows_there[weight.ours]] if weight.ours in rows_there else rows
-        shape = (*rows, columns // len(weight.tensors))
-        shapes |= dict.fromkeys(weight.tensors, shape[::-1] if weight.turned else shape)
+        for name, width in zip(weight.tensors, widths(weight, columns, settings), strict=True):
+            shapes[name] = (width, *rows) if weight.turned else (*rows, width)
     return shapes
 
 
@@ -174,14 +207,16 @@ def _read(weight, tensors, names):
                 f"{name} holds {wrong:,} values of {part.size:,} that are NaN or infinite: the "
                 "model that was saved had diverged, or the file is damaged. Fetch it again."
             )
-    return np.concatenate([part.T if weight.turned else part for part in parts], axis=-1)
+    parts = [part.T if weight.turned else part for part in parts]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
 def _our_rows(name, value, rows, numbering, config):
     """Return a table in our numbering of ids, positions and segments."""
-    if name == "embedding/embeddings":
-        table = np.zeros((rows, value.shape[1]), value.dtype)
-        table[numbering >= 0] = value[numbering[numbering >= 0]]
+    if name in ("embedding/embeddings", "embedding/output_embeddings"):
+        table = np.empty((rows, value.shape[1]), value.dtype)
+        np.take(value, numbering, axis=0, out=table, mode="clip")  # "raise" would copy it
+        table[numbering < 0] = 0
         return table
     if name == "embedding/position_embeddings":
         return value[pad_rows(config) :]

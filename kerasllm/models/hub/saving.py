@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasllm.models.backbones.transformer import TransformerBackbone
-from kerasllm.models.hub.architectures import ARCHITECTURES
+from kerasllm.models.hub.architectures import ARCHITECTURES, widths
 from kerasllm.models.hub.files import write_tokenizer
 from kerasllm.models.hub.settings import fitting, pad_rows, to_theirs
 from kerasllm.models.hub.tensors import ONE, write_tensors
@@ -18,10 +18,11 @@ def save_checkpoint(backbone, tokenizer, folder, model_type=None):
     """Write a backbone so that `transformers` loads it: config.json, model.safetensors, tokenizer.
 
     Args:
-        backbone: a `TransformerBackbone` of the form of BERT, RoBERTa, DistilBERT or GPT-2.
+        backbone: a `TransformerBackbone` of the form of BERT, RoBERTa, DistilBERT, GPT-2 or Llama.
         tokenizer: its tokenizer; None writes no files of one.
         folder: where to.
-        model_type: "bert", "roberta", "distilbert" or "gpt2"; what the settings fit when None.
+        model_type: "bert", "roberta", "distilbert", "gpt2" or "llama"; what the settings fit when
+            None.
 
     Returns:
         The folder's path.
@@ -29,23 +30,33 @@ def save_checkpoint(backbone, tokenizer, folder, model_type=None):
     Raises:
         ValueError: the backbone has a form that `transformers` does not know.
     """
+    folder = Path(folder)
+    config, tensors = described(backbone, tokenizer, model_type)
+    folder.mkdir(parents=True, exist_ok=True)
+    if tokenizer is not None:
+        write_tokenizer(tokenizer, folder, backbone.settings.max_length)
+    write_tensors(folder / ONE, tensors)
+    with whole_file(folder / "config.json") as file:
+        file.write(json.dumps(config, indent=2) + "\n")
+    return folder
+
+
+def described(backbone, tokenizer, model_type=None):
+    """Return (config.json, {name: float32 array}) of a backbone as `transformers` has it.
+
+    Raises:
+        ValueError: it has a form that `transformers` does not know.
+    """
     if not isinstance(backbone, TransformerBackbone):
         raise ValueError(
             f"expected a TransformerBackbone, received a {type(backbone).__name__}: `transformers` "
             "has no recurrent models."
         )
-    folder, settings = Path(folder), backbone.settings
+    settings = backbone.settings
     config = to_theirs(settings, model_type or fitting(settings, tokenizer))
     numbering = _numbering(config, settings, tokenizer)
     config |= _special_ids(tokenizer, numbering)
-    tensors = _tensors(backbone, config, numbering)
-    folder.mkdir(parents=True, exist_ok=True)
-    if tokenizer is not None:
-        write_tokenizer(tokenizer, folder, settings.max_length)
-    write_tensors(folder / ONE, tensors)
-    with whole_file(folder / "config.json") as file:
-        file.write(json.dumps(config, indent=2) + "\n")
-    return folder
+    return config, _tensors(backbone, config, numbering)
 
 
 def _numbering(config, settings, tokenizer):
@@ -70,7 +81,6 @@ def _special_ids(tokenizer, numbering):
 def _tensors(backbone, config, numbering):
     """Return {name there: float32 array} of all weights."""
     architecture = ARCHITECTURES[config["model_type"]]
-    prefix = architecture.prefix if architecture.model_type == "gpt2" else ""
     weights = {weight.path: np.asarray(weight, "float32") for weight in backbone.weights}
     if "type_vocab_size" in config:
         # A BERT without segments is one with a single segment, whose vector is 0.
@@ -78,15 +88,17 @@ def _tensors(backbone, config, numbering):
     tensors = {}
     for weight in architecture.table(backbone.settings, segments="type_vocab_size" in config):
         value = _their_rows(weight.ours, weights[weight.ours], numbering, config)
-        parts = np.split(value, len(weight.tensors), axis=-1)
+        ends = np.cumsum(widths(weight, value.shape[-1], backbone.settings))
+        parts = np.split(value, ends[:-1], axis=-1)
         for name, part in zip(weight.tensors, parts, strict=True):
-            tensors[prefix + name] = np.ascontiguousarray(part.T if weight.turned else part)
+            part = np.ascontiguousarray(part.T if weight.turned else part)
+            tensors[architecture.written(name)] = part
     return tensors
 
 
 def _their_rows(name, value, numbering, config):
     """Return a table in their numbering of ids and positions; rows that no token reads are 0."""
-    if name == "embedding/embeddings":
+    if name in ("embedding/embeddings", "embedding/output_embeddings"):
         table = np.zeros((config["vocab_size"], value.shape[1]), value.dtype)
         table[numbering[numbering >= 0]] = value[numbering >= 0]
         return table

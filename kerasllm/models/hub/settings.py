@@ -7,11 +7,6 @@ from kerasllm.models.hub.architectures import ARCHITECTURES
 from kerasllm.utils.errors import nearest
 from kerasllm.utils.json_text import read_object
 
-# theirs: ours
-ACTIVATIONS = {
-    "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu",
-}  # fmt: skip
-
 
 def read_config(folder):
     """Return config.json as a dict, with the architecture's defaults for what it leaves out.
@@ -30,7 +25,22 @@ def read_config(folder):
         config = read_object(path)
     except ValueError as error:
         raise ValueError(f"{error} Fetch it again.") from None
+    return completed(config, path)
+
+
+def completed(config, path):
+    """Return the settings of a checkpoint with the defaults for what is left out, checked.
+
+    Args:
+        config: as config.json has them.
+        path: where they come from, for the errors.
+
+    Raises:
+        ValueError: they are incomplete, or of an unsupported architecture.
+    """
     architecture = architecture_of(config)
+    if "rotary_base" in architecture.settings:
+        config = config | _rotary_base(config)
     config = architecture.defaults | config
     names = {"vocab_size", *architecture.settings.values()}
     if lost := sorted(names - set(config) - {architecture.settings["inner_dim"]}):
@@ -38,12 +48,29 @@ def read_config(folder):
     for name in ("vocab_size", architecture.settings["max_length"], "pad_token_id"):
         if type(config[name]) is not int and (name != "pad_token_id" or config[name] is not None):
             raise ValueError(f"expected a number for {name} in {path}, received {config[name]!r}.")
+    if config["pad_token_id"] == -1:  # as early Llamas say that there is none
+        config["pad_token_id"] = None
     pad, size = config["pad_token_id"], config["vocab_size"]
     if pad is not None and not 0 <= pad < size:
         raise ValueError(
             f"expected pad_token_id below vocab_size={size} in {path}, received {pad}."
         )
     return config
+
+
+def _rotary_base(config):
+    """Return {"rope_theta"} of the forms that config.json has had, where nothing is scaled."""
+    given = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    given = given if isinstance(given, dict) else {"rope_type": given}
+    kind = given.get("rope_type", given.get("type", "default"))
+    if kind != "default":
+        raise ValueError(
+            f"expected rotary positions without scaling in config.json, received rope scaling of "
+            f"the kind {kind!r}: positions that are scaled (linear, dynamic, yarn, longrope, "
+            "llama3) are not supported."
+        )
+    theta = given.get("rope_theta", config.get("rope_theta"))
+    return {} if theta is None else {"rope_theta": theta}
 
 
 def architecture_of(config):
@@ -84,12 +111,13 @@ def to_ours(config, **overrides):
         if theirs in config:
             settings[ours] = config[theirs]
     name = settings["activation"]
-    if not isinstance(name, str) or name not in ACTIVATIONS:
+    known = architecture.activations
+    if not isinstance(name, str) or name not in known:
         raise ValueError(
-            f"expected {architecture.settings['activation']} among {sorted(ACTIVATIONS)}, received "
+            f"expected {architecture.settings['activation']} among {sorted(known)}, received "
             f"{name!r} in config.json."
         )
-    settings["activation"] = ACTIVATIONS[name]
+    settings["activation"] = known[name]
     settings["max_length"] -= pad_rows(config)
     try:
         return TransformerConfig(**{**settings, **architecture.ours, **overrides})
@@ -112,10 +140,12 @@ def to_theirs(settings, model_type):
     """
     architecture = _checked(settings, model_type)
     config = {"model_type": architecture.model_type, "architectures": [architecture.title]}
-    names = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
+    names = {ours: theirs for theirs, ours in reversed(architecture.activations.items())}
+    worth = {"activation": names[settings.activation], "num_kv_heads": settings.groups,
+             "key_dim": settings.head_size}  # fmt: skip
+    config["tie_word_embeddings"] = True
     for ours, theirs in architecture.settings.items():
-        value = getattr(settings, ours)
-        config[theirs] = names[value] if ours == "activation" else value
+        config[theirs] = worth.get(ours, getattr(settings, ours))
     if settings.inner_dim is None and architecture.model_type != "gpt2":
         config[architecture.settings["inner_dim"]] = 4 * settings.hidden_dim
     if architecture.positions_after_pad:
@@ -123,9 +153,12 @@ def to_theirs(settings, model_type):
     config["vocab_size"] -= not settings.score_pad
     if settings.segments == 0 and "type_vocab_size" in config:
         config["type_vocab_size"] = 1
-    for name in ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop", "embd_pdrop"):
-        config[name] = settings.dropout
-    return config | architecture.theirs | {"tie_word_embeddings": True, "dtype": "float32"}
+    if "rope_theta" in config:  # where it stands from version 5 of `transformers` on
+        config["rope_parameters"] = {"rope_type": "default", "rope_theta": config["rope_theta"]}
+    else:
+        names = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop", "embd_pdrop")
+        config |= dict.fromkeys(names, settings.dropout)
+    return config | architecture.theirs | {"dtype": "float32"}
 
 
 def _checked(settings, model_type):
@@ -136,12 +169,17 @@ def _checked(settings, model_type):
             + nearest(model_type, ARCHITECTURES)
         )
     architecture = ARCHITECTURES[model_type]
-    for name, value in (architecture.ours | {"positions": "learned"}).items():
+    for name, value in architecture.ours.items():
         if getattr(settings, name) != value:
             raise ValueError(
                 f"expected {name}={value!r} in a backbone to save as {model_type}, received "
                 f"{getattr(settings, name)!r}."
             )
+    if settings.activation not in (known := set(architecture.activations.values())):
+        raise ValueError(
+            f"expected an activation among {sorted(known)} in a backbone to save as {model_type}, "
+            f"received {settings.activation!r}."
+        )
     return architecture
 
 
@@ -151,14 +189,20 @@ def fitting(settings, tokenizer=None):
     Raises:
         ValueError: none has them.
     """
-    if settings.positions == "learned" and settings.causal and settings.norm == "pre":
+    llama = ARCHITECTURES["llama"]
+    gated = settings.activation in llama.activations.values()
+    if gated and all(getattr(settings, name) == value for name, value in llama.ours.items()):
+        return "llama"
+    learned = settings.positions == "learned" and settings.normalization == "layer" and not gated
+    if learned and settings.causal and settings.norm == "pre":
         return "gpt2"
-    if settings.positions == "learned" and not settings.causal and settings.norm == "post":
+    if learned and not settings.causal and settings.norm == "post":
         if getattr(tokenizer, "style", None) == "roberta":
             return "roberta"
         return "bert" if settings.segments or settings.epsilon != 1e-12 else "distilbert"
     raise ValueError(
         'expected a causal backbone with norm="pre" (gpt2) or one that reads the whole text with '
-        f'norm="post" (bert), both with positions="learned", received {settings}: nothing in '
-        "`transformers` would give the same numbers."
+        f'norm="post" (bert), both with positions="learned", or one with positions="rotary", '
+        f'activation="swiglu", normalization="rms" and use_bias=False (llama), received '
+        f"{settings}: nothing in `transformers` would give the same numbers."
     )

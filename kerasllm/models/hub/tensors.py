@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16, which many checkpoints are kept in
 
-from kerasllm.utils.files import whole_file
+from kerasllm.utils.files import check_regular, whole_file
 from kerasllm.utils.hub import MANY, ONE, parts_of
 
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -74,6 +74,7 @@ def check_file(path):
     Raises:
         ValueError: it is damaged, with what is missing.
     """
+    check_regular(path)
     path, size = Path(path), Path(path).stat().st_size
     with path.open("rb") as file:
         first = file.read(8)

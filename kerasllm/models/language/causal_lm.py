@@ -8,6 +8,7 @@ from kerasllm.models.language import scoring
 from kerasllm.models.language.head import WithHead, language_head
 from kerasllm.models.language.losses import SpanContrast, TokenCrossEntropy
 from kerasllm.models.language.preprocessor import CausalPreprocessor, ContrastivePreprocessor
+from kerasllm.models.language.review import causal_review
 from kerasllm.models.task import Task
 
 
@@ -45,6 +46,7 @@ class CausalLM(WithHead, Task):
     causal = True
     shown = ("loss", "perplexity", "bits_per_character", "unknown")
     counted = "tokens"
+    review = causal_review
 
     def __init__(self, backbone, dropout=0.0, preprocessor=None, **kwargs):
         check_causal(backbone)

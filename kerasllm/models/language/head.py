@@ -12,7 +12,7 @@ SMALLEST = {("jax", True): 2000, ("tensorflow", True): 10_000}
 
 
 def language_head(backbone, features, tied=True):
-    """Return logits (B, T, V): by the embedding's own table where it is tied and widths agree."""
+    """Return logits (B, T, V): by a table of the embedding where widths agree, if `tied`."""
     if tied and features.shape[-1] == backbone.embedding.hidden_dim:
         return backbone.embedding(features, reverse=True)
     return keras.layers.Dense(backbone.settings.vocabulary_size, name="head")(features)
@@ -44,7 +44,7 @@ class WithHead:
         if any(layer.name == "head" for layer in self.layers):
             head = self.get_layer("head")
             return head.kernel, head.bias, False
-        return self.backbone.embedding.embeddings, None, True
+        return self.backbone.embedding.output_table, None, True
 
     def call(self, inputs, training=None, mask=None):
         """Return the logits; inside a training step the features below them."""

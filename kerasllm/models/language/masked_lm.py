@@ -7,6 +7,7 @@ from kerasllm.models.language import scoring
 from kerasllm.models.language.head import WithHead, language_head
 from kerasllm.models.language.losses import TokenCrossEntropy
 from kerasllm.models.language.preprocessor import MaskedPreprocessor
+from kerasllm.models.language.review import masked_review
 from kerasllm.models.task import Task
 
 
@@ -33,6 +34,7 @@ class MaskedLM(WithHead, Task):
     causal = False
     shown = ("loss", "perplexity", "bits_per_character", "unknown")
     counted = "tokens"
+    review = masked_review
 
     def __init__(self, backbone, dropout=0.0, preprocessor=None, **kwargs):
         positions = keras.Input((None,), dtype="int32", name="positions")

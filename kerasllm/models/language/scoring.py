@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasllm.baselines.language import kneser_ney
+from kerasllm.baselines.language import gzip_code, kneser_ney
 from kerasllm.metrics.language import language_intervals, language_metrics
 from kerasllm.models.backbones.recurrent import RecurrentBackbone
 from kerasllm.models.decoding.compiled import compiled
@@ -183,6 +183,11 @@ def causal_evaluation(task, source, train=None):
         learned = np.asarray(training_tokens(train, tokenizer))
         ngram = kneser_ney(learned, tokens, tokenizer.vocabulary_size, **size)
         result["baselines"]["kneser_ney"] = {**ngram.metrics, **unknown}
+        pieces = held_out_pieces(source, tokenizer)
+        if tokenizer.lowercase:
+            pieces = (piece.lower() for piece in pieces)
+        code = gzip_code(pieces, len(nats), **size)
+        result["baselines"]["gzip"] = {**code.metrics, "unknown": 0.0}
     return result
 
 

@@ -30,7 +30,8 @@ class Seq2SeqPreprocessor(Preprocessor):
         beam: beams that answers are searched with; 1 is greedy.
         length_penalty: of the beam search; 0 favours short answers.
 
-    Raw input: a list of source texts. Raw targets: a list of target texts.
+    Raw input: a list of source texts. Raw targets: a list of target texts, each a text or the list
+    of all that are right; each of these is learned from, as a pair of its own.
 
         >>> tokenizer = train_tokenizer(["a b c"], kind="word", min_frequency=1)
         >>> inputs, targets = Seq2SeqPreprocessor(tokenizer)(["a b"], ["c a"])
@@ -55,24 +56,25 @@ class Seq2SeqPreprocessor(Preprocessor):
         if (found := self._check_dataset(x)) is not None:
             return found
         check_pairs_of(x, y, ("a source", "a target"))
-        dataset = self._as_dataset(map(Pair, x, y))
+        dataset = self._as_dataset(map(_pair, x, y))
         check_pairs(dataset)
         return dataset
 
     def batches(self, dataset, batch_size=32, seed=0, weights=None):
-        """Return `PairBatches` of a data set of pairs."""
+        """Return `PairBatches` of a data set of pairs; each reference has its pair's weight."""
         sources, targets = self.ids(dataset)
         batches = PairBatches(sources, targets, batch_size, seed)
-        return weighted(batches, range(len(sources)), weights, len(dataset))
+        return weighted(batches, _owners(dataset), weights, len(dataset))
 
     def ids(self, dataset, truncate=None):
-        """Return (source ids with <eos>, target ids from <bos> to <eos>) of each pair.
+        """Return (source ids with <eos>, target ids from <bos> to <eos>) of each reference.
 
         Raises:
             ValueError: a source or target is longer than `length`, unless `truncate`; or the
                 tokenizer knows nothing of the sources.
         """
-        source = self.tokenizer.encode_batch(dataset.texts, eos=True)
+        owners = _owners(dataset)
+        source = self.tokenizer.encode_batch([dataset[i].source for i in owners], eos=True)
         target = self.target_tokenizer.encode_batch(targets_of(dataset), bos=True, eos=True)
         if all(token in (UNK, EOS) for row in source for token in row):
             raise ValueError(
@@ -85,7 +87,7 @@ class Seq2SeqPreprocessor(Preprocessor):
             long = [row for row, ids in enumerate(rows) if len(ids) > self.length]
             if long and not truncate:
                 raise ValueError(
-                    f"row {long[0]} of {dataset.name}/{dataset.split} has a {side} of "
+                    f"row {owners[long[0]]} of {dataset.name}/{dataset.split} has a {side} of "
                     f"{len(rows[long[0]])} tokens, the model reads {self.length} ({len(long)} rows "
                     "are too long): raise length, or set truncate=True to cut them."
                 )
@@ -156,13 +158,29 @@ class Seq2SeqPreprocessor(Preprocessor):
         )
 
 
+def _owners(dataset):
+    """Return the pair that each reference belongs to."""
+    return [row for row, pair in enumerate(dataset) for _ in pair.references]
+
+
+def _pair(source, target):
+    """Return the pair of a source and its target, or its list of references."""
+    texts = tuple(target) if isinstance(target, list | tuple) else (target,)
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise TypeError(
+            f"expected a text, or a list of texts, as the target of {source!r:.40}, received "
+            f"{target!r:.80}."
+        )
+    return Pair(source, texts[0], texts[1:])
+
+
 def check_pairs(dataset):
     """Raise unless the data set holds at least one pair, and none with an empty side."""
     if not len(dataset):
         raise ValueError(f"expected at least one pair in {dataset!r}, received none.")
     for row, pair in enumerate(dataset):
-        for side in ("source", "target"):
-            if not getattr(pair, side).strip():
+        for side, texts in (("source", (pair.source,)), ("target", pair.references)):
+            if not all(text.strip() for text in texts):
                 raise ValueError(
                     f"expected text on both sides of every pair, row {row} of {dataset.name}/"
                     f"{dataset.split} has an empty {side} ({pair!r:.120}): remove the row or "
@@ -171,8 +189,8 @@ def check_pairs(dataset):
 
 
 def targets_of(dataset):
-    """Return the target of each pair."""
-    return [pair.target for pair in dataset]
+    """Return the targets of all pairs: of each pair all its references."""
+    return [text for pair in dataset for text in pair.references]
 
 
 def train_tokenizers(train, settings):

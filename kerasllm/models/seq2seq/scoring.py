@@ -143,8 +143,13 @@ def _scorer(model):
     return made["pairs"]
 
 
+def references_of(dataset):
+    """Return the references of each pair, against which its answer is scored: tuples of texts."""
+    return [pair.references for pair in dataset]
+
+
 def loss(task, dataset):
-    """Return (total nats, tokens) of the targets of a data set."""
+    """Return (total nats, tokens) of the targets of a data set, all references of each pair."""
     nats, tokens = pair_nats(task, *task.preprocessor.ids(dataset, truncate=True))
     return float(nats.sum()), int(tokens.sum())
 
@@ -153,14 +158,14 @@ def scores(task, dataset, beam=1):
     """Return the loss in nats per token, and the scores of what the model writes, greedily."""
     nats, tokens = loss(task, dataset)
     written = write_answers(task, dataset.texts, beam)
-    return {"loss": nats / tokens, **generation_metrics(targets_of(dataset), written)}
+    return {"loss": nats / tokens, **generation_metrics(references_of(dataset), written)}
 
 
 def evaluation(task, test, train=None):
     """Return scores, intervals, and those of baselines on the same pairs."""
-    written, references = write_answers(task, test.texts), targets_of(test)
+    written, references = write_answers(task, test.texts), references_of(test)
     tokenizer = task.preprocessor.target_tokenizer
-    ids = [i for row in tokenizer.encode_batch(references) for i in row]
+    ids = [i for row in tokenizer.encode_batch(targets_of(test)) for i in row]
     unknown = unknown_share(ids, tokenizer)
     scores = {**generation_metrics(references, written), **language_metrics(*loss(task, test))}
     return {

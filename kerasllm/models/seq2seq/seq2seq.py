@@ -7,8 +7,12 @@ Decoding goes step by step through the same layers:
     logits, state = model.step(ids, state, start)         ids (B, 1), logits (B, V)
 """
 
+from statistics import median
+
 import keras
 
+from kerasllm.baselines import BASELINES
+from kerasllm.baselines.spans import sentences
 from kerasllm.layers.attention.copying import PointerGenerator
 from kerasllm.models.backbones.backbone import Backbone
 from kerasllm.models.language.losses import TokenCrossEntropy
@@ -16,8 +20,11 @@ from kerasllm.models.seq2seq import scoring
 from kerasllm.models.seq2seq.backbone import EncoderDecoder
 from kerasllm.models.seq2seq.preprocessor import Seq2SeqPreprocessor
 from kerasllm.models.seq2seq.recurrent import RecurrentEncoderDecoder
+from kerasllm.models.seq2seq.review import review
 from kerasllm.models.seq2seq.transformer import TransformerEncoderDecoder
 from kerasllm.models.task import Task
+
+SUMMARISED = 3  # sentences of a source from which its target may be a summary
 
 
 class Seq2Seq(Task):
@@ -40,6 +47,7 @@ class Seq2Seq(Task):
 
     preprocessor_class = Seq2SeqPreprocessor
     scoring = scoring
+    review = review
     data_task = "seq2seq"
     monitor = "bleu"
     shown = ("bleu", "chrf", "rouge_l", "exact_match", "loss", "unknown")
@@ -126,6 +134,11 @@ class Seq2Seq(Task):
     def default_loss(self):
         """Return the cross-entropy in nats per real token."""
         return TokenCrossEntropy()
+
+    def baselines_for(self, dataset):
+        """Return what a network must beat; of sources of several sentences, extracts too."""
+        several = median(len(sentences(text)) for text in dataset.texts) >= SUMMARISED
+        return super().baselines_for(dataset) | (BASELINES["summary"] if several else {})
 
     def reading(self, x):
         """Return the `Reading` of a source with what the model writes for it, or of a pair."""

@@ -6,6 +6,7 @@ from keras import ops
 from kerasllm.layers.masking import lowest
 from kerasllm.models.span import scoring
 from kerasllm.models.span.preprocessor import SpanPreprocessor
+from kerasllm.models.span.review import review
 from kerasllm.models.task import WEIGHTED, Task
 
 
@@ -74,6 +75,7 @@ class SpanExtractor(Task):
 
     preprocessor_class = SpanPreprocessor
     scoring = scoring
+    review = review
     data_task = "span"
     monitor = "f1"
     shown = ("f1", "exact", "no_answer")

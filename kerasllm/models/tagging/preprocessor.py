@@ -127,7 +127,7 @@ class TaggingPreprocessor(Preprocessor):
         numbers = {label: i for i, label in enumerate(self.labels)}
         rows = []
         for example in dataset:
-            tags = convert_tags(example.tags, self.scheme) if self.entities else example.tags
+            tags = self._written(example.tags)
             if unknown := set(tags) - set(numbers):
                 raise ValueError(
                     f"expected tags among {self.labels}, the data {dataset!r} also has "
@@ -135,6 +135,16 @@ class TaggingPreprocessor(Preprocessor):
                 )
             rows.append([numbers[tag] for tag in tags])
         return rows
+
+    def known(self, dataset):
+        """Return the sentences of a `Dataset` all of whose tags are among the labels."""
+        labels = set(self.labels)
+        return dataset.select(
+            row for row, example in enumerate(dataset) if labels >= set(self._written(example.tags))
+        )
+
+    def _written(self, tags):
+        return convert_tags(tags, self.scheme) if self.entities else tags
 
     def batches(self, dataset, batch_size=32, seed=0, weights=None, *, unknown=None):
         """Return `TaggedBatches`.

@@ -29,10 +29,14 @@ def tag_sentences(task, sentences):
 
 
 def scores(task, dataset):
-    """Return the loss in nats per word, and the scores of the best tags."""
-    batches = task.preprocessor.batches(dataset, 64, None)
+    """Return the loss in nats per word, and the scores of the best tags.
+
+    A tag that was never trained on has no probability: its sentence counts in the scores alone.
+    """
+    known = task.preprocessor.known(dataset)
+    batches = task.preprocessor.batches(known, 64, None) if len(known) else None
     nats = words = 0.0
-    for step in range(batches.steps_per_epoch):
+    for step in range(batches.steps_per_epoch if batches else 0):
         inputs, targets = batches.batch(step)
         count = np.count_nonzero(targets)
         nats += count * float(task.compute_loss(inputs, targets, task.predict_on_batch(inputs)))

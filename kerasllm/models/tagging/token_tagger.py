@@ -9,6 +9,7 @@ from kerasllm.layers import CRF, BiLSTM, CharacterCNN
 from kerasllm.models.backbones.embedding import EmbeddingBackbone
 from kerasllm.models.tagging import scoring
 from kerasllm.models.tagging.preprocessor import TaggingPreprocessor
+from kerasllm.models.tagging.review import review
 from kerasllm.models.task import Task
 
 HEADS = ("crf", "softmax")
@@ -72,6 +73,7 @@ class TokenTagger(Task):
 
     preprocessor_class = TaggingPreprocessor
     scoring = scoring
+    review = review
     data_task = "tagging"
 
     def __init__(

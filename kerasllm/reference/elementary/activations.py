@@ -12,9 +12,9 @@ import numpy as np
 from kerasllm.reference import checks
 
 __all__ = [
-    "ActivationGrads", "ActivationTrace", "GELUTrace", "gelu", "gelu_backward", "log_softmax",
-    "log_softmax_backward", "relu", "relu_backward", "sigmoid", "sigmoid_backward", "softmax",
-    "softmax_backward", "tanh", "tanh_backward",
+    "ActivationGrads", "ActivationTrace", "GELUTrace", "SiLUTrace", "gelu", "gelu_backward",
+    "log_softmax", "log_softmax_backward", "relu", "relu_backward", "sigmoid", "sigmoid_backward",
+    "silu", "silu_backward", "softmax", "softmax_backward", "tanh", "tanh_backward",
 ]  # fmt: skip
 
 
@@ -174,6 +174,44 @@ def gelu_backward(d_output, trace):
     else:
         d_phi = _exp_of_square(x) / math.sqrt(2 * math.pi)
     return ActivationGrads(d_output * (phi + x * d_phi))
+
+
+class SiLUTrace(namedtuple("SiLUTrace", "x gate output")):
+    """What `silu` was given, σ(x), and what it returned."""
+
+
+def silu(x):
+    """Let every entry open its own gate (also called swish).
+
+        silu(x) = x · σ(x)
+
+    Args:
+        x: any shape.
+
+    Returns:
+        output, trace: the output has the shape of x.
+
+    Example:
+        >>> silu(np.array([-1.0, 0.0, 1.0]))[0].round(4)
+        array([-0.2689,  0.    ,  0.7311])
+
+    Source:
+        Hendrycks and Gimpel, Gaussian Error Linear Units (2016), section 2.
+    """
+    x = checks.floats(x=x)
+    gate = logistic(x)
+    return x * gate, SiLUTrace(x, gate, x * gate)
+
+
+def silu_backward(d_output, trace):
+    """Send a gradient back through `silu`: d_x = d_output · σ(x) · (1 + x · σ(-x)).
+
+    Example:
+        >>> _, trace = silu(np.zeros(1))
+        >>> silu_backward(np.ones(1), trace).d_x
+        array([0.5])
+    """
+    return ActivationGrads(d_output * trace.gate * (1 + trace.x * logistic(-trace.x)))
 
 
 def softmax(x, axis=-1):

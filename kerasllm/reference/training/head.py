@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasllm.reference import checks
+from kerasllm.reference.training.losses import share_of_real
 
 __all__ = [
     "LinearCrossEntropyGrads", "LinearCrossEntropyTrace", "linear_cross_entropy",
@@ -98,9 +99,7 @@ def linear_cross_entropy(
         nats.flat[block] = (
             lse.flat[block] - (1 - label_smoothing) * hit - label_smoothing * logits.mean(-1)
         )
-    weight = np.ones(targets.shape, bool) if mask is None else np.asarray(mask, bool)
-    checks.shape("mask", weight, targets.shape, because=f"targets have shape {targets.shape}")
-    weight = weight.astype(features.dtype) / max(int(weight.sum()), 1)
+    weight = share_of_real(mask, nats)
     loss = ((nats + z_loss * lse**2) * weight).sum()
     settings = (label_smoothing, z_loss, rows)
     return loss, LinearCrossEntropyTrace(

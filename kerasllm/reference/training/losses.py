@@ -75,7 +75,7 @@ def cross_entropy(logits, targets, mask=None, label_smoothing=0.0):
         targets = checks.floats(targets=targets).astype(logits.dtype)
         hit = (targets * log_p).sum(-1)
     nats = -(1 - label_smoothing) * hit - label_smoothing * log_p.mean(-1)
-    weight = _weight(mask, nats)
+    weight = share_of_real(mask, nats)
     return (nats * weight).sum(), CrossEntropyTrace(log_p, targets, weight, label_smoothing, nats)
 
 
@@ -144,7 +144,7 @@ def binary_cross_entropy(logits, targets, mask=None, label_smoothing=0.0):
     targets = ((1 - label_smoothing) * targets + label_smoothing / 2).astype(logits.dtype)
     # This form of the equation never takes the logarithm of 0.
     nats = np.maximum(logits, 0) - logits * targets + np.log1p(np.exp(-np.abs(logits)))
-    weight = _weight(mask, nats)
+    weight = share_of_real(mask, nats)
     return (nats * weight).sum(), BinaryCrossEntropyTrace(logits, targets, weight, nats)
 
 
@@ -195,7 +195,7 @@ def mean_squared_error(predictions, targets, mask=None):
     because = f"predictions have shape {predictions.shape}"
     checks.shape("targets", targets, predictions.shape, because=because)
     error = predictions - targets
-    weight = _weight(mask, error)
+    weight = share_of_real(mask, error)
     return (error**2 * weight).sum(), MeanSquaredErrorTrace(error, weight)
 
 
@@ -211,7 +211,7 @@ def mean_squared_error_backward(d_output, trace):
     return MeanSquaredErrorGrads(d_predictions, -d_predictions)
 
 
-def _weight(mask, like):
+def share_of_real(mask, like):
     """Return 1 / count at every real entry and 0 elsewhere."""
     if mask is None:
         return np.full(like.shape, 1 / max(like.size, 1), like.dtype)

@@ -24,7 +24,7 @@ from kerasllm.text.tokenizers.special import (
     check_text,
     check_texts,
 )
-from kerasllm.text.windows import windows
+from kerasllm.text.windows import cut_longest, windows
 from kerasllm.utils.files import whole_file
 
 FORMAT = "kerasllm-tokenizer"
@@ -138,7 +138,7 @@ class Tokenizer(ABC):
 
         Args:
             *parts: token ids of one text or of two.
-            length: cut to so many ids.
+            length: cut to so many ids; of a pair the longer text is cut.
 
         Returns:
             `a <eos>`, or `a <sep> b <eos>`; what the model was pretrained with for an imported
@@ -149,7 +149,11 @@ class Tokenizer(ABC):
             >>> tokenizer = train_tokenizer(["abc"], kind="character")
             >>> tokenizer.frame([6, 7], [8]), tokenizer.frame([6, 7, 8], length=2)
             ([6, 7, 4, 8, 3], [6, 7])
+            >>> tokenizer.frame([6, 7, 8], [8], length=5)
+            [6, 7, 4, 8, 3]
         """
+        if len(parts) > 1 and length is not None:
+            parts = cut_longest(parts, length - len(parts))
         first, *others = parts
         ids = [*first, *(i for part in others for i in (self.sep_id, *part)), self.eos_id]
         return ids[:length]

@@ -12,7 +12,7 @@ import copy
 import numpy as np
 
 from kerasllm.text.tokenizers.subword import BytePairTokenizer, SubwordTokenizer, WordPieceTokenizer
-from kerasllm.text.windows import windows
+from kerasllm.text.windows import cut_longest, windows
 
 ROLES = ("pad", "unk", "bos", "eos", "sep", "mask")
 # style: how one text is framed, and how a pair
@@ -31,13 +31,15 @@ class _Imported(SubwordTokenizer):
         special: {role: token}; roles that the foreign project lacks are missing.
         style: "bert", "roberta" or "gpt2": which special ids stand around a text.
         original_ids: int array (V,), the foreign id of each id here; -1 for a new <pad>.
+        chat_template: how a conversation becomes one text, as a template of jinja2; None for a
+            model that does not chat.
     """
 
     kind = "imported"
     _saved = ("special", "style", "library")
 
-    def __init__(self, library, special, style, *, lowercase=False):
-        self.special, self.style = dict(special), style
+    def __init__(self, library, special, style, *, lowercase=False, chat_template=None):
+        self.special, self.style, self.chat_template = dict(special), style, chat_template
         ours, self.original_ids = _renumbered(library, special.get("pad"))
         number = ours["model"]["vocab"]
         for role in ROLES:
@@ -48,6 +50,11 @@ class _Imported(SubwordTokenizer):
         self.special_ids = frozenset({0, *(number[token] for token in named)})
         super().__init__(ours, lowercase=lowercase)
         self.library = library
+
+    def state(self):
+        """Return all settings as plain json values; a template only where there is one."""
+        template = {} if self.chat_template is None else {"chat_template": self.chat_template}
+        return super().state() | template
 
     def _check_special(self):
         """Leave out the check of our own special tokens: these have others."""
@@ -64,7 +71,7 @@ class _Imported(SubwordTokenizer):
         """
         names = FRAMES[self.style][len(parts) - 1]
         if length is not None:
-            parts = _fit(parts, self.room(length, len(parts)))
+            parts = cut_longest(parts, self.room(length, len(parts)))
         texts = dict(zip("AB", parts, strict=False))
         ids = []
         for name in names:
@@ -97,7 +104,7 @@ class ImportedBytePair(_Imported, BytePairTokenizer):
 _CLASSES = {"WordPiece": ImportedWordPiece, "BPE": ImportedBytePair}
 
 
-def import_tokenizer(library, special, style, *, lowercase=False):
+def import_tokenizer(library, special, style, *, lowercase=False, chat_template=None):
     """Return the tokenizer that a pipeline of the `tokenizers` library describes.
 
     Args:
@@ -105,23 +112,35 @@ def import_tokenizer(library, special, style, *, lowercase=False):
         special: {role: token} for the roles pad, unk, bos, eos, sep and mask, as far as they exist.
         style: "bert", "roberta" or "gpt2".
         lowercase: whether it lower-cases; for information.
+        chat_template: how a conversation becomes one text, where the model chats.
 
     Raises:
         ValueError: another kind of model, or special tokens that the vocabulary lacks.
+    """
+    kind = checked_kind(library)
+    known = _vocabulary(library)
+    if sorted(known.values()) != list(range(len(known))):
+        raise ValueError("expected the ids of the tokens without gaps, from 0 up")
+    if lost := [token for token in special.values() if token not in known]:
+        raise ValueError(f"expected the special tokens {lost} in the vocabulary, which lacks them")
+    options = {"lowercase": lowercase, "chat_template": chat_template}
+    return _CLASSES[kind](library, special, style, **options)
+
+
+def checked_kind(library):
+    """Return the kind of model in a pipeline.
+
+    Raises:
+        ValueError: it is not one that can be imported.
     """
     kind = library["model"].get("type")
     bytewise = "ByteLevel" in str(library.get("pre_tokenizer"))
     if kind not in _CLASSES or (kind == "BPE" and not bytewise):
         raise ValueError(
             f"expected a tokenizer of the kind WordPiece (BERT) or byte-level BPE (GPT-2, "
-            f"RoBERTa), received {kind}{' without bytes' if kind == 'BPE' else ''}"
+            f"RoBERTa), received {kind!s:.40}{' without bytes' if kind == 'BPE' else ''}"
         )
-    known = _vocabulary(library)
-    if sorted(known.values()) != list(range(len(known))):
-        raise ValueError("expected the ids of the tokens without gaps, from 0 up")
-    if lost := [token for token in special.values() if token not in known]:
-        raise ValueError(f"expected the special tokens {lost} in the vocabulary, which lacks them")
-    return _CLASSES[kind](library, special, style, lowercase=lowercase)
+    return kind
 
 
 def _vocabulary(library):
@@ -166,11 +185,3 @@ def _renumbered(library, pad):
         if not token["special"]
     ]
     return ours, ids
-
-
-def _fit(parts, room):
-    """Cut the longest part, token by token, until all fit."""
-    parts = [list(part) for part in parts]
-    while sum(map(len, parts)) > room:
-        max(reversed(parts), key=len).pop()
-    return parts

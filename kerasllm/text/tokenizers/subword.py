@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerasllm.text.tokenizers.base import Tokenizer
+from kerasllm.text.tokenizers.pipelines import check_pipeline, without_panic
 from kerasllm.text.tokenizers.special import SPECIAL_TOKENS, UNK
 from kerasllm.text.tokenizers.splitters import join_words
 from kerasllm.text.tokenizers.whole_words import WORD, starts_from_classes, token_classes
@@ -36,8 +37,11 @@ class SubwordTokenizer(Tokenizer):
     def __init__(self, library, *, lowercase=False):
         from tokenizers import Tokenizer as Pipeline
 
+        check_pipeline(library)
         self.library = library
-        self._pipeline = Pipeline.from_str(json.dumps(library))
+        # Ids become text here, by `_join`.
+        with without_panic():
+            self._pipeline = Pipeline.from_str(json.dumps(library | {"decoder": None}))
         table = self._pipeline.get_vocab(with_added_tokens=False)
         raw = sorted(table, key=table.get)
         if [table[token] for token in raw] != list(range(len(raw))):
@@ -58,13 +62,15 @@ class SubwordTokenizer(Tokenizer):
         return cls(library, lowercase=lowercase)
 
     def _pieces(self, text):
-        encoding = self._pipeline.encode(text)
+        with without_panic():
+            encoding = self._pipeline.encode(text)
         return encoding.ids, encoding.offsets
 
     def _batch(self, texts):
         encode = self._pipeline.encode_batch_fast
         slices = (texts[i : i + SLICE] for i in range(0, len(texts), SLICE))
-        return [encoding.ids for part in slices for encoding in encode(part)]
+        with without_panic():
+            return [encoding.ids for part in slices for encoding in encode(part)]
 
 
 class BytePairTokenizer(SubwordTokenizer):

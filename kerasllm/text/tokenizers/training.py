@@ -17,6 +17,7 @@ from pathlib import Path
 from kerasllm.text.tokenizers.base import FORMAT, VERSION
 from kerasllm.text.tokenizers.character import CharacterTokenizer
 from kerasllm.text.tokenizers.imported import import_tokenizer
+from kerasllm.text.tokenizers.pipelines import PipelineError
 from kerasllm.text.tokenizers.special import SPECIAL_TOKENS, check_text, check_texts
 from kerasllm.text.tokenizers.splitters import SPLITTERS
 from kerasllm.text.tokenizers.subword import BytePairTokenizer, WordPieceTokenizer
@@ -121,7 +122,7 @@ def load_tokenizer(path):
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or another program's.
+        ValueError: the file is damaged, or another program's, or may not end (`check_pipeline`).
     """
     path = Path(path)
     path = path / "tokenizer.json" if path.is_dir() else path
@@ -134,6 +135,8 @@ def load_tokenizer(path):
         return restore_tokenizer(read_object(path))
     except _Foreign as error:
         raise ValueError(f"'{path}' {error}") from None
+    except PipelineError as error:
+        raise ValueError(f"the tokenizer '{path}' is not used: {error}") from None
     except Exception as error:  # the library raises bare Exception for a damaged model
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(
@@ -163,6 +166,7 @@ def restore_tokenizer(state):
         )
     if state["kind"] == "imported":
         names = ("library", "special", "style", "lowercase")
-        return import_tokenizer(**{name: state[name] for name in names})
+        template = state.get("chat_template")
+        return import_tokenizer(**{name: state[name] for name in names}, chat_template=template)
     check_choice("kind", state["kind"], KINDS)
     return _CLASSES[state["kind"]].from_state(state)

@@ -47,7 +47,7 @@ def check_step(task, batches, batch_size, parts=1):
         ValueError: names the batch size.
     """
     width = getattr(getattr(task.backbone, "settings", None), "hidden_dim", 0)
-    batches = getattr(batches, "stream_batches", batches)
+    batches = getattr(batches, "stream_batches", getattr(batches, "batches", batches))
     lengths = getattr(batches, "lengths", None)
     if lengths is not None:
         tokens = int(sum(sorted(lengths)[:batch_size]))

@@ -20,6 +20,8 @@ from kerasllm.training.trainer import trained_task
 from kerasllm.utils.errors import check_choice
 from kerasllm.utils.tables import Table
 
+BASELINES = ("majority", "linear", "latent_semantic")
+
 
 def payoff(
     run,
@@ -49,9 +51,11 @@ def payoff(
             its training rows the validation.
         output: folder for payoff.json and figures; the run folder's `payoff` when None.
         label_counts: numbers of labelled training rows.
-        methods: of "scratch", "frozen", "full", "gradual".
+        methods: of "scratch", "frozen", "full", "gradual"; or names of one's own, for which
+            `settings` says what they mean.
         seeds: number of draws.
-        settings: `ClassificationSettings`, or {method: settings}; the defaults when None.
+        settings: `ClassificationSettings`, or {name: settings}; the defaults when None. The
+            settings of a name that is no method say their method themselves.
         unlabelled: texts for latent semantic analysis; the training texts when None.
         resume: keep the scores that an earlier call left in payoff.json, and go on after them.
         overwrite: lose the scores that are there already.
@@ -67,7 +71,7 @@ def payoff(
         ValueError: a setting or the data cannot be used, or what was left is of other data,
             weights or settings.
     """
-    _check_counts(label_counts, methods, seeds)
+    _check_counts(label_counts, methods, seeds, settings)
     run, report = as_run(run), Progress(quiet)
     output = output or run.path / "payoff"
     check_free(output, overwrite, resume, results=("payoff.json",))
@@ -94,10 +98,13 @@ def payoff(
     return cells.result
 
 
-def _check_counts(label_counts, methods, seeds):
+def _check_counts(label_counts, methods, seeds, settings):
     """Raise for numbers and methods that nothing can be measured with."""
     for method in methods:
-        check_choice("method", method, METHODS)
+        if method in BASELINES:
+            raise ValueError(f"{method!r} is a baseline, which is always there: use another name.")
+        if not (isinstance(settings, dict) and method in settings):
+            check_choice("method", method, METHODS)
     if not (methods and label_counts and seeds >= 1):
         raise ValueError(
             "expected at least one method, one number of labels and one draw, received "
@@ -117,8 +124,8 @@ def _scorers(run, drawn, held, test, space, settings, seed):
         "linear": lambda: baselines.linear(drawn, test).metrics,
         "latent_semantic": lambda: baselines.latent_semantic(drawn, test, space).metrics,
     } | {
-        method: partial(network, dataclasses.replace(chosen, method=method, seed=seed))
-        for method, chosen in settings.items()
+        name: partial(network, dataclasses.replace(chosen, seed=seed))
+        for name, chosen in settings.items()
     }
 
 
@@ -186,7 +193,8 @@ def _settings_by_method(settings, methods, overrides, run, train, report):
     given = settings if isinstance(settings, dict) else dict.fromkeys(methods, settings)
     examples, resolved = ClassificationSettings.examples(train, train), {}
     for method in methods:
-        chosen = resolve(ClassificationSettings, given[method], **{**overrides, "method": method})
+        own = {"method": method} if method in METHODS else {}
+        chosen = resolve(ClassificationSettings, given[method], **{**overrides, **own})
         chosen.check(run)
         first = method == methods[0] or isinstance(settings, dict)
         resolved[method] = chosen.suited(examples, run, report if first else Progress(quiet=True))

@@ -8,7 +8,7 @@ from kerasllm.training.settings.backbone import BackboneSettings
 from kerasllm.training.settings.base import amount, flag, fraction
 from kerasllm.training.settings.task import POOLINGS, TaskSettings
 
-METRICS = ("loss", "accuracy", "f1_macro", "f1_micro")
+METRICS = ("loss", "accuracy", "f1_macro", "f1_micro", "matthews")
 LENGTH = 128  # tokens that a classifier from scratch reads
 
 
@@ -36,7 +36,8 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
     word_dropout: float = fraction(0.0, "share of the tokens that are hidden (<unk>) in training")
     metric: str | None = flag(
         None,
-        f"validation score that chooses the weights: {', '.join(METRICS)}; None: loss",
+        f"validation score that chooses the weights: {', '.join(METRICS)}; None: loss, of balanced "
+        "classes f1_macro",
         choices=METRICS,
     )
     length: int | None = amount(
@@ -48,6 +49,14 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
         choices=("truncate", "windows"),
     )
     clean: bool | None = flag(None, "clean the text first; inherited from pretraining")
+    class_weight: str | None = flag(
+        None, "balanced: each class counts as much as the others", choices=("balanced",)
+    )
+    thresholds: str = flag(
+        "half",
+        "several labels a text: give those above half, or above what is best on validation",
+        choices=("half", "validation"),
+    )
 
     @classmethod
     def check_training(cls, train, validation):
@@ -67,6 +76,22 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
                 f"{sorted(unknown)}: use data of the same task, or fine-tune again."
             )
 
+    def prepared(self, examples, report):
+        """Return the examples, after a check of the settings that their labels decide on."""
+        from kerasllm.models.classification.preprocessor import is_multilabel
+
+        several = is_multilabel(examples.train)
+        if several and (self.class_weight or self.metric == "matthews"):
+            name = "class_weight" if self.class_weight else "metric='matthews'"
+            raise ValueError(f"{name} is for one label a text, these have several: leave it out.")
+        if not several and self.thresholds != "half":
+            raise ValueError("thresholds are for several labels a text, these have one each.")
+        if examples.train.of_pairs and self.long_texts == "windows":
+            raise ValueError(
+                "long_texts='windows' is for single texts, these come in pairs: raise length."
+            )
+        return super().prepared(examples, report)
+
     def _usual(self, examples, pretrained):  # noqa: ARG002
         """Fill what neither the call nor a run says."""
         usual = {"pooling": "mean", "layer": -1, "length": LENGTH, "clean": False}
@@ -81,10 +106,11 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
             check_known,
             class_names,
             is_multilabel,
+            texts_read,
         )
 
         train = examples.train
-        tokenizer = pretrained.tokenizer if pretrained else self.make_tokenizer(train.texts)
+        tokenizer = pretrained.tokenizer if pretrained else self.make_tokenizer(texts_read(train))
         check_known(train, tokenizer, self.length)
         return ClassificationPreprocessor(
             tokenizer,
@@ -93,6 +119,7 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
             self.long_texts,
             self.clean,
             is_multilabel(train),
+            train.of_pairs,
         )
 
     def make_task(self, preprocessor, pretrained):
@@ -118,15 +145,20 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
         """Return batches of the texts, with words hidden where the settings say so."""
         import keras
 
+        from kerasllm.text.batching import WeightedBatches, balanced
+
         # Few shapes pay where each is compiled; elsewhere little padding does.
         bucket = 16 if self.xla or keras.backend.backend() == "jax" else 4
-        return task.preprocessor.batches(
+        batches = task.preprocessor.batches(
             examples.train,
             self.batch_size,
             self.seed,
             bucket=bucket,
             word_dropout=self.word_dropout,
         )
+        if self.class_weight is None:
+            return batches
+        return WeightedBatches(batches, table=balanced(batches.targets))
 
     def facts(self, task, examples, batches):  # noqa: ARG002
         """Return the labels."""
@@ -135,10 +167,11 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
 
     def told(self, task, examples, batches):
         """Return what is lost of the texts."""
+        from kerasllm.models.classification.preprocessor import texts_read
         from kerasllm.text import length_report
 
         tokenizer = task.preprocessor.tokenizer
-        report = length_report(examples.train.texts, tokenizer, tokenizer.room(self.length))
+        report = length_report(texts_read(examples.train), tokenizer, tokenizer.room(self.length))
         lines = super().told(task, examples, batches)
         if self.long_texts == "truncate":
             return [*str(report).splitlines(), *lines]
@@ -147,6 +180,22 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
             f"ones read in overlapping windows of {report.max_length}: nothing is cut"
         )
         return [windows, *lines]
+
+    def monitor(self, task):
+        """Return the score that chooses the weights: of balanced classes one that is balanced."""
+        if self.class_weight and self.metric is None:
+            return "val_f1_macro"
+        return super().monitor(task)
+
+    def finished(self, task, examples):
+        """Choose the thresholds of several labels, and return the line that says them."""
+        if self.thresholds == "half":
+            return []
+        from kerasllm.models.classification.scoring import choose_thresholds
+
+        chosen = choose_thresholds(task, examples.validation)
+        shown = ", ".join(f"{name} {p:.3g}" for name, p in list(chosen.items())[:8])
+        return [f"thresholds of the best F1 on validation: {shown}{', …' * (len(chosen) > 8)}"]
 
 
 def _copy_pooling(pretrained, task):

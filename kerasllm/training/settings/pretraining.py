@@ -38,6 +38,9 @@ class PretrainSettings(BackboneSettings, ShapeSettings):
         0.0, "dropout between the backbone and the scores of the tokens"
     )
     clean: bool = flag(False, "clean the text first: NFKC, control characters, HTML, white space")
+    mask_personal: bool = flag(
+        False, "write [EMAIL], [PHONE] and the like in place of personal data before training"
+    )
     length: int | None = amount(
         None, "tokens of context in training; None: those of the run, else 128"
     )
@@ -86,12 +89,15 @@ class PretrainSettings(BackboneSettings, ShapeSettings):
         return recorded_texts(examples.train, task.preprocessor.tokenizer, by_line, source)
 
     def prepared(self, examples, report):
-        """Return the examples, cleaned where asked for."""
+        """Return the examples, cleaned and with personal data masked where asked for."""
+        from kerasllm.datasets.masking import masked
         from kerasllm.datasets.sources import cleaned
 
-        if not self.clean:
-            return examples
-        source = cleaned(examples.train, report)
+        source = examples.train
+        if self.clean:
+            source = cleaned(source, report)
+        if self.mask_personal:
+            source = masked(source, report)
         return examples._replace(train=source, validation=source)
 
     # === Settings that depend on the run ===
@@ -178,6 +184,9 @@ class PretrainSettings(BackboneSettings, ShapeSettings):
         texts, _ = document_rows(source, tokenizer, self.length, quiet)
         texts = texts[texts.lengths >= SHORTEST]
         return SpanBatches(stream, TextBatches(texts, None, self.contrast_batch, self.seed))
+
+    def compared(self, examples):
+        """Return None: `evaluate` scores a language model beside Kneser-Ney."""
 
     def facts(self, task, examples, batches):  # noqa: ARG002
         """Return how many tokens there are to learn from."""

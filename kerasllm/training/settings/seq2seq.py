@@ -146,8 +146,7 @@ class Seq2SeqSettings(TaskSettings):
     def validation(self, task, examples, batches, steps):
         """Return the loss, and every `decode_every` epochs and at the end the metric."""
         from kerasllm.metrics.generation import generation_metrics
-        from kerasllm.models.seq2seq.preprocessor import targets_of
-        from kerasllm.models.seq2seq.scoring import pair_nats, write_answers
+        from kerasllm.models.seq2seq.scoring import pair_nats, references_of, write_answers
 
         held = examples.validation
         ids = task.preprocessor.ids(held)
@@ -160,10 +159,15 @@ class Seq2SeqSettings(TaskSettings):
             due = epoch % self.decode_every == 0 or step >= steps
             if self.metric != "loss" and due:
                 answers = write_answers(task, some.texts, beam=1)
-                row |= generation_metrics(targets_of(some), answers, [self.metric])
+                row |= generation_metrics(references_of(some), answers, [self.metric])
             return row
 
         return validate
+
+    def compared(self, examples):
+        """Return as many validation pairs as are decoded anyway."""
+        rows = super().compared(examples)
+        return rows and rows.take(min(self.decode_rows, len(rows)))
 
     def facts(self, task, examples, batches):  # noqa: ARG002
         """Return the fingerprint of the target's tokenizer."""
@@ -183,8 +187,8 @@ class Seq2SeqSettings(TaskSettings):
         from kerasllm.models.seq2seq.scoring import attention_of
 
         def attention():
-            (source,), (target,) = task.preprocessor.ids(examples.validation[:1])
-            looked = attention_of(task, source, target[1:])
+            sources, targets = task.preprocessor.ids(examples.validation[:1])
+            looked = attention_of(task, sources[0], targets[0][1:])
             return plots.attention_map(looked.target, looked.weights, looked.source)
 
         return {"attention": attention}

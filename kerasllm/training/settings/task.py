@@ -9,6 +9,7 @@ from kerasllm.training.settings.base import OptimizerSettings, flag, fraction
 
 METHODS = ("scratch", "frozen", "full", "gradual", "lora")
 RATE = 1e-3  # learning rate where neither settings nor run say one
+COMPARED = 20_000  # training rows that baselines learn from in seconds, right after a training
 POOLINGS = ("mean", "max", "last", "first", "attention")
 
 
@@ -87,6 +88,10 @@ class ShapeSettings(MethodSettings):
             cls.check_examples(part)
         cls.check_training(train, validation)
         return cls.examples(train, validation)
+
+    def divided(self, data):
+        """Return data with the rows that validate, where the settings choose them of all."""
+        return data
 
     @staticmethod
     def examples(train, validation):
@@ -239,7 +244,8 @@ class ShapeSettings(MethodSettings):
         tokenizer = task.preprocessor.tokenizer
         size = f"{tokenizer.vocabulary_size:,} tokens in the vocabulary"
         unknown = unknown_told(*self.unknown_shares(task, examples))
-        return [f"{size}, {task.count_params():,} weights", *unknown]
+        other = script_told(tokenizer, examples.train) if unknown else []
+        return [f"{size}, {task.count_params():,} weights", *unknown, *other]
 
     def unknown_shares(self, task, examples):
         """Return the shares of the training and of the validation tokens that are unknown."""
@@ -276,6 +282,14 @@ class ShapeSettings(MethodSettings):
         """Return (step) -> {name: number} on the validation examples, "loss" among them."""
         return lambda step: task.scores(examples.validation)  # noqa: ARG005
 
+    def finished(self, task, examples):  # noqa: ARG002 - some shapes choose more
+        """Choose on validation what comes after the training; return lines that say it."""
+        return []
+
+    def compared(self, examples):
+        """Return the validation rows on which baselines are scored after a training; None: none."""
+        return examples.validation if len(examples.train) <= COMPARED else None
+
     def figures(self, task, examples):  # noqa: ARG002 - some shapes look at them
         """Return {name: () -> figure} to draw beside the learning curves."""
         return {}
@@ -292,6 +306,20 @@ class TaskSettings(ShapeSettings):
     held_out: float = fraction(
         0.0, "share of the training examples that validates in place of the validation split"
     )
+
+    def divided(self, data):
+        """Return data in which the share held out validates, where nothing else would.
+
+        So it is of a training and a test file, whose name then says so, and of one `Dataset`.
+        """
+        from kerasllm import datasets
+        from kerasllm.datasets.sources import with_share_held_out
+
+        if self.held_out and isinstance(data, datasets.Dataset):
+            return datasets.split(data, (1 - self.held_out, self.held_out), seed=self.seed)
+        if self.held_out and isinstance(data, str | Path):
+            return with_share_held_out(data, self.held_out, self.seed)
+        return data
 
     def prepared(self, examples, report):  # noqa: ARG002
         """Return the examples, some of them held out for the validation where asked for."""
@@ -339,6 +367,34 @@ def unknown_told(train, validation):
     elif max(train, validation) > 0.05:
         line += ': use a larger vocabulary, or tokenizer="bpe", which knows every text'
     return [line]
+
+
+def script_told(tokenizer, train):
+    """Return a line that says where a tokenizer's Chinese is of another script than the texts'.
+
+    Args:
+        tokenizer: a `Tokenizer`.
+        train: what is trained on; its `texts`, where it has any.
+
+    Example:
+        >>> from types import SimpleNamespace as Some
+        >>> script_told(Some(vocabulary=["這", "說"]), Some(texts=["这是说"]))
+        ['the tokenizer knows traditional Chinese, the texts are simplified: pretrain on simplified
+        texts, as "chinese_poetry?part=song300" is, or convert one of them']
+        >>> script_told(Some(vocabulary=["这"]), Some(texts=["说"]))
+        []
+    """
+    from kerasllm.text.script import script_of
+
+    ours = script_of(tokenizer.vocabulary).name
+    theirs = script_of(getattr(train, "texts", ())[:2000]).name
+    part = {"simplified": "?part=song300", "traditional": ""}
+    if ours == theirs or not {ours, theirs} <= part.keys():
+        return []
+    return [
+        f"the tokenizer knows {ours} Chinese, the texts are {theirs}: pretrain on {theirs} texts, "
+        f'as "chinese_poetry{part[theirs]}" is, or convert one of them'
+    ]
 
 
 def longest(pretrained, otherwise):

@@ -3,6 +3,10 @@
 A `Row` compares two arrays. `max_rel` is norm-relative: the largest difference divided by the
 largest expected value, so that an entry which happens to be near zero cannot fail a whole array.
 `digits` is how many decimal digits agree by that measure.
+
+`ulps` is entrywise: the largest distance of an entry from the expected one, counted in the steps
+from that number to the next one of its dtype. Sums cancel, and what is left of their rounding is no
+error of the small entry: one below `SMALL` of the largest is counted in the steps of that size.
 """
 
 import json
@@ -11,19 +15,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerasllm.utils.pages import Markup, element
+from kerasllm.utils.pages import AS_WRITTEN, Markup, element
 from kerasllm.utils.tables import Shown, Table
 from kerasllm.utils.terminal import console as terminal
 
 # Below this size an expected array counts as zero: a gradient that is zero on paper comes out as
 # rounding noise, and noise divided by noise says nothing.
 ZERO = 1e-3
+SMALL = {"float64": 2.0**-20, "float32": 2.0**-7}  # half the digits, less those of a sum's rounding
 SHOWN = 60  # rows up to which a report is shown whole where nobody asked to print it
 COLUMNS = ("name", "quantity", "max abs", "max rel", "digits", "bar", "ok", "note")
 
 
 class Row(NamedTuple):
-    """One comparison: `ok` where `max_rel <= bar`."""
+    """One comparison: `ok` where `max_rel <= bar`, and `ulps <= ulps_bar` where there is one."""
 
     name: str
     quantity: str
@@ -33,6 +38,8 @@ class Row(NamedTuple):
     bar: float
     ok: bool
     note: str = ""
+    ulps: float = 0.0
+    ulps_bar: float = math.inf
 
     def cells(self):
         """Return the row as short strings, one for each of `COLUMNS`."""
@@ -41,8 +48,8 @@ class Row(NamedTuple):
         return (self.name, self.quantity, *numbers, f"{self.bar:.0e}", verdict, self.note)
 
 
-def compare_arrays(name, quantity, ours, expected, bar, note=""):
-    """Compare two arrays and return a `Row`.
+def compare_arrays(name, quantity, ours, expected, bar, note="", ulps_bars=None):
+    """Compare two arrays and return a `Row`; `ulps_bars` is {dtype: bar}, of the coarser of both.
 
     Different shapes or a NaN on one side only are a failed row, never an exception: a report
     should show everything that is wrong.
@@ -58,12 +65,35 @@ def compare_arrays(name, quantity, ours, expected, bar, note=""):
         return Row(name, quantity, math.inf, math.inf, 0.0, bar, False, note)
     if not np.array_equal(np.isfinite(ours), np.isfinite(expected)):
         return Row(name, quantity, math.inf, math.inf, 0.0, bar, False, "NaN or infinity differs")
+    dtype = "float32" if "float32" in (ours.dtype, expected.dtype) else "float64"
     finite = np.isfinite(expected)
     ours, expected = (np.where(finite, a, 0).astype("float64") for a in (ours, expected))
     max_abs = float(np.max(np.abs(ours - expected), initial=0.0))
     max_rel = max_abs / max(float(np.max(np.abs(expected), initial=0.0)), ZERO)
     digits = 16.0 if max_rel == 0 else min(16.0, max(0.0, -math.log10(max_rel)))
-    return Row(name, quantity, max_abs, max_rel, digits, bar, max_rel <= bar, note)
+    ulps, ulps_bar = ulps_apart(ours, expected, dtype), (ulps_bars or {}).get(dtype, math.inf)
+    if ulps > ulps_bar:
+        note = f"an entry is {ulps:.3g} ulps off, {ulps_bar:.3g} pass"
+    ok = max_rel <= bar and ulps <= ulps_bar
+    return Row(name, quantity, max_abs, max_rel, digits, bar, ok, note, ulps, ulps_bar)
+
+
+def ulps_apart(ours, expected, dtype="float64"):
+    """Return the largest distance of an entry, in steps of the expected number; see `SMALL`.
+
+    Args:
+        ours: float64 array.
+        expected: float64 array of that shape.
+        dtype: "float64" or "float32", whose steps are counted.
+
+    Example:
+        >>> ulps_apart(np.array([1.0, 2.0 + 2**-51]), np.array([1.0, 2.0]))
+        1.0
+    """
+    largest = max(float(np.max(np.abs(expected), initial=0.0)), ZERO)
+    sizes = np.maximum(np.abs(expected), SMALL[dtype] * largest)
+    steps = np.spacing(sizes.astype(dtype)).astype("float64")
+    return float(np.max(np.abs(ours - expected) / steps, initial=0.0))
 
 
 class Report(Shown):
@@ -129,12 +159,14 @@ class Report(Shown):
         return "\n".join(lines).strip()
 
     def _repr_html_(self):
-        return Markup(self.table._repr_html_() + element("p", self.summary()) + self.warned_html())
+        summary = element("p", self.summary(), class_=AS_WRITTEN)
+        return Markup(self.table._repr_html_() + summary + self.warned_html())
 
     def warned_html(self):
         """Return the warnings as paragraphs of HTML, "" if there are none."""
         style = "color:#b26a00;font-weight:bold"
-        return Markup("".join(element("p", line, style=style) for line in self._warned()))
+        lines = (element("p", line, style=style, class_=AS_WRITTEN) for line in self._warned())
+        return Markup("".join(lines))
 
     def to_json(self, indent=None):
         """Return the report as JSON text (infinity becomes null: JSON has none)."""

@@ -42,6 +42,7 @@ BARS = {
     ("check_gradients", "float64"): 1e-10,
     ("check_gradients", "float32"): 1e-4,
 }
+ULPS = {"float64": 2.0**24, "float32": 2.0**14}  # of an entry, on checks 2 and 3; see `Row`
 DIRECTIONS = 16  # in which check 1 moves an argument
 STEP = 1e-5  # of centred differences: its error is about STEP**2 = 1e-10 of the third derivative
 
@@ -167,7 +168,7 @@ def check_forward_and_gradients(case, dtype="float64"):
     bar = BARS["check_gradients", dtype]
     return _check2_rows(case, dtype, outputs, answers), [
         compare_arrays(
-            f"3 {case.name}", f"d_{name} ({dtype})", ours[name], theirs[name], bar, case.note
+            f"3 {case.name}", f"d_{name} ({dtype})", ours[name], theirs[name], bar, case.note, ULPS
         )
         for name in arguments
     ]
@@ -178,7 +179,7 @@ def _check2_rows(case, dtype, ours, theirs):
     bar = BARS["check_forward", dtype]
     pairs = enumerate(zip(ours, map(to_numpy, theirs), strict=True))
     return [
-        compare_arrays(f"2 {case.name}", f"output {k} ({dtype})", a, b, bar, note)
+        compare_arrays(f"2 {case.name}", f"output {k} ({dtype})", a, b, bar, note, ULPS)
         for k, (a, b) in pairs
     ]
 

@@ -17,8 +17,8 @@ from kerasllm.verify.proofs.plan import Progress
 from kerasllm.verify.proofs.training import TRAJECTORIES, check_training
 
 TOPICS = (
-    "elementary", "recurrent", "losses", "optimizers", "attention", "transformer", "decoder",
-    "sequence", "layers",
+    "elementary", "recurrent", "losses", "optimizers", "attention", "transformer", "llama",
+    "decoder", "sequence", "layers",
 )  # fmt: skip
 _MODULES = [importlib.import_module(f"kerasllm.verify.proofs.cases.{topic}") for topic in TOPICS]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 # Seconds of one processor core, measured with TensorFlow; JAX compiles each equation first.
 SECONDS = {
     "elementary": 2, "recurrent": 14, "losses": 1, "optimizers": 1, "attention": 3,
-    "transformer": 3, "decoder": 6, "sequence": 1, "layers": 6, "training": 48,
+    "transformer": 3, "llama": 3, "decoder": 6, "sequence": 1, "layers": 6, "training": 56,
 }  # fmt: skip
 LOADING, QUICKLY = 6, 4  # importing Keras; the comparisons of --quick
 SLOWER = {"tensorflow": 1, "jax": 6, "torch": 1}  # than TensorFlow

@@ -12,7 +12,7 @@ from kerasllm.utils.tables import Shown
 from kerasllm.verify.proofs import rendering
 from kerasllm.verify.proofs.equations import verify_equations
 from kerasllm.verify.proofs.plan import SECONDS, SLOWER, Progress
-from kerasllm.verify.proofs.summary import CHECKS, covers, not_covered, of_function
+from kerasllm.verify.proofs.summary import CHECKS, ULPS, covers, not_covered, of_function
 
 
 class Proof(Shown):
@@ -42,6 +42,11 @@ class Proof(Shown):
     def checks(self):
         """The checks that were climbed on this backend."""
         return [check for check in CHECKS if any(check in f.digits for f in self.functions)]
+
+    @property
+    def dtypes(self):
+        """The dtypes in which entries were counted in ulps."""
+        return [dtype for dtype in ULPS if any(dtype in f.ulps for f in self.functions)]
 
     def topics(self):
         """Return {topic: its functions}."""

@@ -7,17 +7,24 @@ from kerasllm.utils import pages
 from kerasllm.utils.pages import element, scrolling
 from kerasllm.utils.tables import Table
 from kerasllm.utils.terminal import console as terminal
-from kerasllm.verify.proofs.summary import CHECKS, LEGEND, beside, nearest_to_failing
+from kerasllm.verify.proofs.summary import CHECKS, LEGEND, ULPS, beside, nearest_to_failing
 
 
 def table(proof):
     """Return a `Proof` as a `Table`: a row for each function under the heading of its topic."""
-    columns, rows, marks = ("function", *(CHECKS[check] for check in proof.checks), ""), [], []
+    columns, rows, marks = ("function", *heads(proof), ""), [], []
     for topic, functions in proof.topics().items():
         rows.append((topic, *[""] * (len(columns) - 1)))
-        rows += [(f.name, *f.cells(proof.checks), "✓" if f.ok else "✗") for f in functions]
+        rows += [
+            (f.name, *f.cells(proof.checks, proof.dtypes), "✓" if f.ok else "✗") for f in functions
+        ]
         marks += ["heading", *("" if f.ok else "bad" for f in functions)]
     return Table(columns, rows, marks=marks, right=range(1, len(columns) - 1))
+
+
+def heads(proof):
+    """Return the heads of the columns of figures."""
+    return (*(CHECKS[check] for check in proof.checks), *(ULPS[dtype] for dtype in proof.dtypes))
 
 
 def print_proof(proof, console=None):
@@ -56,13 +63,16 @@ def markdown(proof, command, mutants=None):
         "",
         f"The worst figure of each check: {', '.join(worst)}.",
     ]
-    heads = ("function", *(CHECKS[check] for check in proof.checks), "comparisons", "")
+    columns = ("function", *heads(proof), "comparisons", "")
     for topic, functions in proof.topics().items():
         rows = [
-            (f"`{f.name}`", *f.cells(proof.checks), f.comparisons, "pass" if f.ok else "**FAIL**")
+            (
+                f"`{f.name}`", *f.cells(proof.checks, proof.dtypes), f.comparisons,
+                "pass" if f.ok else "**FAIL**",
+            )
             for f in functions
-        ]
-        drawn = Table(heads, rows, right=range(1, len(heads) - 1)).markdown()
+        ]  # fmt: skip
+        drawn = Table(columns, rows, right=range(1, len(columns) - 1)).markdown()
         lines += ["", f"## {topic.capitalize()}", "", *drawn]
     lines += ["", "## Not covered", ""]
     for what, why in proof.not_covered().items():

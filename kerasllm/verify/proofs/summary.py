@@ -22,7 +22,11 @@ masks, directions).
 2  forward against Keras
 3  every gradient against automatic differentiation
 4  weights of a twin trained beside Keras, after 300 steps in float64 or 10 in
-   float32"""
+   float32
+Ulps / ulps that pass: on checks 2 and 3 the entry that is furthest from Keras',
+in steps of its own size (if below 2^-20 of the largest entry, float32 2^-7: of
+that size), as a power of 2."""
+ULPS = {"float64": "ulps f64", "float32": "ulps f32"}
 
 # What no proof of the equations can say, and what does.
 BEYOND = {
@@ -46,6 +50,7 @@ class FunctionProof(NamedTuple):
         digits: {check: (digits of agreement, digits that pass)} of the comparison that comes
             nearest to failing; the keys of `CHECKS`.
         ok: whether every comparison passes.
+        ulps: {dtype: (most ulps of an entry, ulps that pass)} on checks 2 and 3.
     """
 
     name: str
@@ -53,10 +58,12 @@ class FunctionProof(NamedTuple):
     comparisons: int
     digits: dict
     ok: bool
+    ulps: dict
 
-    def cells(self, checks):
-        """Return the digits of each check and their bound as text, "" where there are none."""
-        return [beside(*self.digits[check]) if check in self.digits else "" for check in checks]
+    def cells(self, checks, dtypes=()):
+        """Return the figures of each check and dtype and their bounds, "" where there are none."""
+        digits = [beside(*self.digits[check]) if check in self.digits else "" for check in checks]
+        return digits + [powers(*self.ulps[d]) if d in self.ulps else "" for d in dtypes]
 
 
 def beside(digits, bound):
@@ -67,6 +74,17 @@ def beside(digits, bound):
         '9.8/8'
     """
     return f"{digits:.1f}/{bound:.3g}"
+
+
+def powers(ulps, bound):
+    """Return ulps beside their bound, as powers of 2.
+
+    Example:
+        >>> powers(3000.0, 2.0**24), powers(0.0, 2.0**14)
+        ('2^11.6/2^24', '0/2^14')
+    """
+    shown = f"2^{math.log2(ulps):.1f}" if ulps else "0"
+    return f"{shown}/2^{math.log2(bound):.0f}"
 
 
 def exempt():
@@ -120,4 +138,15 @@ def of_function(topic, name, rows):
             check += " float64" if "(float64)" in row.quantity else " float32"
         checks.setdefault(check, []).append(row)
     digits = {check: nearest_to_failing(found) for check, found in checks.items()}
-    return FunctionProof(name, topic, len(rows), digits, all(row.ok for row in rows))
+    return FunctionProof(
+        name, topic, len(rows), digits, all(row.ok for row in rows), _ulps_by_dtype(rows)
+    )
+
+
+def _ulps_by_dtype(rows):
+    found = {}
+    for row in rows:
+        for dtype in ULPS:
+            if f"({dtype})" in row.quantity and row.ulps_bar < math.inf:
+                found.setdefault(dtype, []).append((row.ulps, row.ulps_bar))
+    return {dtype: max(pairs, key=lambda pair: pair[0] / pair[1]) for dtype, pairs in found.items()}

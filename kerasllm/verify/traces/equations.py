@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasllm import reference as ref
-from kerasllm.utils.pages import element
+from kerasllm.utils.pages import AS_WRITTEN, element
 from kerasllm.utils.tables import Shown
 
 BENDS = {
@@ -107,8 +107,8 @@ class Equations(Shown):
         return "\n".join([*lines, *([f"  ({self.note})"] if self.note else [])])
 
     def _repr_html_(self):
-        note = element("p", self.note) if self.note else ""
-        title = element("p", element("b", self.title))
+        note = element("p", self.note, class_=AS_WRITTEN) if self.note else ""
+        title = element("p", element("b", self.title), class_=AS_WRITTEN)
         return f"{title}\n$$\n{self.latex}\n$$\n{note}"
 
 

@@ -10,7 +10,17 @@ from kerasllm.verify.twins.rules.recurrent import CellsTrace
 GATES = ("i", "f", "o", "z", "r")  # between 0 and 1, in recurrent layers
 _RECURRENT = (ref.LSTMTrace, ref.GRUTrace, ref.SimpleRNNTrace)
 _BY_HEAD = ("q", "k", "v", "z", "scores", "weights")  # (1, N, T, K)
-_PARAMETERS = ("kernel", "recurrent_kernel", "bias", "table", "gamma", "beta", "mask", "real")
+_PARAMETERS = (
+    "kernel",
+    "recurrent_kernel",
+    "bias",
+    "table",
+    "gamma",
+    "beta",
+    "scale",
+    "mask",
+    "real",
+)
 
 
 class LayerSymbols(NamedTuple):
@@ -70,14 +80,15 @@ def layer_symbols(traces, steps):
     """
     layers = {}
     for name, trace in traces.items():
-        for part, one, backwards in _parts(name, trace):
+        for part, one, backwards in parts_of(name, trace):
             arrays = _arrays(one, steps(name), backwards)
             if arrays:
                 layers[part] = LayerSymbols(one, arrays, backwards)
     return layers
 
 
-def _parts(name, trace):
+def parts_of(name, trace):
+    """Return (name, trace, whether it reads backwards) of each recurrence of a layer, or of it."""
     if isinstance(trace, ref.BidirectionalTrace):
         return [
             (f"{name}/forward", trace.forward, False),

@@ -58,9 +58,13 @@ def trace(run_or_model, x, tokenizer=None):
     """
     seen = read(run_or_model, x, tokenizer)
     twin = Twin(seen.model, dtype="float64")
-    calls = [call for call in twin.calls(seen.reading.inputs) if call.trace is not None]
-    streams = seen.reading.streams
-    layers = layer_symbols({call.name: call.trace for call in calls}, partial(steps_of, streams))
+    return trace_of(seen, twin, twin.calls(seen.reading.inputs))
+
+
+def trace_of(seen, twin, calls):
+    """Return the `TextTrace` of what was read and of the `Call`s that a twin computed of it."""
+    traces = {call.name: call.trace for call in calls if call.trace is not None}
+    layers = layer_symbols(traces, partial(steps_of, seen.reading.streams))
     return TextTrace(seen, layers, seen.probabilities(twin))
 
 
@@ -75,7 +79,10 @@ class TextTrace(Shown):
             (C,) of the classes, (M, C) of the tags of M words, (2, T) of where an answer begins
             and ends; None where the model gives none.
         note: what to know about this reading, for instance that the text was cut.
+        changed: what an intervention changed; "" where there was none.
     """
+
+    changed = ""
 
     def __init__(self, seen, layers, probabilities):
         self.seen, self.layers, self.probabilities = seen, layers, probabilities
@@ -157,6 +164,9 @@ class TextTrace(Shown):
         made, note = equations_of(symbols.trace, processed, unit)
         if symbols.backwards and not note:
             note = "reads backwards: h_previous is the state at the token to the right"
+        if self.changed:
+            note += f"{'; ' * bool(note)}what was changed is no longer what its equation gives: "
+            note += self.changed
         title = f"{name}, step {step} ({tokens[step]}), unit {unit}"
         return Equations(title, made, note, digits)
 
@@ -224,13 +234,7 @@ class TextTrace(Shown):
         names = list(self.layers)
         if layer is None:
             return next((n for n in names if self.layers[n].interesting), names[-1])
-        ends = [n for n in names if n == layer or n.endswith(f"/{layer}")]
-        if layer in ends or len(ends) == 1:
-            return layer if layer in ends else ends[0]
-        said = f"several layers end in {layer!r}: {ends}" if ends else f"no layer {layer!r}"
-        raise ValueError(
-            f"{said}; the layers are {names}.{nearest(layer, [*names, *_ends(names)])}"
-        )
+        return find_name(layer, names)
 
     def _find(self, layer, symbol):
         name = self.find_layer(layer)
@@ -252,6 +256,19 @@ class TextTrace(Shown):
     def _repr_html_(self):
         rows = ((name, ", ".join(s.arrays)) for name, s in self.layers.items())
         return Table(("layer", "symbols"), rows, " ".join(self.tokens))._repr_html_()
+
+
+def find_name(layer, names):
+    """Return the whole name of a layer that is named by its end.
+
+    Raises:
+        ValueError: none of the names ends so, or several.
+    """
+    ends = [n for n in names if n == layer or n.endswith(f"/{layer}")]
+    if layer in ends or len(ends) == 1:
+        return layer if layer in ends else ends[0]
+    said = f"several layers end in {layer!r}: {ends}" if ends else f"no layer {layer!r}"
+    raise ValueError(f"{said}; the layers are {names}.{nearest(layer, [*names, *_ends(names)])}")
 
 
 class _Found(NamedTuple):

@@ -235,8 +235,11 @@ class Twin:
             return arrays[0]
         return keras.tree.pack_sequence_as(struct, arrays)
 
+    def _tape(self, training):
+        return Tape(self._weights, self.dtype, training)
+
     def _forward(self, x, training=False):
-        tape = Tape(self._weights, self.dtype, training)
+        tape = self._tape(training)
         inputs = [tape.value(array) for array in graph.input_arrays(self.model, x)]
         outputs = keras.tree.flatten(find(self.model).compose(tape, self.model, inputs))
         return tape, outputs, inputs

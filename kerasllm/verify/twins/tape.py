@@ -78,7 +78,7 @@ class Tape:
         if handler.compose:
             output, trace, backward = self._compose(handler, layer, name, args, kwargs)
         else:
-            output, trace = self._compute(handler.forward, layer, args, kwargs)
+            output, trace = self._compute(name, handler.forward, layer, args, kwargs)
             self._look_behind(handler, layer, floats, output, trace)
 
             def backward(d_output):
@@ -166,7 +166,7 @@ class Tape:
         trace = Composition(first.array, shown[0] if len(shown) == 1 else tuple(shown))
         return output, trace, None
 
-    def _compute(self, forward, layer, args, kwargs):
+    def _compute(self, _name, forward, layer, args, kwargs):
         arrays, named = keras.tree.map_structure(unwrap, (list(args), kwargs))
         weights = [self._weight(v) for v in getattr(layer, "weights", ())]
         if "training" in inspect.signature(forward).parameters:

@@ -144,7 +144,7 @@ def test_sides_of_different_lengths_and_empty_lines(write):
 
 def test_several_references_a_row(write):
     rows = [{"source": "a", "target": ["b", "c"]}, {"source": "d", "target": "e"}]
-    expected = [Pair("a", "b"), Pair("a", "c"), Pair("d", "e")]
+    expected = [Pair("a", "b", ("c",)), Pair("d", "e")]
     path = write("a.jsonl", "\n".join(map(json.dumps, rows)))
     assert list(read_file(path)) == expected
     table = write("a.csv", "source,one,two\na,b,c\nd,e,\n")
@@ -155,6 +155,21 @@ def test_several_references_a_row(write):
         )
     with pytest.raises(ValueError, match="no column 'tow'"):
         read_file(table, target="one,tow")
+    assert expected[0].references == ("b", "c") and expected[1].references == ("e",)
+
+
+def test_references_of_a_row_keep_their_rows_and_blank_ones_are_left_out(write):
+    # A list on one line: rows are not told apart by their lines.
+    rows = [{"source": "a", "target": [" ", "b", None, "c", ""]}, {"source": "d", "target": ["e"]}]
+    assert list(read_file(write("a.jsonl", json.dumps(rows)))) == [
+        Pair("a", "b", ("c",)), Pair("d", "e")
+    ]  # fmt: skip
+    wrong = write("b.jsonl", json.dumps({"source": "a", "target": ["b", ["c"]]}))
+    with pytest.raises(ValueError, match=r"line 1: expected text, received \['c'\]"):
+        read_file(wrong)
+    both = write("c.jsonl", json.dumps({"source": "a", "target": [" ", ""]}))
+    with pytest.raises(ValueError, match="'target' is empty in 1 of 1 rows"):
+        read_file(both)
 
 
 # Other suffixes and files as splits ------------------------------------------

@@ -9,6 +9,7 @@ import tarfile
 import threading
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -21,6 +22,7 @@ from kerasllm.datasets.public.download import fetch, fetch_members
 from kerasllm.datasets.public.loading import get_files, get_public, is_here, load_public
 from kerasllm.datasets.public.readers.texts import line_texts
 from kerasllm.datasets.public.registry import DatasetInfo, File
+from kerasllm.utils.files import HOST, part_of
 
 CONTENT = bytes(range(256)) * 1031  # longer than several chunks
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -136,6 +138,42 @@ def test_a_piece_of_an_earlier_run_is_taken_up(server, wanted, target):
     assert server.log == [("/a.bin", "bytes=1000-")]
 
 
+GONE = 2**22 + 1  # more than the numbers that processes have
+
+
+def test_the_largest_piece_of_those_who_are_gone_is_taken_up(server, wanted, target):
+    target.parent.mkdir()
+    for number, size in enumerate((10, 1000, 100)):
+        left = target.with_name(f"a.{GONE + number}-7@{HOST}.part.bin")
+        left.write_bytes(CONTENT[:size])
+    others = ["b.bin.part", f"a.b.{GONE}@{HOST}.part.bin", f"a.{os.getppid()}-7@{HOST}.part.bin"]
+    for name in others:
+        target.with_name(name).write_bytes(b"another's")
+    get(wanted, target)
+    assert target.read_bytes() == CONTENT
+    assert server.log == [("/a.bin", "bytes=1000-")]
+    assert sorted(os.listdir(target.parent)) == sorted(["a.bin", *others])
+
+
+def test_two_at_once_are_not_in_each_others_way(server, wanted, target):
+    server.faults["/a.bin"] = ["truncate"] * 2
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: get(wanted, target).read_bytes(), range(6)))
+    assert found == [CONTENT] * 6
+    assert os.listdir(target.parent) == ["a.bin"]
+    whole = [asked for _, asked in server.log if not asked]
+    assert len(whole) == 6  # nobody went on with what another was writing
+
+
+def test_two_at_once_unpack_the_same_archive(server, tmp_path):
+    server.files["/a.zip"] = zipped({"in/a.txt": CONTENT})
+    file = File("a.txt", len(CONTENT), SHA, f"{server.url}/a.zip", member="in/a.txt")
+    with ThreadPoolExecutor(6) as pool:
+        for _ in pool.map(lambda _: fetch_members([file], tmp_path, progress=False), range(6)):
+            pass
+    assert os.listdir(tmp_path) == ["a.txt"] and (tmp_path / "a.txt").read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize("piece", [CONTENT, CONTENT + b"more", b"another version"])
 def test_a_piece_that_is_complete_or_of_another_version(server, wanted, target, piece):
     target.parent.mkdir()
@@ -158,7 +196,7 @@ def test_giving_up_keeps_the_piece_and_says_why(server, wanted, target, fault, m
     with pytest.raises(DownloadError, match=message):
         get(wanted, target, timeout=0.1, attempts=2)
     assert not target.exists()
-    assert target.with_name("a.bin.part").exists() == (fault != "status 503")
+    assert part_of(target).exists() == (fault != "status 503")
 
 
 def test_a_lie_about_the_content_is_refused_with_both_hashes(server, wanted, target):

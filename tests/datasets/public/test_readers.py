@@ -151,7 +151,8 @@ def test_titles_and_summaries(data_root):
     assert titles[0].target == "Fears for T N pension after talks"
     assert len(titles) == 7_600
     assert sizes(parts_of("scitldr")) == [1_992, 619, 618]
-    assert len(load("scitldr", "test", references="all")) > 618
+    every = load("scitldr", "test", references="all")
+    assert len(every) == 618 and sum(len(pair.references) for pair in every) > 1_000
     assert [len(load("csl", split)) for split in ("validation", "test")] == [1_000, 1_000]
     assert sizes(parts_of("csl_categories")) == [8_000, 1_000, 1_000]
     with pytest.raises(UnverifiedError, match="allow_unverified=True"):
@@ -261,3 +262,49 @@ def test_nltk_classification(nltk_data):
     assert (len(chat), len(chat.labels)) == (10_567, 15)
     assert Counter(load("subjectivity", "all").labels_of) == {"obj": 5_000, "subj": 5_000}
     assert Counter(load("sentence_polarity", "all").labels_of) == {"neg": 5_331, "pos": 5_331}
+
+
+# Options beside the splits ---------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["atis_slu", "snips_slu"])
+def test_an_intent_is_the_tag_of_a_first_token(data_root, name):
+    for split in SPLITS:
+        plain, joint = load(name, split), load(name, split, intents=True)
+        intents = [
+            label.split("#") for label in load(name.replace("slu", "intents"), split).labels_of
+        ]
+        for before, after, own in zip(plain, joint, intents, strict=True):
+            assert (after.tokens[1:], after.tags[1:]) == (before.tokens, before.tags)
+            assert after.tokens[0] == "¶" and after.tags[0] == "B-intent." + "#".join(own)
+
+
+def test_babi_stories_come_with_their_question_and_answer(data_root):
+    train, validation, test = parts_of("babi_qa", task=2)
+    assert len(test) == 1000 and 990 < len(train) + len(validation) <= 1000  # repeats removed
+    assert test.of_pairs
+    assert not set(train.texts) & set(validation.texts)
+    story = test[0].text
+    assert test[0].text_b.startswith("Where is the") and story.count(".") >= 2
+    assert test[0].label in story and set(test.labels) <= set(train.labels)
+    counted = load("babi_qa", "test", task=7)
+    assert set(counted.labels) == {"none", "one", "two", "three"}
+    with pytest.raises(ValueError, match="task must be one of"):
+        load("babi_qa", task=21)
+
+
+def test_a_declaration_in_one_language_or_several(nltk_data):
+    galician = parts_of("udhr2", languages="glg")
+    assert [len(part) for part in galician] == [1, 1, 1]
+    assert galician[0][0].text.startswith("Declaración Universal dos Dereitos")
+    two = load("udhr2", languages="spa,por_PT")
+    assert len(two) == 2 and load("udhr2")[0].text.startswith("Universal Declaration")
+    with pytest.raises(ValueError, match="languages must be one of"):
+        load("udhr2", languages="glgg")
+
+
+def test_rows_are_drawn_from_any_set(data_root):
+    few = load("scan?rows=31", "test")
+    assert len(few) == 31 and few.examples == load("scan", "test", rows=31).examples
+    assert set(few.examples) < set(load("scan", "test").examples)
+    assert load("scan?rows=31&part=length", "test").examples != few.examples

@@ -8,7 +8,7 @@ import pytest
 
 CAUSAL = (
     "simple", "lstm", "lstm-untied", "gru-residual",
-    "gpt", "gpt-post", "gpt-rotary", "gpt-sinusoidal",
+    "gpt", "gpt-post", "gpt-rotary", "gpt-sinusoidal", "llama",
 )  # fmt: skip
 READS_ALL = ("bert", "birnn")
 every_backbone = pytest.mark.parametrize("name", [*CAUSAL, *READS_ALL])

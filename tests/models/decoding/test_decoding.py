@@ -21,7 +21,7 @@ from kerasllm.text import BOS, EOS, MASK, PAD
 
 pytestmark = pytest.mark.backends
 V = 23
-NAMES = ("simple", "lstm", "lstm-untied", "gru-residual", "gpt", "gpt-post", "gpt-rotary",
+NAMES = ("simple", "lstm", "lstm-untied", "gru-residual", "gpt", "gpt-post", "gpt-rotary", "llama",
          "gpt-sinusoidal")  # fmt: skip
 FORBIDDEN = [token for token in range(6) if token != EOS]
 RAGGED = [[7, 8, 9, 10, 11], [12, 17], [20, 6, 13, 9]]

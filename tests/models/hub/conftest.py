@@ -7,12 +7,17 @@ import pytest
 
 from kerasllm import reference as ref
 
-KINDS = ("bert", "bert-tanh", "roberta", "distilbert", "gpt2")
 V, P, F = 31, 19, 20  # tokens, positions there, inner width
+N, G, K = 4, 2, 6  # heads, groups, and the size of a head of a Llama
 
 
 def _config(kind):
     names = {"vocab_size": V, "model_type": kind.split("-")[0]}
+    if kind.startswith("llama"):
+        return names | {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": N,
+                        "num_key_value_heads": G, "head_dim": K, "intermediate_size": F,
+                        "max_position_embeddings": P, "rms_norm_eps": 1e-3, "hidden_act": "silu",
+                        "rope_theta": 77.0, "tie_word_embeddings": kind != "llama"}  # fmt: skip
     if kind == "distilbert":
         return names | {"dim": 12, "n_layers": 2, "n_heads": 3, "hidden_dim": F, "dropout": 0.1,
                         "max_position_embeddings": P, "activation": "gelu"}  # fmt: skip
@@ -30,6 +35,8 @@ def _config(kind):
 def _shapes(kind):
     """Return {name: shape} of the tensors, by the names that the other project gives them."""
     d = 12
+    if kind.startswith("llama"):
+        return _llama_shapes(d, kind == "llama")
     if kind == "gpt2":
         block = {
             "ln_1": d, "ln_2": d, "attn.c_attn": (d, 3 * d), "attn.c_proj": (d, d),
@@ -63,6 +70,18 @@ def _shapes(kind):
     return shapes
 
 
+def _llama_shapes(d, untied):
+    block = {
+        "input_layernorm": (d,), "post_attention_layernorm": (d,),
+        "self_attn.q_proj": (N * K, d), "self_attn.k_proj": (G * K, d),
+        "self_attn.v_proj": (G * K, d), "self_attn.o_proj": (d, N * K),
+        "mlp.gate_proj": (F, d), "mlp.up_proj": (F, d), "mlp.down_proj": (d, F),
+    }  # fmt: skip
+    shapes = {f"layers.{n}.{name}.weight": shape for n in range(2) for name, shape in block.items()}
+    shapes |= {"embed_tokens.weight": (V, d), "norm.weight": (d,)}
+    return shapes | ({"lm_head.weight": (V, d)} if untied else {})
+
+
 @pytest.fixture
 def checkpoint(tmp_path, rng):
     """Return a function that writes a random checkpoint: kind -> (folder, config, tensors)."""
@@ -92,7 +111,26 @@ def features_of():
 
 def _features(config, tensors, ids, separator=None):
     w = {name: tensor.astype("float64") for name, tensor in tensors.items()}
-    return (_gpt2 if config["model_type"] == "gpt2" else _bert)(config, w, ids, separator)
+    kind = {"gpt2": _gpt2, "llama": _llama}.get(config["model_type"], _bert)
+    return kind(config, w, ids, separator)
+
+
+def _llama(config, w, ids, _separator):
+    def heads(name):
+        return w[name + ".weight"].T.reshape(12, -1, K)
+
+    x = w["embed_tokens.weight"][ids]
+    for n in range(2):
+        block = f"layers.{n}."
+        x, _ = ref.llama_block(
+            x, w[block + "input_layernorm.weight"],
+            *(heads(f"{block}self_attn.{sign}_proj") for sign in "qkv"),
+            w[block + "self_attn.o_proj.weight"].T.reshape(N, K, 12),
+            w[block + "post_attention_layernorm.weight"],
+            *(w[f"{block}mlp.{name}_proj.weight"].T for name in ("gate", "up", "down")),
+            base=config["rope_theta"], epsilon=config["rms_norm_eps"],
+        )  # fmt: skip
+    return ref.rms_norm(x, w["norm.weight"], epsilon=config["rms_norm_eps"])[0]
 
 
 def _norm(x, w, name, epsilon):

@@ -13,8 +13,8 @@ from kerasllm.models.hub import load_checkpoint, save_checkpoint
 from kerasllm.models.hub.architectures import ARCHITECTURES, Weight
 from kerasllm.models.hub.settings import read_config, to_ours
 
-KINDS = ("bert", "bert-tanh", "roberta", "distilbert", "gpt2")
-PAD = {"roberta": 1, "gpt2": None}
+KINDS = ("bert", "bert-tanh", "roberta", "distilbert", "gpt2", "llama", "llama-tied")
+PAD = {"roberta": 1, "gpt2": None, "llama": None, "llama-tied": None}
 
 
 def _ids(kind, rng):
@@ -48,13 +48,14 @@ def test_saved_back_every_tensor_is_the_same(kind, checkpoint, tmp_path):
     backbone, tokenizer, info = load_checkpoint(folder)
     saved = save_checkpoint(backbone, tokenizer, tmp_path / "saved", info.model_type)
     there = load_file(saved / "model.safetensors")
-    prefix = "transformer." if kind == "gpt2" else ""
+    prefix = {"gpt2": "transformer.", "llama": "model."}.get(config["model_type"], "")
     again = json.loads((saved / "config.json").read_text())
     if kind == "roberta":  # no token reads the positions up to the pad id's
         tensors["embeddings.position_embeddings.weight"][:2] = 0
-    assert there.keys() == {prefix + name for name in tensors}
+    tensors = {name if name[:3] == "lm_" else prefix + name: t for name, t in tensors.items()}
+    assert there.keys() == tensors.keys()
     for name, tensor in tensors.items():
-        assert np.array_equal(there[prefix + name], tensor), name
+        assert np.array_equal(there[name], tensor), name
     for name, value in config.items():
         if name != "n_inner":
             assert again[name] == value, name
@@ -86,6 +87,7 @@ def test_segments_begin_behind_each_separator(checkpoint, features_of, tmp_path)
         ("roberta", "roberta.", ("lm_head.bias",)),
         ("distilbert", "distilbert.", ("vocab_transform.weight",)),
         ("gpt2", "transformer.", ("lm_head.weight",)),
+        ("llama-tied", "model.", ("lm_head.weight",)),
     ],
 )
 def test_a_prefix_is_understood_and_heads_are_named(kind, prefix, heads, checkpoint, rng):
@@ -94,11 +96,14 @@ def test_a_prefix_is_understood_and_heads_are_named(kind, prefix, heads, checkpo
     extra[prefix + "h.0.attn.bias"] = np.ones((1, 1, 5, 5), "float32")
     if kind != "gpt2":
         extra.pop(prefix + "h.0.attn.bias")
+    extra[prefix + "layers.0.self_attn.rotary_emb.inv_freq"] = np.ones(3, "float32")
     folder, _, tensors = checkpoint(kind, prefix, extra)
     backbone, _, info = load_checkpoint(folder)
     assert info.left_out == tuple(sorted(heads))
     assert all(name in str(info) for name in heads)
-    table = "wte.weight" if kind == "gpt2" else "embeddings.word_embeddings.weight"
+    table = {"gpt2": "wte.weight", "llama-tied": "embed_tokens.weight"}.get(
+        kind, "embeddings.word_embeddings.weight"
+    )
     rows = np.asarray(backbone.embedding.embeddings)
     assert np.array_equal(rows[-1], tensors[table][-1])
 
@@ -168,12 +173,69 @@ def test_the_new_pad_of_a_gpt2_is_never_likely(checkpoint, rng):
                        atol=1e-4)  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["llama", "llama-tied"])
+def test_the_logits_of_a_llama_are_those_of_its_own_head(kind, checkpoint, features_of, rng):
+    from kerasllm.models import CausalLM
+
+    folder, config, tensors = checkpoint(kind)
+    backbone, _, _ = load_checkpoint(folder)
+    ids = rng.integers(0, 31, (2, 5))
+    logits = np.asarray(CausalLM(backbone)(ids + 1))
+    head = tensors["lm_head.weight" if kind == "llama" else "embed_tokens.weight"]
+    assert np.abs(logits[..., 1:] - features_of(config, tensors, ids) @ head.T).max() < 1e-4
+    assert (logits[..., 0] == -3e4).all()
+    settings = backbone.settings
+    assert (settings.num_kv_heads, settings.key_dim, settings.rotary_base) == (2, 6, 77.0)
+    assert settings.tied == (kind == "llama-tied")
+
+
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ({"rope_parameters": {"rope_type": "default", "rope_theta": 5.0}}, 5.0),
+        ({"rope_theta": 6.0, "rope_scaling": None}, 6.0),
+        ({"rope_theta": 7.0, "rope_scaling": {"type": "default"}}, 7.0),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 32.0}}, "'llama3'"),
+        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "'linear'"),
+        ({"rope_parameters": {"rope_type": "yarn"}}, "'yarn'"),
+        ({"rope_scaling": "dynamic"}, "'dynamic'"),
+    ],
+)
+def test_scaled_positions_are_refused_by_name(given, base, checkpoint):
+    folder, config, _ = checkpoint("llama")
+    del config["rope_theta"]
+    (folder / "config.json").write_text(json.dumps(config | given))
+    if isinstance(base, str):
+        _refused(folder, ValueError, f"rope scaling of the kind {base}", "not supported")
+    else:
+        assert to_ours(read_config(folder)).rotary_base == base
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"attention_bias": True}, "expected attention_bias=False"),
+        ({"mlp_bias": True}, "expected mlp_bias=False"),
+        ({"hidden_act": "gelu"}, r"hidden_act among \['silu', 'swish'\], received 'gelu'"),
+        ({"num_key_value_heads": 3}, "num_heads=4 cannot be shared evenly"),
+        ({"rope_theta": -1}, "rotary_base must be a positive number, received -1"),
+        ({"tie_word_embeddings": True, "num_key_value_heads": None}, "k_proj.weight has the shape"),
+    ],
+)
+def test_other_llamas_are_refused(given, told, checkpoint):
+    folder, config, _ = checkpoint("llama")
+    (folder / "config.json").write_text(json.dumps(config | given))
+    with pytest.raises(ValueError, match=told):
+        load_checkpoint(folder)
+
+
 @pytest.mark.parametrize(
     ("kind", "epsilon", "activation", "rows"),
     [
         ("bert", 1e-12, "gelu", 512),
         ("roberta", 1e-12, "gelu", 510),
         ("gpt2", 1e-5, "gelu_tanh", 1024),
+        ("llama", 1e-6, "swiglu", 2048),
     ],
 )
 def test_what_a_config_leaves_out_is_the_architectures_default(
@@ -181,7 +243,8 @@ def test_what_a_config_leaves_out_is_the_architectures_default(
 ):
     folder, config, _ = checkpoint(kind)
     for name in ("layer_norm_eps", "hidden_act", "max_position_embeddings", "pad_token_id",
-                 "layer_norm_epsilon", "activation_function", "n_positions"):  # fmt: skip
+                 "layer_norm_epsilon", "activation_function", "n_positions", "rms_norm_eps",
+                 "tie_word_embeddings", "num_key_value_heads"):  # fmt: skip
         config.pop(name, None)
     (folder / "config.json").write_text(json.dumps(config))
     settings = to_ours(read_config(folder))
@@ -254,9 +317,9 @@ def test_a_config_of_another_model(field, value, checkpoint):
 
 def test_unsupported_architectures(checkpoint):
     folder, config, _ = checkpoint("bert")
-    for kind, told in (("llama", "received 'llama'"), ("robeta", "Did you mean 'roberta'?")):
+    for kind, told in (("mamba", "received 'mamba'"), ("robeta", "Did you mean 'roberta'?")):
         (folder / "config.json").write_text(json.dumps(config | {"model_type": kind}))
-        _refused(folder, ValueError, "['bert', 'distilbert', 'gpt2', 'roberta']", told)
+        _refused(folder, ValueError, "['bert', 'distilbert', 'gpt2', 'llama', 'roberta']", told)
     for setting in ({"is_decoder": True}, {"position_embedding_type": "relative_key"},
                     {"hidden_act": "swish"}):  # fmt: skip
         (folder / "config.json").write_text(json.dumps(config | setting))

@@ -98,6 +98,64 @@ def test_a_gpt2_scores_tokens_alike(tmp_path, rng):
     assert np.abs(log_p[..., 1:] - expected).max() < 1e-4
 
 
+LLAMA = {
+    "vocab_size": 97, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 6,
+    "intermediate_size": 29, "max_position_embeddings": 23, "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
+LLAMAS = {
+    "groups": {"num_key_value_heads": 2, "rms_norm_eps": 1e-3, "rope_theta": 77.0},
+    "tied, wide heads": {"num_key_value_heads": 3, "head_dim": 4, "tie_word_embeddings": True},
+    "one group": {"num_key_value_heads": 1},
+}
+
+
+def _logits(model, ids):
+    with torch.no_grad():
+        return model(torch.as_tensor(ids)).logits.numpy()
+
+
+@pytest.mark.parametrize("name", LLAMAS)
+def test_random_llamas_there_and_back(name, tmp_path, rng):
+    torch.manual_seed(3)
+    settings = transformers.LlamaConfig(**LLAMA, **LLAMAS[name])
+    model = transformers.LlamaForCausalLM(settings).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(torch.randn_like(weight) * 0.3)
+    model.save_pretrained(tmp_path / "there")
+    backbone, _, info = load_checkpoint(tmp_path / "there")
+    assert backbone.settings.rotary_base == LLAMAS[name].get("rope_theta", 10000.0)
+    ids = rng.integers(0, 97, (3, 11))
+    expected = _logits(model, ids)
+    assert np.abs(np.asarray(CausalLM(backbone)(ids + 1))[..., 1:] - expected).max() < 1e-4
+    folder = save_checkpoint(backbone, None, tmp_path / "back")
+    assert info.model_type == "llama"
+    back = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    assert np.abs(_logits(back, ids) - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize(("kind", "apart"), [("F32", 1e-5), ("F16", 0.05), ("Q8_0", 0.2)])
+def test_a_llama_made_here_is_one_there_from_a_gguf_file(kind, apart, tmp_path, rng):
+    pytest.importorskip("gguf", reason="needs the extra gguf")
+    from kerasllm.models.hub import save_gguf
+
+    tokenizer = train_tokenizer(["the old cat sat on the mat, a hat for the cat"] * 3, "bpe", 280)
+    backbone = TransformerBackbone(TransformerConfig(
+        tokenizer.vocabulary_size, 32, 2, 4, 64, 31, positions="rotary", activation="swiglu",
+        normalization="rms", use_bias=False, num_kv_heads=2, rotary_base=77.0, epsilon=1e-3,
+    ))  # fmt: skip
+    backbone.set_weights([w + rng.normal(scale=0.2, size=w.shape) for w in backbone.get_weights()])
+    path = save_gguf(backbone, tokenizer, tmp_path / "made.gguf", kind)
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        tmp_path, gguf_file=path.name, dtype=torch.float32
+    ).eval()
+    ids = np.array([tokenizer.encode("the cat's hat")])
+    expected = np.asarray(CausalLM(backbone)(ids))
+    assert np.abs(_logits(model, ids) - expected).max() < apart * expected.std()
+    there = transformers.AutoTokenizer.from_pretrained(tmp_path, gguf_file=path.name)
+    assert there("the cat's hat")["input_ids"] == ids[0].tolist()
+
+
 def test_a_gpt_made_here_is_one_there(tmp_path, rng):
     texts = ["the old cat sat on the mat", "a hat for the cat"] * 3
     tokenizer = train_tokenizer(texts, "bpe", 280)

@@ -127,3 +127,34 @@ def test_batches_hold_each_pair_once_and_like_lengths_together(rng):
 def test_settings_that_make_no_sense(wrong, message):
     with pytest.raises(ValueError, match=message):
         resolve(Seq2SeqSettings, **wrong).check(None)
+
+
+SEVERAL = pairs([("rot", "red", ("blue red", "blue")), ("blau", "blue")])
+
+
+def test_each_reference_is_learned_from_with_its_own_source():
+    tokenizers = train_tokenizers(SEVERAL, settings(shared=False))
+    reader = reader_of(tokenizers)
+    sources, targets = reader.ids(SEVERAL)
+    both = zip(tokenizers, (sources, targets), strict=True)
+    said = [[tokenizer.decode(ids) for ids in rows] for tokenizer, rows in both]
+    assert said == [["rot", "rot", "rot", "blau"], ["red", "blue red", "blue", "blue"]]
+    batches = reader.batches(SEVERAL, 4, weights=[2.0, 3.0])
+    inputs, _, weights = batches.batch(0)
+    rot = tokenizers[0].encode("rot")[0]
+    assert sorted(weights.tolist()) == [2, 2, 2, 3]
+    assert (weights[inputs["source"][:, 0] == rot] == 2).all()
+    short = reader_of(tokenizers, length=2)
+    with pytest.raises(ValueError, match=r"row 0 of own/train has a target of 3 tokens.*\(1 rows"):
+        short.ids(SEVERAL)
+
+
+def test_raw_targets_may_be_lists_of_references():
+    reader = reader_of(train_tokenizers(SEVERAL, settings()))
+    given = reader.dataset(["rot", "blau"], [["red", "blue red", "blue"], "blue"])
+    assert list(given) == list(SEVERAL)
+    with pytest.raises(ValueError, match="row 0 of data/given has an empty target"):
+        reader.dataset(["rot"], [["red", " "]])
+    for wrong in ([], 3, ["red", None]):
+        with pytest.raises(TypeError, match="expected a text, or a list of texts"):
+            reader.dataset(["rot"], [wrong])

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerasllm.datasets import Dataset, Pair
 from kerasllm.models import (
     RecurrentSeq2Seq,
     RecurrentSeq2SeqConfig,
@@ -187,3 +188,14 @@ def test_a_source_longer_than_the_positions_is_refused():
     model = build("transformer", max_length=5)
     with pytest.raises(ValueError, match="7 tokens is longer than max_length=5"):
         model.encode(SOURCE)
+
+
+def test_what_summarises_has_to_beat_sentences_of_the_text():
+    task = RecurrentSeq2Seq.from_size("tiny", vocabulary_size=11)
+
+    def names(source):
+        pairs = [Pair(source, "a target")] * 3
+        return set(task.baselines_for(Dataset(pairs, name="o", split="test", task="seq2seq")))
+
+    assert names("One sentence. Two.") == {"nearest", "lead", "copy"}
+    assert names("One. Two. Three.") - names("One.") == {"lead_sentences", "textrank"}

@@ -160,3 +160,16 @@ def test_a_word_without_letters_is_refused():
     empty = Dataset([Tagged(("a", ""), ("O", "O"))], name="x", split="train", task="tagging")
     with pytest.raises(ValueError, match=r"word 1 of sentence 0 of .* is empty"):
         check_tagged(empty)
+
+
+def test_a_sentence_with_a_tag_that_was_never_trained_on_is_left_out_of_what_is_known(reader):
+    reader = reader.changed(labels=["O", "B-PER", "I-PER"], scheme="bio")
+    rows = [
+        Tagged(("Anna", "saw"), ("B-PER", "O")),
+        Tagged(("in", "Rome"), ("O", "B-LOC")),
+        Tagged(("anna", "ran"), ("I-PER", "O")),
+    ]
+    data = Dataset(rows, name="own", split="validation", task="tagging")
+    assert reader.known(data).examples == (rows[0], rows[2])
+    with pytest.raises(ValueError, match=r"also has \['B-LOC'\]"):
+        reader.targets(data)

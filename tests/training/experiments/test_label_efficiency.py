@@ -95,6 +95,7 @@ def test_every_method_is_given_the_same_rows(measured):
     ("options", "message"),
     [
         ({"methods": ("frozn",)}, "Did you mean 'frozen'"),
+        ({"methods": ("linear",)}, "'linear' is a baseline, which is always there"),
         (
             {"label_counts": (12, 10**6)},
             "expected label_counts from 6, .* to 384, the training rows of topic_en",
@@ -111,6 +112,18 @@ def test_refuses(pretrained, tmp_path, options, message):
 
 class Cut(Exception):
     pass
+
+
+def test_a_name_of_ones_own_is_what_its_settings_say(pretrained, tmp_path, monkeypatch):
+    def network(settings, *_):
+        assert (settings.method, settings.layer, settings.epochs) == ("frozen", 0, 2)
+        raise Cut
+
+    monkeypatch.setattr(payoffs, "trained_task", network)
+    own = {"embeddings": payoffs.ClassificationSettings(method="frozen", layer=0)}
+    options = {"label_counts": (12,), "methods": tuple(own), "settings": own, "seeds": 1}
+    with pytest.raises(Cut):
+        payoff(pretrained, "topic_en", tmp_path, quiet=True, epochs=2, **options)
 
 
 @pytest.fixture

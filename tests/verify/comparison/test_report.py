@@ -118,3 +118,35 @@ def test_warnings_stand_below_the_table_and_change_no_verdict():
     stream = io.StringIO()
     report.print(Console(file=stream, width=200))
     assert said in stream.getvalue()
+
+
+# Entry by entry --------------------------------------------------------------
+
+
+def test_ulps_are_counted_from_the_expected_number():
+    step = 2.0**-52
+    assert compare_arrays("", "", [1 + step, 2.0], [1.0, 2 + 6 * step], bar=1).ulps == 3
+    assert compare_arrays("", "", np.float32([1.5]), np.float32([1 + 2**-23]), bar=1).ulps == (
+        2**22 - 1
+    )
+    # The coarser of both dtypes counts.
+    assert compare_arrays("", "", np.array([1 + 2**-23]), np.float32([1.0]), bar=1).ulps == 1
+    assert compare_arrays("", "", [0.0], [0.0], bar=0).ulps == 0
+
+
+def test_a_lost_tail_fails_by_ulps_alone():
+    expected = np.array([1.0, 1e-5])
+    ours = expected * [1, 1 + 1e-7]  # seven digits of this entry are not enough: 2^29 steps
+    assert compare_arrays("", "", ours, expected, bar=1e-11).ok
+    row = compare_arrays("", "", ours, expected, bar=1e-11, ulps_bars={"float64": 2.0**24})
+    assert not row.ok and "an entry is 5.9e+08 ulps off" in row.note and "1.68e+07 pass" in row.note
+    assert compare_arrays("", "", ours, expected, bar=1e-11, ulps_bars={"float32": 0.0}).ok
+
+
+def test_the_rounding_of_a_sum_is_no_error_of_its_small_entries():
+    expected = np.array([1.0, 2.0**-40])
+    assert (
+        compare_arrays("", "", expected + np.array([0, 2.0**-53]), expected, bar=1).ulps == 2.0**19
+    )
+    single = np.float32([1.0, 2.0**-20])
+    assert compare_arrays("", "", single + np.float32([0, 2.0**-24]), single, bar=1).ulps == 2**6

@@ -198,4 +198,4 @@ def test_the_table_of_layers():
     assert later["TimeDistributed"] == (False, False)
     assert later["kerasllm StackedRNN"] == later["kerasllm BiLSTM"] == (True, True)
     lost = next(row for row in table if row.layer == "Flatten")
-    assert "lost" in lost.note and "Flatten" in str(table) and "<table>" in table._repr_html_()
+    assert "lost" in lost.note and "Flatten" in str(table) and "<table " in table._repr_html_()

@@ -20,8 +20,8 @@ from kerasllm.models import RecurrentBackbone
 from kerasllm.models.backbones import config
 from kerasllm.utils.terminal import console as terminal_console
 from kerasllm.verify.comparison.report import Report, compare_arrays
+from kerasllm.verify.proofs import checks, equations, plan, proof, summary
 from kerasllm.verify.proofs import command as proof_command
-from kerasllm.verify.proofs import equations, plan, proof, summary
 from kerasllm.verify.proofs import presets as proof_presets
 from kerasllm.verify.proofs.checks import (
     check_forward,
@@ -100,6 +100,32 @@ def test_the_figure_with_the_least_to_spare_is_shown_beside_its_own_bound():
     assert summary.beside(*summary.nearest_to_failing([near])) == "7.0/6"
 
 
+def test_the_entry_with_the_least_to_spare_is_shown_in_ulps():
+    case = FEW["recurrent"][0].name
+
+    def counted(quantity, ulps, bar):
+        return row(f"2 {case}", quantity, 0.0)._replace(ulps=ulps, ulps_bar=bar)
+
+    rows = [
+        counted("output 0 (float64)", 8.0, 2.0**24),
+        counted("output 1 (float64)", 4.0, 2.0**10),
+        counted("d_x (float32)", 0.0, 2.0**14),
+        row(f"1 {case}", "d_x", 1e-9)._replace(ulps=1e9),  # which has no bound
+    ]
+    found = proof.Proof(Report(rows))
+    (step,) = found.functions
+    assert step.cells([], found.dtypes) == ["2^2.0/2^10", "0/2^14"]
+    assert "| ulps f64 | ulps f32 |" in found.markdown()
+    assert "| 2^2.0/2^10 | 0/2^14 |" in found.markdown()
+
+
+def test_checks_2_and_3_hold_each_entry_to_a_bound():
+    for case in FEW["elementary"]:
+        for dtype, most in checks.ULPS.items():
+            for found in check_forward_and_gradients(case, dtype):
+                assert all(row.ok and row.ulps_bar == most for row in found)
+
+
 def test_checks_2_and_3_from_one_evaluation_are_the_same():
     for case in FEW["elementary"]:
         together = check_forward_and_gradients(case, "float32")
@@ -152,7 +178,7 @@ def test_what_is_proven_and_how_long_is_said_before_keras_is_loaded(monkeypatch,
     monkeypatch.setattr(flags, "load_keras", load)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     for arguments, covers, long in (
-        ([], "every equation in every case, in 9 topics", "Takes about"),
+        ([], "every equation in every case, in 10 topics", "Takes about"),
         (["--quick"], "one case of each equation", "Takes about 10 s"),
         (["--preset", "all"], "tiny, small, base: 300 optimizer steps", "minutes"),
         (["--model", "runs/x"], "runs/x: each layer's output", "Takes about 10 s"),

@@ -240,6 +240,20 @@ def test_unequal_directions_are_refused():
         verify.twin(model).predict(np.ones((1, 3, 2)))
 
 
+@pytest.mark.parametrize("kind", [L.LSTM, L.GRU, L.SimpleRNN])
+def test_both_directions_unrolled_and_masked_are_refused(kind, rng):
+    """Keras reads the mask of the backward layer from its other end there."""
+    x = keras.Input((3, 2))
+    inputs = rng.standard_normal((2, 3, 2))
+    inputs[1, 1:] = 0.0
+    layer = L.Bidirectional(kind(2, return_sequences=True, unroll=True))
+    model = keras.Model(x, layer(L.Masking()(x)))
+    with pytest.raises(verify.UnsupportedLayerError, match="unroll, zero_output_for_mask and go_b"):
+        verify.twin(model).predict(inputs)
+    plain = keras.Model(x, layer(x))  # without a mask it is what it says
+    assert verify.compare(plain, inputs).ok
+
+
 def test_training_said_to_a_layer_is_overruled(rng):
     """Keras' predict and fit say themselves whether it is training: no dropout, no frozen norm."""
     x = keras.Input((FEATURES,))

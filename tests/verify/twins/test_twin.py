@@ -80,6 +80,7 @@ TOKENS = {
     "our attention, no bias": on_tokens(
         lambda: ours.MultiHeadAttention(1, key_dim=4, use_bias=False, rotary=True)
     ),
+    "swish": on_tokens(lambda: L.Dense(7, activation="swish"), lambda: L.Activation("silu")),
     "encoder": on_tokens(lambda: ours.TransformerEncoder(3, 7, norm="post", activation="relu")),
     "feed forward": on_tokens(lambda: ours.FeedForward(7)),
     **{f"pooling, {mode}": on_tokens(lambda m=mode: ours.MaskedPooling(m))
@@ -195,7 +196,7 @@ def test_a_layer_can_be_registered(rng):
     ("build", "message"),
     [
         (lambda: L.LSTM(2, recurrent_activation="hard_sigmoid"), "activations of LSTMCell"),
-        (lambda: L.Dense(2, activation="swish"), "activation 'silu'"),
+        (lambda: L.Dense(2, activation="mish"), "activation 'mish'"),
         (lambda: L.LayerNormalization(axis=1), "another axis than the last"),
         (lambda: L.ReLU(threshold=1.0), "a threshold"),
         (lambda: L.DepthwiseConv1D(2), "does not know the layer DepthwiseConv1D"),

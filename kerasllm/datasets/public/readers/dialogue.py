@@ -1,10 +1,10 @@
-"""Readers of public sets of dialogues: what was said before, and what is said next."""
+"""Readers of public sets of dialogues: what was said before and next; and of stories."""
 
 import json
 import zipfile
 from pathlib import Path
 
-from kerasllm.datasets.examples import Labelled, Pair
+from kerasllm.datasets.examples import Labelled, LabelledPair, Pair
 from kerasllm.datasets.public.readers.texts import OptionError, _lines, one_of
 
 ACTS = {"1": "inform", "2": "question", "3": "directive", "4": "commissive"}
@@ -102,6 +102,28 @@ def babi_replies(*paths, task=1, unseen_places=False):
         if system:
             examples.append(Pair(SEPARATOR.join(said), system.strip()))
             said.append(system.strip())
+    return examples
+
+
+def babi_answers(*paths, task=1):
+    """Read questions on short stories; the label is the answer, several joined by a comma.
+
+    Args:
+        *paths: files of one split, of every task.
+        task: 1 to 20, such as 1 (where is somebody), 2 (where is a thing), 6 (yes or no).
+    """
+    one_of("task", task, tuple(range(1, 21)))
+    (path,) = (path for path in map(Path, paths) if path.name.startswith(f"qa{task}_"))
+    examples, story = [], []
+    for line in _lines(path):
+        number, _, content = line.partition(" ")
+        story = [] if number == "1" else story
+        question, _, rest = content.partition("\t")
+        if rest:
+            answer = rest.split("\t")[0].strip()
+            examples.append(LabelledPair(" ".join(story), answer, question.strip()))
+        else:
+            story.append(content.strip())
     return examples
 
 

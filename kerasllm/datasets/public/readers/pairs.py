@@ -175,7 +175,7 @@ def summaries(path, *, references="first"):
 
     Args:
         path: jsonl file.
-        references: "first" pairs an abstract with its first summary, "all" with each.
+        references: "first" pairs an abstract with its first summary, "all" with all of them.
     """
     one_of("references", references, ("first", "all"))
     examples = []
@@ -183,5 +183,6 @@ def summaries(path, *, references="first"):
         row = json.loads(line)
         targets = row["target"][: 1 if references == "first" else None]
         source = " ".join(sentence.strip() for sentence in row["source"])
-        examples.extend(Pair(source, target.strip()) for target in targets if target.strip())
+        if kept := [target.strip() for target in targets if target.strip()]:
+            examples.append(Pair(source, kept[0], tuple(kept[1:])))
     return examples

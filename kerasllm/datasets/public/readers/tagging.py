@@ -5,6 +5,9 @@ from kerasllm.datasets.files.tags import tagged_sentences
 from kerasllm.datasets.public.readers.texts import _lines
 from kerasllm.text.tag_schemes import bio_from_iob1, mended_bmes, unified
 
+INTENT = "intent."  # begins the kind of a tag that is an intent
+INTENT_TOKEN = "¶"
+
 
 def conll(*paths, scheme="auto"):
     """Read CoNLL files; see `tag_schemes` for `scheme`.
@@ -31,10 +34,33 @@ def _changed(written, mended):
     return sum(a != b for one, other in pairs for a, b in zip(one, other, strict=True))
 
 
-def slots(words, tags):
-    """Read two parallel files: words of each sentence, and their tags."""
+def slots(words, tags, labels=None, *, intents=False):
+    """Read parallel files: words of each sentence, their tags, and the sentence's intent.
+
+    Args:
+        words: file, a sentence a line.
+        tags: likewise.
+        labels: file of the intents.
+        intents: put a token in front of each sentence whose tag is the intent, so that one model
+            says both (Hakkani-Tür et al. 2016); see `kerasllm.metrics.frame_metrics`.
+    """
     pairs = zip(_lines(words), _lines(tags), strict=True)
-    return [Tagged(tuple(line.split()), tuple(tag.split())) for line, tag in pairs]
+    examples = [Tagged(tuple(line.split()), tuple(tag.split())) for line, tag in pairs]
+    if not intents:
+        return examples
+    labelled = zip(examples, _lines(labels), strict=True)
+    return [with_intent(example, label.strip()) for example, label in labelled]
+
+
+def with_intent(example, intent):
+    """Return a sentence with a first token whose tag is its intent.
+
+    Example:
+        >>> with_intent(Tagged(("to", "Rome"), ("O", "B-city")), "flight").tags
+        ('B-intent.flight', 'O', 'B-city')
+    """
+    tag = f"B-{INTENT}{intent}"
+    return Tagged((INTENT_TOKEN, *example.tokens), (tag, *example.tags))
 
 
 def intents(words, labels):

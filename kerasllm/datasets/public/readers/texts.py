@@ -145,6 +145,21 @@ def nltk_sentences(corpus):
     return [Text("\n".join(" ".join(tokens) for tokens in document)) for document in documents]
 
 
+def nltk_languages(corpus, *, languages="eng"):
+    """Read a text in some of the languages that it was translated into.
+
+    Args:
+        corpus: an NLTK corpus with a file a language.
+        languages: codes of ISO 639-3, as the files are called, with commas between them.
+    """
+    known = {name.removesuffix(".txt"): name for name in corpus.fileids()}
+    wanted = [code.strip() for code in languages.split(",")]
+    for code in wanted:
+        one_of("languages", code, known)
+    texts = _raw_texts(corpus, [known[code] for code in wanted])
+    return [Text("\n".join(line.strip() for line in text.splitlines())) for text in texts]
+
+
 def nltk_categories(corpus):
     """Read each document of an NLTK corpus, as it is written, with its category as the label."""
     documents = corpus.fileids()

@@ -132,6 +132,7 @@ CASES = (
     _activation("sigmoid", lambda x: ops.sigmoid(x)),
     _activation("tanh", lambda x: ops.tanh(x), scale=1.0),
     _activation("relu", lambda x: ops.relu(x)),
+    _activation("silu", ops.silu),
     _activation("gelu", _gelu, ", exact", note=GELU, approximate=False),
     _activation("gelu", _gelu, ", tanh", note=GELU, approximate=True),
     _activation("softmax", ops.softmax, axis=-1),

@@ -258,15 +258,20 @@ def _rule_cases():
         yield _by_rule(f"{positions} positions, segments", embed, [IDS])
     head = partial(layers.TokenEmbedding, 7, D, score_pad=False)
     yield _by_rule("reversed", head, [x], reverse=True)
+    head = partial(layers.TokenEmbedding, 7, D, T, "learned", segments=2, tied=False)
+    yield _by_rule("of two tables", head, [IDS])
+    yield _by_rule("of two tables, reversed", head, [x], reverse=True)
     for mode in ("mean", "max", "last", "first", "attention"):
         pool = partial(layers.MaskedPooling, mode)
         yield _by_rule(mode, pool, [x], REAL)
-    for options in ({"causal": True}, {"rotary": True, "key_dim": 4}, {"use_bias": False}):
+    for options in (
+        {"causal": True}, {"rotary": True, "key_dim": 4}, {"use_bias": False}, {"num_kv_heads": 1},
+    ):  # fmt: skip
         attend = partial(layers.MultiHeadAttention, N, **options)
         yield _by_rule(str(options), attend, [x], REAL)
     attend = partial(layers.MultiHeadAttention, N)
     yield _by_rule("source", attend, [x, source], return_weights=True)
-    for activation in ("relu", "gelu"):
+    for activation in ("relu", "gelu", "swiglu"):
         think = partial(layers.FeedForward, WIDE, activation)
         yield _by_rule(activation, think, [x])
     for cell in ("simple", "lstm", "gru"):

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasllm import layers
 from kerasllm.models import (
+    CausalLM,
     EmbeddingBackbone,
     EmbeddingConfig,
     LoRA,
@@ -20,6 +21,8 @@ from kerasllm.models import (
     TextClassifier,
     TokenCrossEntropy,
     TokenTagger,
+    TransformerBackbone,
+    TransformerConfig,
     TransformerSeq2Seq,
     TransformerSeq2SeqConfig,
 )
@@ -49,6 +52,15 @@ def _attending_translator():
     # Not Adam: it divides the gradient of a key's bias, which is 0 on paper, by its own size.
     optimizer = keras.optimizers.SGD(0.1)
     return _compiled(TransformerSeq2Seq(config), TokenCrossEntropy(), optimizer)
+
+
+def _llama():
+    config = TransformerConfig(
+        V, hidden_dim=6, num_layers=2, num_heads=3, inner_dim=7, positions="rotary",
+        activation="swiglu", normalization="rms", use_bias=False, num_kv_heads=1, key_dim=4,
+        tied=False,
+    )  # fmt: skip
+    return _compiled(CausalLM(TransformerBackbone(config)), TokenCrossEntropy())
 
 
 def _reader():
@@ -95,6 +107,11 @@ def _texts_and_translations(rng):
     return {"source": _ids(rng, S), "target": target[:, :-1]}, target[:, 1:]
 
 
+def _tokens_and_next(rng):
+    ids = _ids(rng, T + 1)
+    return np.where(ids[:, 1:], ids[:, :-1], 0), ids[:, 1:]
+
+
 def _sentences_and_tags(rng):
     ids = _ids(rng, T)
     letters = np.where(ids[..., None], rng.integers(0, 7, (B, T, W)), 0)
@@ -126,6 +143,13 @@ MODELS = (
         ("TransformerEncoder", "TransformerDecoder", "MultiHeadAttention", "FeedForward"),
         _attending_translator,
         _batches(_texts_and_translations),
+    ),
+    (
+        "Llama with two tables",
+        ("llama_block", "grouped_query_attention", "swiglu", "rotary", "rms_norm"),
+        ("TransformerEncoder", "MultiHeadAttention", "FeedForward", "TokenEmbedding"),
+        _llama,
+        _batches(_tokens_and_next),
     ),
     (
         "reader in both directions",

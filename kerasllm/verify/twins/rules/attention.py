@@ -47,39 +47,26 @@ def grouped_attention(
     layer, weights, query, value, key=None, query_mask=None, value_mask=None, key_mask=None,
     attention_mask=None, return_attention_scores=False, use_causal_mask=False,
 ):  # fmt: skip
-    """Compute keras.layers.GroupQueryAttention: heads whose keys and values are shared in groups.
-
-    It is an attention of all query heads, with the weights of keys and values repeated.
-    """
+    """Compute keras.layers.GroupQueryAttention: groups of heads share keys and values."""
     if return_attention_scores or layer.use_gate:
         raise unsupported(layer, "return_attention_scores=True or use_gate=True")
     T, S = query.shape[1], value.shape[1]
     masks = _masks(T, S, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
     if not layer.use_bias:
         weights = [w for kernel in weights for w in (kernel, None)]
-    shared = [
-        w if place not in _SHARED or w is None else np.repeat(w, layer.num_repeats, axis=-2)
-        for place, w in enumerate(weights)
-    ]
     scale = float(np.float32(layer.head_dim**-0.5))
-    return ref.multi_head_attention(
-        query, value if key is None else key[...], value, *shared, scale=scale,
+    return ref.grouped_query_attention(
+        query, value if key is None else key[...], value, *weights, scale=scale,
         mask=_joined([*masks, _window(T, S, layer.sliding_window)]),
         fully_masked="uniform" if layer.dropout == 0 else "zero",
     )  # fmt: skip
 
 
-_SHARED = (2, 3, 4, 5)  # the places of keys' and values' weights and biases
-
-
-def grouped_attention_backward(layer, d_output, trace):
-    """Go back through keras.layers.GroupQueryAttention: a shared weight gets its group's sum."""
-    d_query, d_key, d_value, *d_weights = ref.multi_head_attention_backward(d_output, trace)
-    for place in _SHARED:
-        if (d := d_weights[place]) is not None:
-            groups = (layer.num_key_value_heads, layer.num_repeats)
-            d_weights[place] = d.reshape(*d.shape[:-2], *groups, d.shape[-1]).sum(axis=-2)
-    return _of_inputs(trace, d_query, d_key, d_value), [d for d in d_weights if d is not None]
+def grouped_attention_backward(_layer, d_output, trace):
+    """Go back through keras.layers.GroupQueryAttention."""
+    d_query, d_key, d_value, *d_weights = ref.grouped_query_attention_backward(d_output, trace)
+    d_inputs = _of_inputs(trace, d_query, d_key, d_value)
+    return d_inputs, [d for d in d_weights if d is not None]
 
 
 def _masks(T, S, query_mask, value_mask, key_mask, attention_mask, use_causal_mask):

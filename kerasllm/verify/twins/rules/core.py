@@ -15,6 +15,7 @@ ACTIVATIONS = {
     "relu": (ref.relu, ref.relu_backward),
     "sigmoid": (ref.sigmoid, ref.sigmoid_backward),
     "tanh": (ref.tanh, ref.tanh_backward),
+    "silu": (ref.silu, ref.silu_backward),
     "softmax": (ref.softmax, ref.softmax_backward),
     "log_softmax": (ref.log_softmax, ref.log_softmax_backward),
 }

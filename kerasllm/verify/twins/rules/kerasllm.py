@@ -7,6 +7,10 @@ import numpy as np
 from kerasllm import layers
 from kerasllm import reference as ref
 from kerasllm.layers.embedding import NEVER
+from kerasllm.reference.attention.grouped_query_attention import (
+    repeat_heads,
+    repeat_heads_backward,
+)
 from kerasllm.reference.attention.multi_head_attention import join, split
 from kerasllm.verify.twins.registry import register, unsupported
 from kerasllm.verify.twins.rules.core import keras_gelu, keras_gelu_backward
@@ -34,7 +38,8 @@ class LogitsTrace(NamedTuple):
 class HeadsTrace(NamedTuple):
     """Every symbol of this project's multi-head attention; q, k, v, z have the heads in axis 1.
 
-    With rotary positions, q and k are the rotated ones, and `rotations` their traces.
+    With rotary positions, q and k are the rotated ones, and `rotations` their traces. Of keys and
+    values there are as many heads as groups.
     """
 
     x: np.ndarray
@@ -56,6 +61,7 @@ def token_embedding(layer, weights, inputs, reverse=False, start=0):
         raise unsupported(layer, "start > 0 (decoding step by step)")
     table, *others = weights
     if reverse:
+        table = table if layer.tied else others[-1]
         logits, part = ref.dense(inputs, table.T)
         if not layer.score_pad:
             logits[..., 0] = NEVER
@@ -69,7 +75,8 @@ def token_embedding(layer, weights, inputs, reverse=False, start=0):
     if layer.segments:
         ends = inputs == layer.separator
         before = np.cumsum(ends, axis=1) - ends
-        rows_of_s, segment = ref.embedding(np.minimum(before, layer.segments - 1), others[-1])
+        table_of_s = others[layer.positions == "learned"]
+        rows_of_s, segment = ref.embedding(np.minimum(before, layer.segments - 1), table_of_s)
         x = x + rows_of_s
     return x, TokenEmbeddingTrace(inputs, rows, x, (lookup, place, segment))
 
@@ -80,8 +87,11 @@ def token_embedding_backward(layer, d_output, trace):
         if not layer.score_pad:
             d_output = np.concatenate([0 * d_output[..., :1], d_output[..., 1:]], axis=-1)
         grads = ref.dense_backward(d_output, trace.part)
-        unused = [np.zeros(v.shape, d_output.dtype) for v in layer.weights[1:]]
-        return grads.d_x, [grads.d_kernel.T, *unused]
+        d_weights = [np.zeros(v.shape, d_output.dtype) for v in layer.weights]
+        if not layer.tied:  # no use of the other table, which optimizers see use by use
+            d_weights[0] = Rows(*ref.embedding(np.zeros(0, "int64"), trace.table))
+        d_weights[0 if layer.tied else -1] = grads.d_kernel.T
+        return grads.d_x, d_weights
     lookup, place, segment = trace.parts
     scale = layer.hidden_dim**0.5 if layer.positions == "sinusoidal" else 1
     d_weights = [Rows(d_output * scale, lookup)]
@@ -89,6 +99,8 @@ def token_embedding_backward(layer, d_output, trace):
         d_weights.append(ref.learned_positions_backward(d_output, place).d_table)
     if segment is not None:
         d_weights.append(ref.embedding_backward(d_output, segment).d_table)
+    if not layer.tied:
+        d_weights.append(np.zeros(layer.embeddings.shape, d_output.dtype))
     return None, d_weights
 
 
@@ -107,11 +119,13 @@ def multi_head_attention(layer, weights, x, source=None, mask=None, source_mask=
     (q, k, v), parts = _project(layer, x, y, kernel, bias)
     rotations = None
     if layer.rotary and source is None:
-        (q, turn_q), (k, turn_k) = ref.rotary(q), ref.rotary(k)
+        turned = {"base": layer.rotary_base, "interleaved": layer.interleaved}
+        (q, turn_q), (k, turn_k) = ref.rotary(q, **turned), ref.rotary(k, **turned)
         rotations = (turn_q, turn_k)
     seen = _seen(layer, q, k, mask if source is None else source_mask)
-    values = _with_weights(v) if options.get("return_weights") else v
-    both, attend = ref.scaled_dot_product_attention(q, k, values, seen, fully_masked="uniform")
+    keys, values = repeat_heads(k, layer.num_heads), repeat_heads(v, layer.num_heads)
+    values = _with_weights(values) if options.get("return_weights") else values
+    both, attend = ref.scaled_dot_product_attention(q, keys, values, seen, fully_masked="uniform")
     z = both[..., : v.shape[-1]]
     output, out = ref.dense(join(z), output_kernel, output_bias)
     trace = HeadsTrace(
@@ -131,14 +145,13 @@ def _with_weights(values):
 
 
 def _project(layer, x, y, kernel, bias):
-    """Return q, k, v (B, N, T, K) and the traces of the three products."""
-    width = layer.num_heads * layer.head_size
-    heads, parts = [], []
-    for number, source in enumerate((x, y, y)):
-        columns = slice(number * width, (number + 1) * width)
+    """Return q (B, N, T, K), k and v (B, G, S, K), and the traces of the three products."""
+    heads, parts, end = [], [], 0
+    for source, width in zip((x, y, y), layer.widths, strict=True):
+        columns, end = slice(end, end + width), end + width
         cut = None if bias is None else bias[columns]
         product, part = ref.dense(source, kernel[:, columns], cut)
-        heads.append(split(product, layer.num_heads))
+        heads.append(split(product, width // layer.head_size))
         parts.append(part)
     return heads, parts
 
@@ -160,6 +173,7 @@ def multi_head_attention_backward(layer, d_output, trace):
     d_both = np.concatenate([split(d_z, layer.num_heads), *d_shares], axis=-1)
     d_heads = list(ref.scaled_dot_product_attention_backward(d_both, attend))
     d_heads[2] = d_heads[2][..., : trace.v.shape[-1]]
+    d_heads[1:] = (repeat_heads_backward(d, layer.groups) for d in d_heads[1:])
     for number, turn in enumerate(trace.rotations or ()):
         d_heads[number] = ref.rotary_backward(d_heads[number], turn).d_x
     grads = [ref.dense_backward(join(d), part) for d, part in zip(d_heads, products, strict=True)]
@@ -173,26 +187,51 @@ def multi_head_attention_backward(layer, d_output, trace):
     return (d_q, d_k + d_v), d_weights
 
 
+class GatedTrace(NamedTuple):
+    """Every symbol of FeedForward with a gate: [a u] = x w_1 + b_1, h = silu(a) · u."""
+
+    x: np.ndarray
+    a: np.ndarray
+    gate: np.ndarray
+    up: np.ndarray
+    h: np.ndarray
+    output: np.ndarray
+    parts: tuple
+
+
 def feed_forward(layer, weights, x):
     """Compute FeedForward."""
-    w_1, b_1, w_2, b_2 = weights
+    w_1, b_1, w_2, b_2 = weights if layer.use_bias else (weights[0], None, weights[1], None)
     a, part_1 = ref.dense(x, w_1, b_1)
-    if layer.activation == "relu":
+    if layer.activation == "swiglu":
+        a, up = np.split(a, 2, axis=-1)
+        gate, bend = ref.silu(a)
+        h = gate * up
+    elif layer.activation == "relu":
         h, bend = ref.relu(a)
     else:
         h, bend = keras_gelu(a, layer._f, layer.activation == "gelu_tanh")
     output, part_2 = ref.dense(h, w_2, b_2)
     parts = (part_1, bend, part_2)
-    return output, ref.FeedForwardTrace(x, *weights, layer.activation, a, h, output, parts)
+    if layer.activation == "swiglu":
+        return output, GatedTrace(x, a, gate, up, h, output, parts)
+    return output, ref.FeedForwardTrace(
+        x, w_1, b_1, w_2, b_2, layer.activation, a, h, output, parts
+    )
 
 
 def feed_forward_backward(layer, d_output, trace):
     """Go back through FeedForward."""
     part_1, bend, part_2 = trace.parts
     d_h, d_w_2, d_b_2 = ref.dense_backward(d_output, part_2)
-    bend_backward = ref.relu_backward if layer.activation == "relu" else keras_gelu_backward
-    d_x, d_w_1, d_b_1 = ref.dense_backward(bend_backward(d_h, bend)[0], part_1)
-    return d_x, [d_w_1, d_b_1, d_w_2, d_b_2]
+    if layer.activation == "swiglu":
+        (d_a,) = ref.silu_backward(d_h * trace.up, bend)
+        d_a = np.concatenate([d_a, d_h * trace.gate], axis=-1)
+    else:
+        bend_backward = ref.relu_backward if layer.activation == "relu" else keras_gelu_backward
+        (d_a,) = bend_backward(d_h, bend)
+    d_x, d_w_1, d_b_1 = ref.dense_backward(d_a, part_1)
+    return d_x, [d_w_1, d_b_1, d_w_2, d_b_2] if layer.use_bias else [d_w_1, d_w_2]
 
 
 def transformer_encoder(tape, layer, x, mask=None, cache=None, start=0):

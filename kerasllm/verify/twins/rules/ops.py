@@ -174,5 +174,6 @@ def _activation(forward, backward, axis=False, behind=False):
 operation("Relu")(_activation(ref.relu, ref.relu_backward))
 operation("Sigmoid")(_activation(ref.sigmoid, ref.sigmoid_backward, behind=True))
 operation("Tanh")(_activation(ref.tanh, ref.tanh_backward))
+operation("Silu")(_activation(ref.silu, ref.silu_backward))
 operation("Softmax")(_activation(ref.softmax, ref.softmax_backward, axis=True, behind=True))
 operation("LogSoftmax")(_activation(ref.log_softmax, ref.log_softmax_backward, axis=True))

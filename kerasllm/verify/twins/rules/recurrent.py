@@ -120,6 +120,8 @@ def bidirectional(layer, weights, x, mask=None, initial_state=None):
     equal = same and equation(layer, theirs.cell) == (function, options)
     if not equal or ours.go_backwards or not theirs.go_backwards or layer.stateful:
         raise unsupported(layer, "two directions that differ, go_backwards or stateful=True")
+    if ours.unroll and mask is not None:  # what the wrapper makes both layers do
+        raise unsupported(layer, "unroll, zero_output_for_mask and go_backwards (the mask is not)")
     state = None if initial_state is None else tuple(keras.tree.flatten(initial_state))
     output, trace = ref.bidirectional(
         x, *weights, layer=function, merge_mode=layer.merge_mode, mask=mask, initial_state=state,

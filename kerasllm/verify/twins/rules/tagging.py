@@ -20,14 +20,15 @@ def crf(layer, weights, emissions, tags=None, mask=None, decode=False):
     mask = np.ones(emissions.shape[:2], bool) if mask is None else mask
     begun, real = mask.copy(), mask.any(axis=1)
     begun[~real, 0] = True  # the equation wants a first step
-    weights = _allowed(layer, weights)
+    weights = allowed(layer, weights)
     if decode:
         return ref.crf_viterbi(emissions, *weights, begun)[0] * mask, None
     log_likelihood, trace = ref.crf(emissions, np.where(mask, tags, 0), *weights, begun)
     return np.where(real, log_likelihood, 0), (trace, real)
 
 
-def _allowed(layer, weights):
+def allowed(layer, weights):
+    """Return A, start and end of a CRF, very low where a tag must not follow."""
     parts = zip(_forbidden(layer), weights, strict=True)
     return [np.where(no, crf_layer.FORBIDDEN, weight).astype(weight.dtype) for no, weight in parts]
 

@@ -1,0 +1,1 @@
+"""Change a symbol inside of a model, and see what follows."""

@@ -1,0 +1,74 @@
+"""The benchmarks: what they time of this project runs, and their page is made of their results.
+
+What they time of other projects, and how fast all is, only the benchmarks themselves can say.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """Return a function that imports a benchmark by its name, as running its file would."""
+    monkeypatch.syspath_prepend(FOLDER)
+
+    def module(name):
+        try:
+            return importlib.import_module(name)
+        finally:
+            for other in ("results", "turns", name):
+                sys.modules.pop(other, None)
+
+    return module
+
+
+def test_the_page_is_made_of_the_results(benchmark, monkeypatch, tmp_path):
+    results = benchmark("results")
+    page = (FOLDER / "README.md").read_text("utf-8")
+    (tmp_path / "README.md").write_text(page, "utf-8")
+    monkeypatch.setattr(results, "HERE", tmp_path)
+    results.main()
+    remade = (tmp_path / "README.md").read_text("utf-8")
+    assert remade == page, "python benchmarks/results.py"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "target", "reached"), [(1.2, "≥ 1.2", True), (1.1, "≥ 1.2", False),
+                                     (400, "≤ 400", True), (401, "≤ 400", False), (3, None, None)]
+)  # fmt: skip
+def test_a_target_is_reached_or_not(benchmark, ratio, target, reached):
+    assert benchmark("results").reached({"ratio": ratio, "target": target}) is reached
+
+
+def test_training_is_timed(benchmark):
+    training = benchmark("training")
+    small = {"vocabulary": 11, "batch": 2, "length": 5, "dim": 8, "layers": 1, "steps": 2}
+    assert np.isfinite(training.kerasllm_lstm(small)()[-1]["loss"])
+
+
+def test_decoding_is_timed(benchmark):
+    decoding = benchmark("decoding")
+    small = {"vocabulary": 23, "layers": 1, "heads": 2, "dim": 8, "inner": 8, "context": 32}
+    run = decoding.kerasllm_beam({**small, "given": 3, "new": 5, "width": 2}, 2)
+    assert np.shape(run()) == (2, 5)
+
+
+def test_the_memory_of_a_head_is_measured(benchmark, monkeypatch):
+    head = benchmark("head")
+    monkeypatch.setattr(head.head, "SMALLEST", dict(head.head.SMALLEST))
+    monkeypatch.setattr(head, "STEPS", 1)
+    assert head.peak(17, "one") >= 0
+
+
+def test_a_recurrent_layer_is_timed_beside_that_of_keras(benchmark, monkeypatch):
+    recurrent = benchmark("recurrent")
+    for size in ("B", "T", "D", "H"):
+        monkeypatch.setattr(recurrent, size, 5)
+    for house in (recurrent.keras.layers, recurrent.layers):
+        recurrent.model_of(house, "LSTM", masked=True, jit=False)()
