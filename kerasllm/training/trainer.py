@@ -298,10 +298,13 @@ def _check_resumable(output, config):
         return
     own_checkpoint(there)
     before = load_run(output).config
+    fields = dataclasses.fields(settings_for(before["task"]))
+    # A setting that is younger than the run was at its default.
+    known = {field.name: field.default for field in fields} | before["settings"]
     changed = {
-        name: (before["settings"].get(name), value)
+        name: (known.get(name), value)
         for name, value in config["settings"].items()
-        if before["settings"].get(name) != value
+        if known.get(name) != value
     }
     if before["task"] != config["task"] or changed:
         raise ValueError(

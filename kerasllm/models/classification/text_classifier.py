@@ -123,7 +123,7 @@ class TextClassifier(Task):
         inputs = outputs = keras.Input((features.shape[1],), name="pooled")
         for name in ("pooled_norm", "dropout", "classes"):
             outputs = self.get_layer(name)(outputs)
-        head = _Head(inputs, outputs)
+        head = _Head(inputs, outputs, name="head")
         return head, ArrayBatches(features, batches.targets, batches.batch_size, batches.seed)
 
     def used_groups(self):

@@ -24,7 +24,9 @@ from kerasllm.text.batching import Batches
 from kerasllm.utils import ranks
 from kerasllm.utils.ranks import Place, launched, place
 
-HEARTBEAT = 30  # seconds without a sign of life, after which a process counts as lost
+# Seconds without a sign of life, after which a process counts as lost; and those that one that
+# failed waits for the others before it ends. JAX' own are 100 and 300.
+PATIENCE = {"heartbeat_timeout_seconds": 30, "shutdown_timeout_seconds": 20}
 CLOSE = {"float64": 1e-9}  # relative difference of a loss, of other precisions 1e-5
 
 
@@ -53,9 +55,9 @@ def join():
 
     address = os.environ.get("JAX_COORDINATOR_ADDRESS")
     address = address or os.environ.get("KERAS_DISTRIBUTION_JOB_ADDRESSES", "").partition(",")[0]
-    begin, option = jax.distributed.initialize, "heartbeat_timeout_seconds"
-    known = {option: HEARTBEAT} if option in inspect.signature(begin).parameters else {}
-    begin(address or None, found.count, found.rank, **known)  # Keras' own leaves the time at 100
+    begin = jax.distributed.initialize  # Keras' own leaves these times as they are
+    known = PATIENCE.keys() & inspect.signature(begin).parameters
+    begin(address or None, found.count, found.rank, **{name: PATIENCE[name] for name in known})
     ranks.take(found)
     with _without_notices():
         wait()
