@@ -1,4 +1,4 @@
-"""Several processes train as one does; `python -m tests.long processes` asks more of them."""
+"""Several processes train as one does."""
 
 import csv
 import importlib.util
