@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from kerasllm.cli import launching
 from kerasllm.cli.command import run
 from kerasllm.training.settings import settings_for, shapes
 from kerasllm.utils.terminal import say
@@ -27,6 +28,9 @@ Data = Annotated[
 ]
 Resume = Annotated[bool, typer.Option(help="go on where the run was cut off")]
 Overwrite = Annotated[bool, typer.Option(help="lose what an earlier call left there")]
+Processes = Annotated[
+    int, typer.Option(help="processes that train together on this machine (JAX; docs/scale.md)")
+]
 Quiet = Annotated[bool, typer.Option(help="print nothing but the result")]
 
 
@@ -35,10 +39,24 @@ Quiet = Annotated[bool, typer.Option(help="print nothing but the result")]
 UNUSED_BY_KERAS = ("sklearn", "matplotlib")
 
 
-def load_keras():
+def begin_training(processes=1):
+    """Load Keras for a training: in this process, or in several, which are waited for here.
+
+    Args:
+        processes: how many are asked for; a launcher may have started several already.
+    """
+    if launching.must_launch(processes):
+        raise typer.Exit(launching.launch(sys.argv[1:], processes))
+    load_keras(together=True)
+
+
+def load_keras(together=False):
     """Load Keras and its backend alone, and without their start-up notices.
 
     No setting silences these notices, or keeps Keras from importing `UNUSED_BY_KERAS`.
+
+    Args:
+        together: join the processes that a launcher started beside this one.
     """
     import tempfile
 
@@ -50,6 +68,10 @@ def load_keras():
             with _hidden(UNUSED_BY_KERAS), _kept():
                 import keras
 
+            if together:
+                from kerasllm.training.engine.processes import join
+
+                join()
             keras.ops.ones(1)
             keras.config.disable_traceback_filtering()  # which rewords the errors of layers
             logging.getLogger("tensorflow").addFilter(_is_news)

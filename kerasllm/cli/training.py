@@ -11,6 +11,7 @@ from kerasllm.cli.flags import (
     PASSED_ON,
     Data,
     Overwrite,
+    Processes,
     Quiet,
     Resume,
     RunFolder,
@@ -79,9 +80,10 @@ def pretrain(
     resume: Resume = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
+    processes: Processes = 1,
 ):
     """Train a language model on text."""
-    flags.load_keras()
+    flags.begin_training(processes)
     from kerasllm.training import pretrain
 
     pretrain(data, output, settings=settings, resume=resume, overwrite=overwrite, quiet=quiet)
@@ -97,9 +99,10 @@ def train(
     resume: Resume = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
+    processes: Processes = 1,
 ):
     """Train on labelled texts, tagged sentences, pairs or questions: the task follows from them."""
-    flags.load_keras()
+    flags.begin_training(processes)
     from kerasllm.training import train
 
     options = {"settings": settings, "resume": resume, "overwrite": overwrite, "quiet": quiet}
@@ -116,9 +119,10 @@ def finetune(
     resume: Resume = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
+    processes: Processes = 1,
 ):
     """Fine-tune a pretrained model on data of any task."""
-    flags.load_keras()
+    flags.begin_training(processes)
     from kerasllm.training import finetune
 
     finetune(run, data, output, settings=settings, resume=resume, overwrite=overwrite, quiet=quiet)

@@ -14,8 +14,10 @@ import json
 import keras
 from keras import ops
 
+from kerasllm.models.accumulation import Accumulating
 
-class LoRA(keras.Model):
+
+class LoRA(Accumulating, keras.Model):
     """A task whose backbone stays as it is, while chosen matrices learn a low-rank correction.
 
         W' = W + (α / r) A B,   A (m, r) random, B (r, n) from 0
@@ -89,6 +91,11 @@ class LoRA(keras.Model):
         """Return the loss that it was compiled with, or else the task's own."""
         owner = self.task if self.loss is None else super()
         return owner.compute_loss(x, y, y_pred, sample_weight, training)
+
+    def amount(self, y, sample_weight):
+        """Return what counts in a batch for that loss."""
+        owner = self.task if self.loss is None else super()
+        return owner.amount(y, sample_weight)
 
     @contextlib.contextmanager
     def merged(self):

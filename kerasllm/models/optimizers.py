@@ -63,8 +63,8 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
     Differences from `keras.optimizers.AdamW`: the factors, which scale the weight decay too, and
     `no_decay`, which is kept when it is saved (`exclude_from_weight_decay` there is not). On
     TensorFlow one operation updates m, v and θ, where Keras reads and writes each of them several
-    times; and the square of an embedding's gradient is that of the sum over a row's uses, where
-    Keras there adds up the squares of the uses.
+    times; and the gradient of an embedding's row is the sum over its uses before it is clipped and
+    squared, as on the other backends, where Keras there measures and squares each use alone.
 
     Source: Howard and Ruder 2018, section 3.2 (discriminative fine-tuning).
     """
@@ -99,6 +99,11 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
             grad=tf.cast(tf.convert_to_tensor(gradient), dtype),  # rows of a table summed up
         )
 
+    def _clip_gradients(self, grads):
+        if keras.backend.backend() == "tensorflow":
+            grads = [_with_rows_summed(gradient) for gradient in grads]
+        return super()._clip_gradients(grads)
+
     def _factor(self, variable):
         # TensorFlow hands over its own variable, which has no path: look the Keras one up.
         variable = self._trainable_variables[self._get_variable_index(variable)]
@@ -115,6 +120,25 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
     def get_config(self):
         """Return the settings that rebuild this optimizer."""
         return {**super().get_config(), "factors": self.factors, "no_decay": self.no_decay}
+
+
+def _with_rows_summed(gradient):
+    """Return a gradient of N uses of a table's rows as one of N rows, each of them once.
+
+    Sums take the first places, and the places that are left hold 0 for row 0: shapes stay static,
+    as XLA wants them. Other gradients are returned as they are.
+    """
+    import tensorflow as tf
+
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    order = tf.argsort(gradient.indices)
+    rows, values = (tf.gather(part, order) for part in (gradient.indices, gradient.values))
+    is_next = tf.concat([[0], tf.cast(rows[1:] != rows[:-1], "int32")], 0)
+    place, uses = tf.cumsum(is_next), tf.shape(rows)[0]
+    sums = tf.math.unsorted_segment_sum(values, place, uses)
+    rows = tf.maximum(tf.math.unsorted_segment_max(rows, place, uses), 0)
+    return tf.IndexedSlices(sums, rows, gradient.dense_shape)
 
 
 def make_optimizer(

@@ -7,13 +7,14 @@ import keras
 import numpy as np
 
 from kerasllm.datasets.splits import WHY_MORE
+from kerasllm.models.accumulation import Accumulating
 from kerasllm.models.feeding import feed
 from kerasllm.models.raw import BatchStream, is_raw, is_stream, plain
 from kerasllm.text.batching import WeightedBatches
 from kerasllm.utils.allocator import keep_buffers
 
 
-class RawModel(keras.Model):
+class RawModel(Accumulating, keras.Model):
     """A Keras model whose `fit`, `evaluate` and `predict` also take raw examples.
 
     A subclass has a `preprocessor`, the methods `answers` and `prepare_for`, and gives its default

@@ -37,6 +37,7 @@ from kerasllm.models.runs_of_before import preprocessor_of
 from kerasllm.text import load_tokenizer
 from kerasllm.training.made import made
 from kerasllm.training.settings import settings_for
+from kerasllm.utils import ranks
 from kerasllm.utils.errors import writing
 from kerasllm.utils.files import sha256, sweep, whole_file, whole_path
 from kerasllm.utils.json_text import read_object
@@ -50,11 +51,16 @@ RESULTS = ("model.keras", "adapter.npz", "metrics.json", "history.csv", "moved.j
 def in_use(path):
     """Make a run folder and have it alone while the block runs; one left empty is removed.
 
+    Of several processes that train together the first one has it for all.
+
     Raises:
         InUseError: another training writes there.
         OSError: it cannot be written, which is said before any work.
     """
     path = Path(path)
+    if not ranks.is_first():
+        yield
+        return
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         with contextlib.ExitStack() as stack:
@@ -83,6 +89,8 @@ def check_free(path, overwrite=False, resume=False, results=("config.json", "mod
         FileExistsError: they are there.
         ValueError: both ways are asked for.
     """
+    if not ranks.is_first():
+        return  # what is there may be of the first process already
     if overwrite and resume:
         raise ValueError(
             "expected resume (--resume), which goes on with what is there, or overwrite "
@@ -136,11 +144,14 @@ class RunFolder:
     def create(cls, path):
         """Make the folder."""
         run = cls(path)
+        if not ranks.is_first():
+            return run
         with writing(f"the run folder {run.path}"):
             (run.path / "figures").mkdir(parents=True, exist_ok=True)
             (run.path / "checkpoint").mkdir(exist_ok=True)
         return run
 
+    @ranks.first_alone
     def begin(self, config, tokenizer, resume=False):
         """Write tokenizer and config, which gives the run its identity.
 

@@ -15,6 +15,7 @@ import numpy as np
 from kerasllm.datasets.examples import Text, inputs_of, values_of
 from kerasllm.utils.errors import is_at_terminal
 from kerasllm.utils.files import whole_file
+from kerasllm.utils.ranks import first_alone
 
 FILE = "rows.bin"  # how many rows each split has, then their hashes: uint64
 MOST = 1_000_000
@@ -42,6 +43,7 @@ class Rows(NamedTuple):
         train = () if len(train) > MOST else train
         return cls(*map(hashes, (train, validation, test)))
 
+    @first_alone
     def save(self, folder):
         """Write them into a run folder."""
         with whole_file(folder / FILE, "wb") as file:

@@ -71,7 +71,7 @@ class Run(RunFolder):
         """
         known = {field.name for field in dataclasses.fields(self.shape)}
         given = {name: value for name, value in self.settings.items() if name in known}
-        settings = self.shape(**{**given, "warmup": 0.0, "xla": False})
+        settings = self.shape(**{**given, "warmup": 0.0, "xla": False, "accumulate": 1})
         loss, weights = settings.make_loss(self.model), settings.loss_weights()
         compile_model(self.model, loss, settings, max(steps, 2), None, loss_weights=weights)
         return self.model

@@ -16,7 +16,8 @@ from kerasllm.training.engine.compilation import check_tensorboard, precision_ke
 from kerasllm.training.engine.freezing import check_method
 from kerasllm.training.engine.interruption import told_how_to_go_on
 from kerasllm.training.engine.memory import check_step, check_weights
-from kerasllm.training.engine.progress import Progress
+from kerasllm.training.engine.processes import check_same, join, wait
+from kerasllm.training.engine.progress import Progress, silent
 from kerasllm.training.engine.stages import train_in_stages
 from kerasllm.training.evaluation import verdict
 from kerasllm.training.folder import check_free, in_use, weights_hash
@@ -25,6 +26,7 @@ from kerasllm.training.run import Run, as_run, load_run
 from kerasllm.training.settings import settings_for
 from kerasllm.training.settings.base import resolve
 from kerasllm.training.settings.pretraining import PretrainSettings
+from kerasllm.utils import ranks
 
 
 def train(
@@ -179,14 +181,15 @@ def _begun(settings, examples, pretrained, *quiet):
     task = settings.make_task(settings.make_preprocessor(examples, pretrained), pretrained)
     check_method(task, settings)
     batches = settings.make_batches(task, examples, *quiet)
-    check_step(task, batches, settings.batch_size)
+    check_step(task, batches, settings.batch_size, settings.accumulate)
     return task, batches
 
 
 @precision_kept()
 def _train(shape, data, output, pretrained, settings, resume, quiet, overrides):
     """Check what can be checked at once, then train with the run folder in use."""
-    settings, report = resolve(shape, settings, **overrides), Progress(quiet)
+    settings = resolve(shape, settings, **overrides)
+    report = Progress(quiet) if join().rank == 0 else silent()
     pretrained = None if pretrained is None else as_run(pretrained)
     settings.check(pretrained)
     check_tensorboard(settings)
@@ -201,6 +204,7 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     examples = settings.prepared(given, report) if divided is data else given
     settings = settings.suited(examples, pretrained, report)
     config = _config(settings, examples, pretrained, found_again(divided))
+    check_same([config["settings"], config["data"]["hash"]], "settings and data")
     if resume:
         _check_resumable(output, config)
     task, batches = _begun(settings, examples, pretrained, report.quiet)
@@ -211,6 +215,7 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     }
     folder = Run.create(output)
     folder.begin(config, task.preprocessor.tokenizer, resume)
+    wait()  # for the first process, which writes that
     settings.recorded(task, given, config["data"]["source"]).save(folder.path)
     report.say(f"Training ({settings.method}) on {examples.name} into {folder.path}", style="bold")
     for line in (*settings.told(task, examples, batches), *_warnings(task, examples.train)):
@@ -218,6 +223,14 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     rows, distances = train_in_stages(
         task, examples, batches, settings, pretrained, folder, resume, report
     )
+    if ranks.is_first():
+        _finish(folder, task, settings, examples, batches, rows, distances, report)
+    wait()
+    return folder
+
+
+def _finish(folder, task, settings, examples, batches, rows, distances, report):
+    """Write what is known at the end: scores, model and figures."""
     folder.write_json("moved.json", distances)
     for line in settings.finished(task, examples):
         report.say(f"  {line}")
@@ -228,7 +241,6 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     with report.despite("the figures"):
         _draw(folder, rows, settings, task, examples)
     report.say(f"  saved in {folder.path}")
-    return folder
 
 
 def _config(settings, examples, pretrained, source):
@@ -286,10 +298,13 @@ def _check_resumable(output, config):
         return
     own_checkpoint(there)
     before = load_run(output).config
+    fields = dataclasses.fields(settings_for(before["task"]))
+    # A setting that is younger than the run was at its default.
+    known = {field.name: field.default for field in fields} | before["settings"]
     changed = {
-        name: (before["settings"].get(name), value)
+        name: (known.get(name), value)
         for name, value in config["settings"].items()
-        if before["settings"].get(name) != value
+        if known.get(name) != value
     }
     if before["task"] != config["task"] or changed:
         raise ValueError(

@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+from kerasllm.utils import ranks
 from kerasllm.utils.files import HOST, check_regular, is_alive
 
 NAME = "lock.json"
@@ -71,6 +72,8 @@ def _taken(path):
 def _sign(file, path):
     """Write who we are into a lock that is ours."""
     me = {"process": os.getpid(), "host": HOST, "boot": _boot()}
+    if (count := ranks.place().count) > 1:
+        me["processes"] = count
     try:
         file.truncate(0)
         json.dump({**me, "since": time.strftime("%Y-%m-%d %H:%M:%S")}, file)
@@ -115,6 +118,8 @@ def _is_there(file, path):
 def _who(path):
     other = holder(path.parent)
     who = f"process {other.get('process', '?')} on {other.get('host', '?')}"
+    if count := other.get("processes"):
+        who += f", the first of {count},"
     return (
         f"{path.parent} is in use: {who} writes there since {other.get('since', '?')}. Wait until "
         f"it has ended, stop it, or choose another --output. If it is gone, delete {path}."

@@ -78,6 +78,35 @@ def test_rows_of_a_table_are_summed_up_before_the_square():
     np.testing.assert_allclose(tables[0][3], [1 - 0.999**3] * 2, rtol=1e-4)
 
 
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("settings", [{"global_clipnorm": 1.5}, {"clipnorm": 2.0}, {}])
+def test_the_norm_of_a_table_is_that_of_the_sums_of_its_rows(rng, settings, xla):
+    """Also where one row is used by all, and where the optimizer has no operation of its own."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("only TensorFlow has gradients of single rows")
+    import tensorflow as tf
+
+    def moved(values, ids, dense):
+        table, bias = (keras.Variable(np.ones(s), dtype="float32") for s in ((5, 2), (2,)))
+        optimizer = LayerwiseAdamW(0.1, weight_decay=0.2, amsgrad=xla, **settings)
+        optimizer.build([table, bias])
+
+        @tf.function(jit_compile=xla)
+        def apply():
+            rows = tf.IndexedSlices(tf.constant(values, "float32"), tf.constant(ids), (5, 2))
+            gradient = tf.convert_to_tensor(rows) if dense else rows
+            optimizer.apply([gradient, tf.constant([0.3, -0.7])], [table, bias])
+
+        apply()
+        apply()
+        return [v.numpy() for v in (table, bias, *optimizer._momentums, *optimizer._velocities)]
+
+    for ids in ([3, 1, 3, 4, 0, 0, 3], [1] * 7):
+        values = rng.normal(size=(7, 2))
+        for one, other in zip(moved(values, ids, False), moved(values, ids, True), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-9)
+
+
 def test_a_factor_scales_update_and_decay():
     rate, factor = 0.05, 0.2
     model = network()

@@ -92,6 +92,16 @@ def test_other_settings_are_refused(pretrained, copy_of):
     assert (run.path / "model.keras").exists()
 
 
+def test_a_setting_younger_than_the_run_was_at_its_default(pretrained, copy_of):
+    run = copy_of(pretrained)
+    settings, older = dict(run.settings), dict(run.settings)
+    assert older.pop("accumulate") == 1
+    run.write_json("config.json", run.config | {"settings": older})
+    with pytest.raises(ValueError, match=r"\{'accumulate': \(1, 2\)\}"):
+        pretrain("topic_en", run.path, resume=True, quiet=True, **settings | {"accumulate": 2})
+    pretrain("topic_en", run.path, resume=True, quiet=True, **settings)
+
+
 def test_other_data_are_refused(pretrained, copy_of):
     run = copy_of(pretrained)
     with pytest.raises(ValueError, match="the data changed since"):

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from kerasllm.utils import locks
+from kerasllm.utils import locks, ranks
 from kerasllm.utils.locks import NAME, InUseError, holder, lock
 
 HOLD = """
@@ -136,3 +136,12 @@ def test_a_full_disk_leaves_no_lock(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"), lock(tmp_path):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_the_first_of_several_has_it_for_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(ranks, "_place", ranks.Place(0, 3))
+    with lock(tmp_path):
+        assert holder(tmp_path)["processes"] == 3
+        who = r"process \d+ on .*, the first of 3, writes there"
+        with pytest.raises(InUseError, match=who), lock(tmp_path):
+            raise AssertionError("never here")

@@ -5,6 +5,7 @@ import numpy as np
 
 from kerasllm.baselines import BASELINES
 from kerasllm.layers import MaskedPooling
+from kerasllm.models.accumulation import Accumulating
 from kerasllm.models.classification import scoring
 from kerasllm.models.classification.preprocessor import ClassificationPreprocessor, class_names
 from kerasllm.models.classification.review import review
@@ -122,13 +123,17 @@ class TextClassifier(Task):
         inputs = outputs = keras.Input((features.shape[1],), name="pooled")
         for name in ("pooled_norm", "dropout", "classes"):
             outputs = self.get_layer(name)(outputs)
-        head = keras.Model(inputs, outputs)
+        head = _Head(inputs, outputs, name="head")
         return head, ArrayBatches(features, batches.targets, batches.batch_size, batches.seed)
 
     def used_groups(self):
         """Return the backbone's groups of layers that the pooled features depend on."""
         groups, layer = self.backbone.layer_groups(), self.task_config["layer"]
         return groups if layer == -1 else groups[: layer + 1]
+
+
+class _Head(Accumulating, keras.Model):
+    """The layers above the pooling."""
 
 
 def _number_of_classes(given, preprocessor):

@@ -46,10 +46,7 @@ class TokenCrossEntropy(keras.losses.Loss):
     def __call__(self, y_true, y_pred, sample_weight=None):
         """Return the loss, a scalar; `sample_weight` (B,) or (B, T) weighs the tokens."""
         y_true = ops.cast(y_true, "int32")
-        weight = _at_least_float32(ops.cast(ops.not_equal(y_true, 0), y_pred.dtype))
-        if sample_weight is not None:
-            of_samples = ops.cast(sample_weight, weight.dtype)
-            weight = weight * (of_samples if len(of_samples.shape) > 1 else of_samples[:, None])
+        weight = _weight(y_true, sample_weight, y_pred.dtype)
         if self.head_of is not None and self.head_of.in_step:
             return self.head_of.head_loss(y_true, y_pred, weight, self.label_smoothing)
         y_pred = _at_least_float32(y_pred)
@@ -59,9 +56,22 @@ class TokenCrossEntropy(keras.losses.Loss):
             nats = (1 - self.label_smoothing) * nats + self.label_smoothing * spread
         return ops.sum(nats * weight) / ops.maximum(ops.sum(weight), 1e-9)
 
+    def amount(self, y_true, sample_weight):
+        """Return how many real tokens there are, weighed: what the loss is a mean over."""
+        return ops.sum(_weight(y_true, sample_weight, keras.config.floatx()))
+
     def get_config(self):
         """Return the settings that rebuild this loss."""
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+def _weight(y_true, sample_weight, dtype):
+    """Return the weight of each token (B, T): 0 of a pad."""
+    weight = _at_least_float32(ops.cast(ops.not_equal(y_true, 0), dtype))
+    if sample_weight is None:
+        return weight
+    of_samples = ops.cast(sample_weight, weight.dtype)
+    return weight * (of_samples if len(of_samples.shape) > 1 else of_samples[:, None])
 
 
 @keras.saving.register_keras_serializable("kerasllm")

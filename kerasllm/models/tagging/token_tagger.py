@@ -146,6 +146,11 @@ class TokenTagger(Task):
             nats, words = nats * weight, words * weight
         return ops.sum(nats) / ops.maximum(ops.sum(words), 1e-9) + sum(self.losses)
 
+    def amount(self, y, sample_weight):
+        """Return how many words there are, weighed."""
+        of_words = sample_weight if len(sample_weight.shape) > 1 else sample_weight[:, None]
+        return ops.sum(of_words * ops.cast(ops.not_equal(y, 0), of_words.dtype))
+
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Update the metrics with the numbers of the tags; the mask says where no word is."""
         return super().compute_metrics(x, _tags(y), y_pred, sample_weight)

@@ -11,8 +11,10 @@ from kerasllm.models.presets import copy_of
 from kerasllm.models.saved import at_most, rebuild
 from kerasllm.utils.archives import read_arrays
 from kerasllm.utils.files import whole_file
+from kerasllm.utils.ranks import first_alone
 
 
+@first_alone
 def save_adapter(path, adapted):
     """Write the corrections and the head of a `LoRA` to one .npz file, before it is merged.
 

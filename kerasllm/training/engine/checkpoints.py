@@ -13,10 +13,12 @@ import numpy as np
 from kerasllm.utils.archives import read_arrays
 from kerasllm.utils.errors import writing
 from kerasllm.utils.files import whole_file
+from kerasllm.utils.ranks import first_alone
 
 BEST = "best:"  # and a number: one of the weights of the best validation
 
 
+@first_alone
 def save_checkpoint(path, model, meta, best_weights=None):
     """Write weights, seeds, optimizer state and `meta` (JSON) to one .npz file.
 

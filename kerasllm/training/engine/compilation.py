@@ -1,4 +1,4 @@
-"""Before a training begins: seeds, precision, the compiled model, TensorBoard."""
+"""Before a training begins: seeds, precision, the compiled model, TensorBoard, the profiler."""
 
 import contextlib
 import importlib.util
@@ -7,6 +7,8 @@ import keras
 
 from kerasllm.models.optimizers import make_optimizer
 from kerasllm.text.batching import StreamBatches
+from kerasllm.training.engine.profiling import Profile
+from kerasllm.utils import ranks
 from kerasllm.utils.allocator import keep_buffers
 
 _OF_THE_OPTIMIZER = ("learning_rate", "warmup", "final_rate", "weight_decay", "clip", "beta_2")
@@ -65,6 +67,7 @@ def compile_model(
         loss_weights=loss_weights,
         jit_compile=xla if on_tensorflow else "auto",
     )
+    model.accumulate = settings.accumulate
 
 
 class _ContinuedTensorBoard(keras.callbacks.TensorBoard):
@@ -81,8 +84,18 @@ class _ContinuedTensorBoard(keras.callbacks.TensorBoard):
         self._global_train_batch = self.first
 
 
-def tensorboard(settings, folder):
-    """Return the TensorBoard callback where it is asked for."""
-    if folder is None or not settings.tensorboard:
-        return None
-    return _ContinuedTensorBoard(folder.path / "tensorboard", update_freq="batch")
+def watchers(settings, folder, steps):
+    """Return the callbacks that are asked for: those of TensorBoard and of the profiler.
+
+    Args:
+        settings: of the training.
+        folder: a `RunFolder`, or None, into which nothing is written.
+        steps: of the stage.
+    """
+    found = []
+    if folder is not None and ranks.is_first():
+        if settings.tensorboard:
+            found.append(_ContinuedTensorBoard(folder.path / "tensorboard", update_freq="batch"))
+        if settings.profile:
+            found.append(Profile(folder.path / "profile", steps))
+    return found

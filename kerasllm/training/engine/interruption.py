@@ -8,6 +8,7 @@ import contextlib
 import signal
 import threading
 
+from kerasllm.training.engine import processes
 from kerasllm.training.engine.checkpoints import load_checkpoint
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -27,6 +28,10 @@ class _Asked:
         if self.signal:
             _end(number, frame)
         self.signal = number
+
+    def agree(self):
+        """Take over a signal that came to another of the processes that train together."""
+        self.signal = processes.highest(self.signal or 0) or None
 
     def obey(self):
         """End, if a signal came."""

@@ -3,7 +3,8 @@
 - Batches are a function of (seed, step), and so is dropout on torch; a checkpoint holds weights,
   seeds and optimizer: a run cut off at any moment and resumed ends with the weights of one that was
   never cut off.
-- Ctrl-C and SIGTERM end the training after the step that runs, which is kept.
+- Ctrl-C and SIGTERM end the training after the step that runs, which is kept; of several processes
+  that train together, all of them, within about a second.
 - A loss that stops being a number stops the run, with the last good weights kept.
 """
 
@@ -18,11 +19,13 @@ import keras
 import numpy as np
 
 from kerasllm.models.feeding import feed
+from kerasllm.training.engine import processes
 from kerasllm.training.engine.checkpoints import load_checkpoint, own_checkpoint, save_checkpoint
 from kerasllm.training.engine.interruption import after_the_step
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.folder import write_text
 from kerasllm.utils.errors import enough_memory
+from kerasllm.utils.ranks import first_alone, place
 
 FIRST_STEPS = 20  # after so many it is known how long a step takes
 
@@ -52,9 +55,9 @@ class _StepByStep(keras.callbacks.Callback):
     variables, which a checkpoint holds.
     """
 
-    def __init__(self, state, asked):
+    def __init__(self, state, asked, every):
         super().__init__()
-        self.first, self.done, self.asked = state.step, 0, asked
+        self.first, self.done, self.asked, self.every = state.step, 0, asked, every
         self.seed = state.stage.seed, zlib.crc32(state.stage.name.encode())
         self.on_torch = keras.backend.backend() == "torch"
 
@@ -67,8 +70,9 @@ class _StepByStep(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):  # noqa: ARG002
         self.done += 1
-        if self.asked.signal:
-            self.model.stop_training = True
+        if self.done % self.every == 0:
+            self.asked.agree()
+            self.model.stop_training |= self.asked.signal is not None
 
 
 @dataclass
@@ -88,6 +92,7 @@ class Stage:
         keep_best: end with the best weights rather than the last.
         seed: of what dropout draws on torch.
         checkpoint_seconds: also save a checkpoint about so often; 0: at validations only.
+        watchers: callbacks that count the steps of the stage, from their attribute `first` on.
     """
 
     name: str
@@ -102,7 +107,7 @@ class Stage:
     keep_best: bool = False
     seed: int = 0
     checkpoint_seconds: float = 60.0
-    tensorboard: object = None
+    watchers: list = field(default_factory=list)
     history: list = field(default_factory=list)
 
 
@@ -123,6 +128,8 @@ def run_stage(stage, folder=None, resume=False, history=(), report=None):
     if not (resume and state.restore()):
         state.save()
     report = report or Progress(quiet=True)
+    if state.step < stage.steps:
+        processes.check_first_steps(stage.model, stage.batches, state.step, stage.loss_name)
     shown = report.stage(stage.name, stage.steps, state.step)
     with shown, enough_memory(), after_the_step() as asked:
         while state.step < stage.steps and not state.finished:
@@ -135,24 +142,22 @@ def run_stage(stage, folder=None, resume=False, history=(), report=None):
 def _interval(state, report, asked):
     """Train up to the next validation or checkpoint, or to where a signal asks to stop."""
     stage, began = state.stage, time.perf_counter()
-    last = min(stage.steps, (state.step // stage.eval_every + 1) * stage.eval_every)
-    if stage.checkpoint_seconds:
-        seconds = state.seconds_a_step
-        affordable = int(stage.checkpoint_seconds / seconds) if seconds else FIRST_STEPS
-        last = min(last, state.step + max(1, affordable))
-    guard, steps = _StopAtNaN(), _StepByStep(state, asked)
-    extra = [stage.tensorboard] if stage.tensorboard else []
-    for board in extra:
-        board.first = state.step
-    fit = stage.model.fit(
-        feed(stage.batches, state.step),
-        shuffle=False,
-        steps_per_epoch=last - state.step,
-        initial_epoch=len(state.rows),
-        epochs=len(state.rows) + 1,
-        verbose=0,
-        callbacks=[guard, steps, report.callback(stage), *extra],
-    )
+    last, every = processes.told(_planned(state))
+    guard, steps = _StopAtNaN(), _StepByStep(state, asked, every)
+    for watcher in stage.watchers:
+        watcher.first = state.step
+    with processes.in_common(stage.model):
+        fit = stage.model.fit(
+            feed(
+                processes.slices(stage.batches, getattr(stage.model, "accumulate", 1)), state.step
+            ),
+            shuffle=False,
+            steps_per_epoch=last - state.step,
+            initial_epoch=len(state.rows),
+            epochs=len(state.rows) + 1,
+            verbose=0,
+            callbacks=[guard, steps, report.callback(stage), *stage.watchers],
+        )
     last = state.step + steps.done
     if guard.batch is not None:
         state.fail(state.step + guard.batch)
@@ -165,7 +170,19 @@ def _interval(state, report, asked):
     if last % stage.eval_every == 0 or last == stage.steps:
         state.validated(report)
     state.save()
+    asked.agree()
     asked.obey()
+
+
+def _planned(state):
+    """Return the step to train up to, and after how many steps to look whether to stop."""
+    stage, seconds = state.stage, state.seconds_a_step
+    last = min(stage.steps, (state.step // stage.eval_every + 1) * stage.eval_every)
+    if stage.checkpoint_seconds:
+        affordable = int(stage.checkpoint_seconds / seconds) if seconds else FIRST_STEPS
+        last = min(last, state.step + max(1, affordable))
+    often = place().count == 1 or not seconds
+    return last, 1 if often else max(1, min(last - state.step, int(1 / seconds)))
 
 
 _KEPT = ("step", "seconds", "rows", "earlier", "losses", "best", "waited", "finished")
@@ -191,6 +208,7 @@ class _State:
             "loss": sum(n * loss for n, loss in self.losses) / steps,
             **(stage.validate() if stage.validate else {}),
         }
+        row = processes.told(row)
         self.losses = []
         self.rows.append(row)
         report.row(row)
@@ -213,6 +231,7 @@ class _State:
             return
         meta = {"run": self.folder.identity, "stage": self.stage.name, "steps": self.stage.steps}
         meta |= {name: getattr(self, name) for name in _KEPT}
+        processes.wait()  # until nobody reads the one before
         save_checkpoint(self.folder.checkpoint, self.stage.model, meta, self.best_weights)
         self._write_history()
 
@@ -259,6 +278,7 @@ def _better(value, best, monitor):
     return value < best if monitor.endswith("loss") else value > best
 
 
+@first_alone
 def write_history(path, rows):
     """Write one row a validation as csv, with the union of the rows' columns."""
     names = list(dict.fromkeys(name for row in rows for name in row))

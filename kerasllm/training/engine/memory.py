@@ -34,8 +34,14 @@ def _is_transformer(settings):
     return "transformer" in (getattr(settings, n, None) for n in ("backbone", "architecture"))
 
 
-def check_step(task, batches, batch_size):
+def check_step(task, batches, batch_size, parts=1):
     """Raise for batches whose features alone do not fit into the memory.
+
+    Args:
+        task: a `Task`.
+        batches: its `Batches`.
+        batch_size: texts a step.
+        parts: that are computed one after the other, or elsewhere.
 
     Raises:
         ValueError: names the batch size.
@@ -48,14 +54,15 @@ def check_step(task, batches, batch_size):
     else:
         tokens = batch_size * getattr(batches, "length", 0)
     what = f"features of a step of batch_size={batch_size}"
-    _check(f"batch_size={batch_size}", tokens * width * _OF_A_FEATURE, what, "batch_size")
+    needed = tokens * width * _OF_A_FEATURE // parts
+    _check(f"batch_size={batch_size}", needed, what, "batch_size", ", or raise --accumulate")
 
 
-def _check(given, needed, what, name):
+def _check(given, needed, what, name, otherwise=""):
     there = memory()
     if there and needed > there:
         flag = name.replace("_", "-")
         raise ValueError(
             f"{given} is too much for this machine: the {what} take {needed / 1e9:,.0f} GB at "
-            f"least, and it has {there / 1e9:,.0f} GB of memory: lower --{flag}."
+            f"least, and it has {there / 1e9:,.0f} GB of memory: lower --{flag}{otherwise}."
         )

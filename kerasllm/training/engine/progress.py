@@ -103,6 +103,11 @@ class Progress:
         self.say(f"  {row['stage']} step {row['step']}: {numbers}  ({row['seconds']:.0f} s)")
 
 
+def silent():
+    """Return a `Progress` that shows nothing, not even warnings: of a process beside the first."""
+    return Progress(quiet=True, console=terminal.console(error=True, quiet=True))
+
+
 def _bar(console, seen, name, steps):
     """Return a live bar that takes one line, however narrow the terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn

@@ -5,7 +5,7 @@ import contextlib
 from kerasllm.models import LoRA
 from kerasllm.training.engine.adapters import save_adapter
 from kerasllm.training.engine.checkpoints import own_checkpoint
-from kerasllm.training.engine.compilation import compile_model, tensorboard
+from kerasllm.training.engine.compilation import compile_model, watchers
 from kerasllm.training.engine.freezing import freeze_below, stages, targets_of
 from kerasllm.training.engine.loop import Stage, run_stage, write_history
 from kerasllm.training.engine.weight_changes import moved, weights_by_layer
@@ -106,7 +106,7 @@ def _stage(name, task, adapted, examples, batches, top, steps, factors, settings
         loss_name=task.loss_name,
         keep_best=settings.keep_best,
         seed=settings.seed,
-        tensorboard=tensorboard(settings, folder),
+        watchers=watchers(settings, folder, steps),
     )
 
 

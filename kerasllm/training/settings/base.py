@@ -66,11 +66,17 @@ class OptimizerSettings:
     )
     beta_2: float = fraction(0.99, "Adam's decay of the second moment")
     batch_size: int = amount(32, "texts a step")
+    accumulate: int = amount(
+        1, "parts that a batch is computed in, one after the other: less memory, the same step"
+    )
     seed: int = flag(0, "seed of every random draw", maximum=LAST_SEED)
     mixed_precision: bool = flag(False, "compute in 16 bits where that is safe (GPU)")
     xla: bool | None = flag(None, "compile with XLA (TensorFlow); None: where lengths are fixed")
     tensorboard: bool = flag(
         False, "write TensorBoard logs into the run folder (extra `tensorboard`)"
+    )
+    profile: bool = flag(
+        False, "write a profile of a few steps into the run folder, for TensorBoard or Perfetto"
     )
 
 

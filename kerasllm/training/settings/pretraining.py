@@ -109,6 +109,12 @@ class PretrainSettings(BackboneSettings, ShapeSettings):
         settings = dataclasses.replace(
             self, **{n: getattr(self, n) or known[n] for n in ("objective", "length")}
         )
+        if settings.objective == "contrastive" and settings.accumulate > 1:
+            raise ValueError(
+                "the contrastive objective compares all texts of a batch with each other, so its "
+                f"batch cannot be computed in accumulate={settings.accumulate} parts: leave "
+                "--accumulate out, or lower --contrast-batch and --batch-size."
+            )
         return super(PretrainSettings, settings).suited(examples, pretrained, report)
 
     def _inherited(self, pretrained, report):

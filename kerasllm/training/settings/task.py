@@ -145,6 +145,11 @@ class ShapeSettings(MethodSettings):
 
     def check(self, pretrained):
         """Raise for settings that make no sense together."""
+        if self.accumulate > self.batch_size:
+            raise ValueError(
+                f"expected no more parts than texts a step, received accumulate={self.accumulate} "
+                f"and batch_size={self.batch_size}: lower --accumulate, or raise --batch-size."
+            )
         if self.method == "lora" and self.lora_rank < 1:
             raise ValueError(f"lora_rank must be 1 or more, received {self.lora_rank}.")
         if pretrained is None and self.method not in (None, "scratch"):

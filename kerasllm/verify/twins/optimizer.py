@@ -4,7 +4,8 @@
   own precision; both are copied. A schedule is asked for its value at every step.
 - On TensorFlow, Keras' optimizers see the gradient of an embedding use by use (see `Rows`): v of
   RMSprop and Adam gets Σ grad² over the uses of a token instead of (Σ grad)², and clipping measures
-  them so too. Elsewhere, and where the table is also the output head, they see the sum.
+  them so too. Elsewhere, where the table is also the output head, and in `LayerwiseAdamW`, they see
+  the sum.
 - Each weight has its own state, its own learning rate where the optimizer has `factors`
   (discriminative fine-tuning), and its own step: Muon is for matrices, Adam for the rest.
 - A moving average of the weights (use_ema) takes their place every so many steps, and after `fit`.
@@ -73,12 +74,9 @@ class TwinOptimizer:
         if keras.backend.backend() == "jax":
             pairs = zip(weights, gradients, strict=True)
             gradients = [np.zeros_like(w) if g is None else g for w, g in pairs]
-        if keras.backend.backend() != "tensorflow":
+        if keras.backend.backend() != "tensorflow" or hasattr(self.optimizer, "factors"):
             gradients = [dense(g) for g in gradients]
         gradients, rate = _clip(self.optimizer, gradients), self.learning_rate
-        fused = hasattr(self.optimizer, "factors") and not self.optimizer.amsgrad
-        if fused:  # one operation of TensorFlow, which sums a row's uses before the square
-            gradients = [dense(g) for g in gradients]
         new = []
         for number, (weight, gradient) in enumerate(zip(weights, gradients, strict=True)):
             if gradient is None:

@@ -39,6 +39,9 @@ def test_a_step_is_counted_by_its_tokens():
     check_step(TASK, SimpleNamespace(stream_batches=stream), 200)
     with pytest.raises(ValueError, match=r"batch_size=201 is too much .*--batch-size"):
         check_step(TASK, stream, 201)
+    check_step(TASK, stream, 400, parts=2)
+    with pytest.raises(ValueError, match="lower --batch-size, or raise --accumulate"):
+        check_step(TASK, stream, 401, parts=2)
 
 
 def test_texts_count_by_their_own_lengths_and_no_further_than_there_are():
