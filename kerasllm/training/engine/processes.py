@@ -98,9 +98,10 @@ def told(value):
     from jax.experimental.multihost_utils import broadcast_one_to_all
 
     text = np.frombuffer(json.dumps(value).encode(), np.uint8)
-    size = int(broadcast_one_to_all(np.int32(len(text))))
-    text = text if ranks.is_first() else np.zeros(size, np.uint8)
-    return json.loads(np.asarray(broadcast_one_to_all(text)).tobytes())
+    with _lost_told():
+        size = int(broadcast_one_to_all(np.int32(len(text))))
+        text = text if ranks.is_first() else np.zeros(size, np.uint8)
+        return json.loads(np.asarray(broadcast_one_to_all(text)).tobytes())
 
 
 def highest(number):
@@ -109,7 +110,24 @@ def highest(number):
         return number
     from jax.experimental.multihost_utils import process_allgather
 
-    return int(np.max(process_allgather(np.int32(number))))
+    with _lost_told():
+        return int(np.max(process_allgather(np.int32(number))))
+
+
+@contextlib.contextmanager
+def _lost_told():
+    """Say that another process has ended, where an error of JAX inside the block means that."""
+    import jax
+
+    try:
+        yield
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        if isinstance(error, ValueError) and "Gloo" not in str(error):
+            raise
+        raise ProcessLostError(
+            f"process {place().rank} of {place().count} cannot go on, because another one has "
+            f"ended: look at what that one said. To go on, start all again with --resume. ({error})"
+        ) from error
 
 
 def wait():
@@ -198,14 +216,8 @@ def in_common(model):
         variable._value = jax.make_array_from_process_local_data(
             variable._layout.backend_layout, np.asarray(variable.value)
         )
-    try:
-        with distribution.scope():
-            yield
-    except jax.errors.JaxRuntimeError as error:
-        raise ProcessLostError(
-            f"process {place().rank} of {place().count} cannot go on, because another one has "
-            f"ended: look at what that one said. To go on, start all again with --resume. ({error})"
-        ) from error
+    with _lost_told(), distribution.scope():
+        yield
     for variable in variables:
         variable._layout, variable._value = None, variable._value.addressable_data(0)
 

@@ -14,7 +14,12 @@ from kerasllm.cli.launching import COMMAND
 from kerasllm.text.batching import Batches, StreamBatches
 from kerasllm.training.engine import processes
 from kerasllm.training.engine.loop import Stage, _planned, _State
-from kerasllm.training.engine.processes import Slices, check_backend
+from kerasllm.training.engine.processes import (
+    ProcessLostError,
+    Slices,
+    _lost_told,
+    check_backend,
+)
 from kerasllm.utils import ranks
 from kerasllm.utils.archives import read_arrays
 from kerasllm.utils.ranks import Place
@@ -121,3 +126,12 @@ def test_two_processes_are_one(tmp_path):
     np.testing.assert_allclose(rows[2], rows[1], rtol=1e-5)
     for name, array in arrays[1].items():
         np.testing.assert_allclose(arrays[2][name], array, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
+def test_a_lost_process_is_told_and_other_errors_stay_what_they_are():
+    said = "UNKNOWN: Gloo AllGather failed: Connection closed by peer"
+    with pytest.raises(ProcessLostError, match="start all again with --resume"), _lost_told():
+        raise ValueError(said)
+    with pytest.raises(ValueError, match="a wrong shape"), _lost_told():
+        raise ValueError("a wrong shape")
