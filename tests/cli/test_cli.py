@@ -118,7 +118,7 @@ def test_every_setting_is_a_flag_with_its_help(run, verb, kind):
 def recorded(monkeypatch, name):
     """Replace a function of kerasllm.training by one that notes its arguments."""
     calls = []
-    monkeypatch.setattr(flags, "load_keras", lambda: None)
+    monkeypatch.setattr(flags, "load_keras", lambda **_: None)
     monkeypatch.setattr(training, name, lambda *args, **kw: calls.append((args, kw)) or [])
     return calls
 
@@ -203,7 +203,7 @@ def test_each_kind_of_answer_is_one_line(row, line):
 
 def test_generate_prints_piece_by_piece(run, monkeypatch):
     calls = []
-    monkeypatch.setattr(flags, "load_keras", lambda: None)
+    monkeypatch.setattr(flags, "load_keras", lambda **_: None)
     monkeypatch.setattr(training, "generate", lambda *args, **kw: calls.append(kw) or ["to ", "be"])
     assert run("generate", "runs/a", "to ", "--stop", ".", "--top-k", 3).output == "to be\n"
     assert calls[0]["stream"] and calls[0]["stop"] == (".",) and calls[0]["top_k"] == 3
@@ -346,7 +346,7 @@ def test_results_and_report_reach_their_functions(run, monkeypatch, tmp_path):
     told = run("results", "--output", tmp_path).output
     assert "results.md" in told and (tmp_path / "results.md").read_text().startswith("# Results")
     calls = []
-    monkeypatch.setattr(flags, "load_keras", lambda: None)
+    monkeypatch.setattr(flags, "load_keras", lambda **_: None)
     monkeypatch.setattr(page, "report", lambda *args, **options: calls.append((args, options)))
     assert run("report", "runs/a", "--language", "zh", "--rows", 3, "--quiet").exit_code == 0
     [((where, data), options)] = calls

@@ -75,7 +75,7 @@ def working_in(place):
     """Call the command in a folder, Keras being loaded, on a wide terminal."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        patch.setattr(flags, "load_keras", lambda: None)
+        patch.setattr(flags, "load_keras", lambda **_: None)
         patch.setenv("COLUMNS", "200")
         yield place
 

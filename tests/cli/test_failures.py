@@ -59,7 +59,7 @@ def test_our_own_sentences_stand_alone():
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt("stopped at step 7"), typer.Exit(5)])
 def test_the_verbs_whose_flags_follow_the_data_end_alike(monkeypatch, capsys, end):
-    def raises():
+    def raises(**_):
         raise end
 
     monkeypatch.setattr(flags, "load_keras", raises)

@@ -368,12 +368,12 @@ def test_backend_is_chosen_in_a_new_python(monkeypatch):
 
 def test_exit_status(few, broken, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
-    monkeypatch.setattr(flags, "load_keras", lambda: None)
+    monkeypatch.setattr(flags, "load_keras", lambda **_: None)
     assert CliRunner().invoke(cli.app, ["verify"]).exit_code == 1
 
 
 def test_exit_status_of_agreement(few, monkeypatch):
-    monkeypatch.setattr(flags, "load_keras", lambda: None)
+    monkeypatch.setattr(flags, "load_keras", lambda **_: None)
     monkeypatch.setenv("COLUMNS", "80")
     arguments = ["verify", "--backend", keras.backend.backend()]
     monkeypatch.setenv("KERAS_BACKEND", arguments[-1])
@@ -382,7 +382,7 @@ def test_exit_status_of_agreement(few, monkeypatch):
 
 
 def test_trace_prints_tables_and_draws(make_run, copy_run, monkeypatch):
-    monkeypatch.setattr(flags, "load_keras", lambda: None)
+    monkeypatch.setattr(flags, "load_keras", lambda **_: None)
     run = copy_run(make_run("lstm"))
     result = CliRunner().invoke(cli.app, ["trace", str(run.path), "the cat", "--step", "3"])
     assert result.exit_code == 0, result.output
