@@ -42,7 +42,8 @@ def machine():
     """Return what the run is computed on, such as "x86_64, 2 cores"."""
     import keras
 
-    # On JAX to ask for the GPUs of a machine without one is an error.
-    cards = sum(device.startswith("gpu") for device in keras.distribution.list_devices())
+    # On JAX to ask for the GPUs of a machine without one is an error; on torch Keras lists none.
+    known = [] if keras.backend.backend() == "torch" else keras.distribution.list_devices()
+    cards = sum(device.startswith("gpu") for device in known)
     more = f", {cards} GPU" if cards else ""
     return f"{platform.machine()}, {os.cpu_count()} cores{more}"

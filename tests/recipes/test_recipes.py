@@ -179,8 +179,9 @@ def test_the_command_lists_recipes_and_passes_their_flags_on(monkeypatch, tmp_pa
     monkeypatch.setattr("kerasllm.recipes.listing.importlib.import_module", lambda _: Fake(called))
     monkeypatch.setattr(sys, "argv", ["kerasllm"])
     done = CliRunner().invoke(cli.app, ["recipe", "news", "topic_en", "--fast"])
-    assert done.exit_code == 0 and called == [("topic_en", True)]
-    assert sys.argv == ["news.py", "topic_en", "--fast"]
+    assert done.exit_code == 0
+    assert called == [("topic_en", True, ["news.py", "topic_en", "--fast"])]
+    assert sys.argv == ["kerasllm"]  # as it was before
     unknown = CliRunner().invoke(cli.app, ["recipe", "newz"])
     assert "Did you mean 'news'" in str(unknown.exception)
 
@@ -192,7 +193,7 @@ class Fake:
 
     def __init__(self, called):
         def main(data: str, fast: bool = False):
-            called.append((data, fast))
+            called.append((data, fast, sys.argv))
 
         self.main = main
 
