@@ -19,9 +19,9 @@ def command(words=None):
         words: of the command line; those of this process when None.
 
     Example:
-        >>> command(["/usr/bin/kerasllm", "train", "/home/me/mail.csv", "--epochs", "3"])
+        >>> command(["bin/kerasllm", "train", "letters/mail.csv", "--epochs", "3"])
         'kerasllm train mail.csv --epochs 3'
-        >>> command(["/home/me/kerasllm/recipes/spam.py", "--output", "/tmp/x"])
+        >>> command(["kerasllm/recipes/spam.py", "--output", "runs/x"])
         'python -m kerasllm.recipes.spam'
     """
     program, *given = sys.argv if words is None else words
