@@ -51,7 +51,7 @@ def recipe(context: typer.Context):
 
     Example: kerasllm recipe news ag_news --fast
     """
-    from kerasllm.recipes.listing import called, recipes
+    from kerasllm.recipes.shared.listing import called, recipes
 
     words = context.args
     if not words or words[0].startswith("-"):

@@ -18,9 +18,8 @@
     character_lm      characters of Shakespeare                      (GPT)
     word_lm           words of the Penn Treebank                     (LSTM)
     pretraining_pays  from scratch and pretrained, 100 and 1,000 labels
-    classification, pairs   the sets of several of these under one name
 
 Each is `kerasllm recipe NAME`, or `python -m kerasllm.recipes.NAME`, goes on where it was cut off,
 and ends with its row; `--share 0.1` does a tenth of the steps, `--fast` shows in seconds that all
-of it runs. What they share is in `recipe`, `classifiers` and `record`.
+of it runs. What they share is in `shared`.
 """

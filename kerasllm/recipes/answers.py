@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from kerasllm.recipes.recipe import Fast, Output, Pretrained, Recipe, Share, how
+from kerasllm.recipes.shared.recipe import Fast, Output, Pretrained, Recipe, Share, how
 from kerasllm.training import ClassificationSettings
 from kerasllm.training.settings.span import SpanSettings
 from kerasllm.utils.errors import check_choice

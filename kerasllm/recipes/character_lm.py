@@ -16,7 +16,7 @@ from pathlib import Path
 import typer
 
 import kerasllm
-from kerasllm.recipes.recipe import Fast, Output, Recipe, Share
+from kerasllm.recipes.shared.recipe import Fast, Output, Recipe, Share
 from kerasllm.training import PretrainSettings
 
 NANOGPT = PretrainSettings(

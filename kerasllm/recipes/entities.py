@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from kerasllm.recipes.recipe import Fast, Output, Pretrained, Recipe, Share, how
+from kerasllm.recipes.shared.recipe import Fast, Output, Pretrained, Recipe, Share, how
 from kerasllm.training import TaggingSettings
 from kerasllm.utils.errors import check_choice
 

@@ -17,7 +17,7 @@ import typer
 import kerasllm
 from kerasllm.models import Sampling, generate_ids
 from kerasllm.recipes.character_lm import FIVE_MINUTES
-from kerasllm.recipes.recipe import Fast, Output, Recipe, Share
+from kerasllm.recipes.shared.recipe import Fast, Output, Recipe, Share
 from kerasllm.text.tokenizers.special import is_cjk
 from kerasllm.utils.errors import check_choice
 

@@ -20,8 +20,8 @@ import kerasllm
 from kerasllm import datasets, layers
 from kerasllm.metrics.bootstrap import bootstrap_interval, pooled_mean
 from kerasllm.models.classification.scoring import AT_ONCE
-from kerasllm.recipes.classifiers import ENCODER, LSTM, TUNE
-from kerasllm.recipes.recipe import Fast, Output, Pretrained, Recipe, Share, how
+from kerasllm.recipes.shared.classifiers import ENCODER, LSTM, TUNE
+from kerasllm.recipes.shared.recipe import Fast, Output, Pretrained, Recipe, Share, how
 from kerasllm.text.batching import pad_bucketed
 from kerasllm.utils.tables import Table
 

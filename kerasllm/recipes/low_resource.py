@@ -17,7 +17,7 @@ import typer
 
 import kerasllm
 from kerasllm.recipes.character_lm import NANOGPT
-from kerasllm.recipes.recipe import Fast, Output, Recipe, Share
+from kerasllm.recipes.shared.recipe import Fast, Output, Recipe, Share
 from kerasllm.training import PretrainSettings, TaggingSettings
 from kerasllm.utils.errors import check_choice
 from kerasllm.utils.tables import Table

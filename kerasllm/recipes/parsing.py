@@ -20,7 +20,7 @@ import typer
 import kerasllm
 from kerasllm import datasets
 from kerasllm.metrics.denotation import database_of_dump, denotation_metrics
-from kerasllm.recipes.recipe import Fast, Output, Recipe, Share
+from kerasllm.recipes.shared.recipe import Fast, Output, Recipe, Share
 from kerasllm.training import Seq2SeqSettings
 from kerasllm.utils.errors import check_choice
 

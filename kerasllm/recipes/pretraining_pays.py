@@ -16,8 +16,8 @@ import typer
 
 import kerasllm
 from kerasllm.recipes.quickstart import LSTM, PRETRAINING, SCRATCH
-from kerasllm.recipes.recipe import Fast, Output, Recipe, Share
-from kerasllm.recipes.record import record
+from kerasllm.recipes.shared.recipe import Fast, Output, Recipe, Share
+from kerasllm.recipes.shared.record import record
 from kerasllm.utils.errors import check_choice
 
 COUNTS = (100, 1000)

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from kerasllm import datasets
-from kerasllm.recipes import findings
+from kerasllm.recipes.shared import findings
 from kerasllm.training import (
     ClassificationSettings,
     PretrainSettings,

@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from kerasllm.recipes.classifiers import classify
-from kerasllm.recipes.recipe import Fast, Output, Pretrained, Recipe, Share
+from kerasllm.recipes.shared.classifiers import classify
+from kerasllm.recipes.shared.recipe import Fast, Output, Pretrained, Recipe, Share
 from kerasllm.utils.errors import check_choice
 
 # data: what is particular to it

@@ -18,7 +18,7 @@ from kerasllm import datasets
 from kerasllm.metrics.frames import frame_intervals, frame_metrics
 from kerasllm.models.tagging.scoring import tag_sentences
 from kerasllm.recipes.entities import ENCODER, SCRATCH
-from kerasllm.recipes.recipe import Fast, Output, Pretrained, Recipe, Share, how
+from kerasllm.recipes.shared.recipe import Fast, Output, Pretrained, Recipe, Share, how
 from kerasllm.utils.errors import check_choice
 
 # data: the target of whole frames, per cent

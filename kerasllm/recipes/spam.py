@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 import kerasllm
-from kerasllm.recipes.recipe import Fast, Output, Pretrained, Recipe, Share, how
+from kerasllm.recipes.shared.recipe import Fast, Output, Pretrained, Recipe, Share, how
 from kerasllm.training import ClassificationSettings, PretrainSettings
 from kerasllm.utils.errors import check_choice
 

@@ -16,7 +16,7 @@ import typer
 
 import kerasllm
 from kerasllm import datasets
-from kerasllm.recipes.recipe import Fast, Output, Recipe, Share
+from kerasllm.recipes.shared.recipe import Fast, Output, Recipe, Share
 from kerasllm.training import Seq2SeqSettings
 from kerasllm.utils.errors import check_choice
 

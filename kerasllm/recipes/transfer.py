@@ -13,8 +13,8 @@ from pathlib import Path
 import typer
 
 import kerasllm
-from kerasllm.recipes.classifiers import ENCODER, LSTM, TUNE
-from kerasllm.recipes.recipe import Fast, Output, Pretrained, Recipe, Share
+from kerasllm.recipes.shared.classifiers import ENCODER, LSTM, TUNE
+from kerasllm.recipes.shared.recipe import Fast, Output, Pretrained, Recipe, Share
 from kerasllm.utils.tables import Table
 
 SET = "multi_domain_sentiment"

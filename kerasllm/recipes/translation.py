@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from kerasllm.recipes.recipe import Fast, Output, Pretrained, Recipe, Share
+from kerasllm.recipes.shared.recipe import Fast, Output, Pretrained, Recipe, Share
 from kerasllm.training import Seq2SeqSettings
 from kerasllm.utils.errors import check_choice
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from kerasllm.recipes.recipe import Fast, Output, Recipe, Share
+from kerasllm.recipes.shared.recipe import Fast, Output, Recipe, Share
 from kerasllm.training import PretrainSettings
 
 SETTINGS = PretrainSettings(

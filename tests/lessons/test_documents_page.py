@@ -8,7 +8,7 @@ import pytest
 import kerasllm
 from kerasllm.lessons import DOCUMENTS
 from kerasllm.lessons.catalogue import FOLDER
-from kerasllm.recipes.listing import recipes
+from kerasllm.recipes.shared.listing import recipes
 
 PAGE = FOLDER.parent / "docs" / "documents.md"
 TEXT = PAGE.read_text("utf-8")

@@ -12,13 +12,15 @@ import pytest
 
 import kerasllm.recipes
 from kerasllm import cli, datasets
-from kerasllm.recipes import classification, dialogue, entities, generation, parsing
-from kerasllm.recipes.listing import OLD, recipes
-from kerasllm.recipes.recipe import ROWS, Recipe
+from kerasllm.recipes import dialogue, entities, generation, news, parsing, sentiment
+from kerasllm.recipes.shared.classifiers import ENCODER, TUNE
+from kerasllm.recipes.shared.listing import recipes
+from kerasllm.recipes.shared.recipe import ROWS, Recipe
 from kerasllm.training.settings.base import OptimizerSettings, resolve
 
-NAMES = sorted(m.name for m in pkgutil.iter_modules(kerasllm.recipes.__path__))
-SCRIPTS = [name for name in recipes() if name != "quickstart"] + list(OLD)
+NAMES = sorted(m.name for m in pkgutil.iter_modules(kerasllm.recipes.__path__) if not m.ispkg)
+SETS = news.DATA | sentiment.DATA
+SCRIPTS = [name for name in recipes() if name != "quickstart"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -45,7 +47,9 @@ def test_a_recipe_is_short_and_knows_its_sets(name):
 
 def test_a_recipe_from_its_data_to_its_row(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(entities.TARGETS, "places_en", (50.0, None))
-    monkeypatch.setattr(sys, "argv", ["entities.py", "places_en", "--share", "0.1"])
+    monkeypatch.setattr(
+        sys, "argv", ["kerasllm/recipes/entities.py", "places_en", "--share", "0.1"]
+    )
     entities.main("places_en", tmp_path / "run", share=0.1)
     row = json.loads((tmp_path / "run" / "result.json").read_text())
     assert row["measure"] == "f1 %"
@@ -60,14 +64,11 @@ def test_an_unknown_set_is_answered_with_the_nearest():
         entities.main("conll2033")
 
 
-@pytest.mark.parametrize("name", classification.DATA)
+@pytest.mark.parametrize("name", SETS)
 def test_rows_that_are_scored_choose_nothing(name):
-    given = classification.DATA[name]
+    given = SETS[name]
     split, tuning = given.get("split", "test"), given.get("tuning", {})
-    chosen = [
-        dataclasses.replace(each, **tuning)
-        for each in (classification.TUNE, classification.ENCODER)
-    ]
+    chosen = [dataclasses.replace(each, **tuning) for each in (TUNE, ENCODER)]
     # `finetune` looks at the validation split, unless rows are held out of training for it
     assert all((each.held_out > 0) == (split == "validation") for each in chosen)
 
@@ -83,7 +84,7 @@ PUBLIC = [
 ]  # fmt: skip
 NLTK = [("low_resource", "glg"), ("long_documents",)]
 # They train nothing that the others do not, or many times.
-LEFT_OUT = {"character_lm", "word_lm", "pretraining_pays", *OLD}
+LEFT_OUT = {"character_lm", "word_lm", "pretraining_pays"}
 
 
 @pytest.fixture
@@ -176,7 +177,9 @@ def test_the_command_lists_recipes_and_passes_their_flags_on(monkeypatch, tmp_pa
     help_page = CliRunner().invoke(cli.app, ["recipe", "spam", "--help"]).output
     assert "--fast" in help_page and "--pretrained" in help_page
     called = []
-    monkeypatch.setattr("kerasllm.recipes.listing.importlib.import_module", lambda _: Fake(called))
+    monkeypatch.setattr(
+        "kerasllm.recipes.shared.listing.importlib.import_module", lambda _: Fake(called)
+    )
     monkeypatch.setattr(sys, "argv", ["kerasllm"])
     done = CliRunner().invoke(cli.app, ["recipe", "news", "topic_en", "--fast"])
     assert done.exit_code == 0

@@ -16,7 +16,7 @@ import pytest
 
 from kerasllm.exercises.result import Result, Verdict
 from kerasllm.lessons.pages import set_aside
-from kerasllm.recipes.report import Code, Picture, write_report
+from kerasllm.recipes.shared.report import Code, Picture, write_report
 from kerasllm.utils import pages
 from kerasllm.utils.tables import Table
 from kerasllm.verify.comparison.report import Report, compare_arrays

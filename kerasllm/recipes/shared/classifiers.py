@@ -5,7 +5,7 @@ Hidden words of the training texts teach the LSTM before the labels do.
 
 import dataclasses
 
-from kerasllm.recipes.recipe import how
+from kerasllm.recipes.shared.recipe import how
 from kerasllm.training import ClassificationSettings, PretrainSettings
 
 LSTM = PretrainSettings(

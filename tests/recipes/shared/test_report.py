@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasllm.plots import length_histogram
-from kerasllm.recipes.report import Code, Link, Picture, write_report
+from kerasllm.recipes.shared.report import Code, Link, Picture, write_report
 from kerasllm.utils.tables import Table
 
 NASTY = '<script>alert("&")</script> \' 天气'

@@ -3,24 +3,21 @@
 import ast
 import contextlib
 import importlib
-import pkgutil
 import sys
 from pathlib import Path
 
 from kerasllm.utils.errors import check_choice
 
-OLD = ("classification", "pairs")  # names of several recipes together, which still work
+FOLDER = Path(__file__).parent.parent
 
 
 def recipes():
     """Return {name: its first line} of all recipes; nothing of them is loaded."""
     found = {}
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        path = Path(__file__).parent / f"{module.name}.py"
+    for path in sorted(FOLDER.glob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
-        makes = any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body)
-        if makes and module.name not in OLD:
-            found[module.name] = ast.get_docstring(tree).splitlines()[0]
+        if any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body):
+            found[path.stem] = ast.get_docstring(tree).splitlines()[0]
     return found
 
 
@@ -35,7 +32,7 @@ def called(name, words):
     Raises:
         ValueError: there is no such recipe.
     """
-    check_choice("recipe", name, (*recipes(), *OLD))
+    check_choice("recipe", name, recipes())
     module = importlib.import_module(f"kerasllm.recipes.{name}")
     before, sys.argv = sys.argv, [module.__file__, *words]
     try:

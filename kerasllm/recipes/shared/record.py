@@ -3,18 +3,14 @@
 The table of all runs is `kerasllm results`.
 """
 
-import csv
-import importlib.metadata
 import json
-import platform
-import sys
-import time
 from pathlib import Path
 
-from kerasllm.training.folder import write_text
+from kerasllm.training.folder import versions, write_text
+from kerasllm.training.history import read_history, training_minutes
+from kerasllm.training.made import made
 
 FILE = "result.json"
-_PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy")
 
 
 def record(output, title, result, measure, target, *, percent=False, lower=False, note=""):
@@ -31,7 +27,7 @@ def record(output, title, result, measure, target, *, percent=False, lower=False
         note: what a reader has to know beside the figure.
     """
     scale = 100.0 if percent else 1.0
-    figure = result["model"][measure] * scale
+    figure, history = result["model"][measure] * scale, read_history(Path(output) / "history.csv")
     row = {
         "title": title,
         "data": f"{result['data']}, {result['split']} ({result['rows']:,})",
@@ -46,47 +42,14 @@ def record(output, title, result, measure, target, *, percent=False, lower=False
         "target": target,
         "reached": bool(figure <= target if lower else figure >= target),
         "lower": lower,
-        "minutes": training_minutes(output),
-        "command": command(),
+        "minutes": training_minutes(history) if history else None,
         "note": note,
-        "made": f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {_versions()}",
+        **made(),
+        "versions": versions(),
     }
     write_text(Path(output) / FILE, json.dumps(row, indent=2, ensure_ascii=False) + "\n")
     print("\n".join(_lines([row])))
     return row
-
-
-def training_minutes(output):
-    """Return the minutes spent in training steps, by the history of a run; None without one."""
-    path = Path(output) / "history.csv"
-    if not path.exists():
-        return None
-    with path.open(newline="", encoding="utf-8") as file:
-        ends = {row["stage"]: float(row["seconds"]) for row in csv.DictReader(file)}
-    return sum(ends.values()) / 60
-
-
-def command():
-    """Return the command line that is running, without the folders of this machine."""
-    given, shown = sys.argv[1:], []
-    for word in given:
-        after_output = shown and shown[-1] == "--output"
-        if after_output:
-            shown.pop()
-        else:
-            shown.append(Path(word).name if "/" in word else word)
-    name = Path(sys.argv[0]).stem
-    return " ".join([f"python -m kerasllm.recipes.{name}", *shown])
-
-
-def _versions():
-    import keras
-
-    found = [keras.backend.backend()]
-    for name in _PACKAGES:
-        if name in ("keras", "numpy", found[0]):
-            found.append(f"{name} {importlib.metadata.version(name)}")
-    return " ".join(found[1:])
 
 
 def _lines(rows):
@@ -103,6 +66,6 @@ def _lines(rows):
         title = row["title"] + (f" ({row['note']})" if row["note"] else "")
         cells = (
             title, row["data"], row["measure"], figure, beside, f"{sign} {row['target']}", minutes,
-            f"`{row['command']}`",
+            f"`{row['command']}`" if row["command"] else "-",
         )  # fmt: skip
         yield "| " + " | ".join(cells) + " |"

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 import kerasllm
-from kerasllm.recipes.record import record
+from kerasllm.recipes.shared.record import record
 
 ROWS = 24  # of each split in the fast way
 # The fast way: sizes with which a step takes milliseconds.

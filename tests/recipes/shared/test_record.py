@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from kerasllm.recipes.record import command, record, training_minutes
+from kerasllm.recipes.shared.record import record
 
 RESULT = {
     "data": "letters",
@@ -20,12 +20,13 @@ def called(monkeypatch):
     monkeypatch.setattr(
         sys,
         "argv",
-        ["/some/where/topics.py", "ag", "--output", "/my/runs/x", "--from", "/a/minilm"],
+        ["kerasllm/recipes/topics.py", "ag", "--output", "my/runs/x", "--from", "a/minilm"],
     )
 
 
-def test_the_command_is_the_one_that_ran_without_folders_of_this_machine():
-    assert command() == "python -m kerasllm.recipes.topics ag --from minilm"
+def test_the_command_is_the_one_that_ran_without_folders_of_this_machine(tmp_path):
+    row = record(tmp_path, "topics", RESULT, "accuracy", 87.5, percent=True)
+    assert row["command"] == "python -m kerasllm.recipes.topics ag --from minilm"
 
 
 def test_a_share_becomes_a_per_cent_beside_the_baselines_that_have_the_measure(tmp_path):
@@ -48,8 +49,9 @@ def test_a_loss_reaches_its_target_from_above(tmp_path, target, lower, reached):
 def test_minutes_are_those_of_all_stages(tmp_path):
     rows = ["stage,step,seconds", "head,10,30.0", "head,20,60.0", "all,10,120.0"]
     (tmp_path / "history.csv").write_text("\n".join(rows))
-    assert training_minutes(tmp_path) == 3.0
-    assert training_minutes(tmp_path / "nowhere") is None
+    assert record(tmp_path, "topics", RESULT, "accuracy", 87)["minutes"] == 3.0
+    (tmp_path / "nowhere").mkdir()
+    assert record(tmp_path / "nowhere", "topics", RESULT, "accuracy", 87)["minutes"] is None
 
 
 def test_the_row_that_is_printed_sets_what_is_reached_in_bold(tmp_path, capsys):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kerasllm import plots
 from kerasllm.explorer import explore
-from kerasllm.recipes.report import Code, Link, Picture, write_report
+from kerasllm.recipes.shared.report import Code, Link, Picture, write_report
 from kerasllm.training.experiments.label_efficiency import summary
 from kerasllm.utils.tables import Table
 

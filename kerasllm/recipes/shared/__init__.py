@@ -1,0 +1,1 @@
+"""What the recipes share: their flags and their fast way, how classifiers train, rows, a page."""
