@@ -19,15 +19,17 @@ _METHODS = {
     "majority": "always the commonest class",
 }
 
+_NAMES = {"lstm": "pretrained LSTM", "embeddings": "averaged embeddings", "scratch": "from scratch"}
+
 
 def verdict(result):
-    """Say what the table says, whichever way it went: all methods, the best first."""
+    """Say for each number of labels which method is the best, and what all others score."""
     parts = []
     for count in sorted({row["labels"] for row in result["summary"]}):
         rows = [row for row in result["summary"] if row["labels"] == count]
         rows = sorted(rows, key=lambda row: -row["accuracy"])
-        scores = ", ".join(f"{_METHODS[row['method']]} {row['accuracy']:.3f}" for row in rows[:-1])
-        parts.append(f"With {count} labels: {scores}.")
+        scores = [f"{_METHODS[row['method']]}, {row['accuracy']:.3f}" for row in rows]
+        parts.append(f"With {count} labels the best is {scores[0]}; then {'; '.join(scores[1:])}.")
     return "\n".join(parts)
 
 
@@ -38,8 +40,12 @@ def bits(language):
         scores["bits_per_byte"]
         for scores in (language["model"], others["gzip"], others["kneser_ney"])
     )
-    than = "fewer than both" if own < min(packed, ngrams) else "fewer than gzip alone"
-    than = than if own < packed else "more than gzip"
+    than = {
+        (True, True): "fewer than both",
+        (True, False): "fewer than gzip alone",
+        (False, True): "more than gzip",
+        (False, False): "more than both",
+    }[own < packed, own < ngrams]
     return (
         f"The language model needs {own:.2f} bits a byte of held-out text, gzip {packed:.2f}, "
         f"Kneser-Ney 5-grams {ngrams:.2f}: {than}."
@@ -74,7 +80,10 @@ def write_page(output, run, tuned, result, scores, language, sample, seconds):
         [_METHODS[row["method"]], row["labels"], row["accuracy"], row["sd"]]
         for row in sorted(summary(result["rows"]), key=lambda r: (r["labels"], -r["accuracy"]))
     ]
-    points = [{**row, "score": row["accuracy"]} for row in result["rows"]]
+    points = [
+        {**row, "method": _NAMES.get(row["method"], row["method"]), "score": row["accuracy"]}
+        for row in result["rows"]
+    ]
     labels = max(row["labels"] for row in result["rows"])
     accuracy, interval = scores["model"]["accuracy"], scores["interval"]["accuracy"]
     sections = [
@@ -96,7 +105,8 @@ def write_page(output, run, tuned, result, scores, language, sample, seconds):
             [
                 Table(["method", "labels", "accuracy", "sd over draws"], table),
                 "Accuracy is the share of test rows that got the right library. The sd says how "
-                "far it moves when other rows are drawn for labels: a difference below it is none.",
+                "far it moves when other rows are drawn for labels: do not trust a difference that "
+                "is smaller.",
                 Picture(plots.payoff(points), "Accuracy against the number of labels"),
             ],
         ),
