@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 21 · The errata
 #
-# **What you will do.** Run fifteen defects of the five documents in their smallest form, see each
-# fail, and run the mended version beside it.
+# **What you will do.** Run sixteen defects of the five documents in their smallest form, see each
+# fail, and run the mended version beside it. A *trap* is one that stands near a listing, and not in
+# it: no document is charged with it.
 #
 # **What you will learn.** The mistakes that cost most time in practice: wrong shapes, padding
 # without a mask, an output that is no probability, an experiment without held-out data. And how
@@ -20,15 +21,16 @@
 # | S4 | 004 | hidden states under a softmax loss | the loss means nothing |
 # | S5 | 004 | `Embedding(input_length=…)` | deprecated |
 # | S6 | 004 | padding before an LSTM without a mask | the final state is not the text's |
-# | S7 | 004 | vocabulary size without the reserved 0 | the last id is out of range |
-# | S8 | 004 | a string where a list of texts is wanted | read letter by letter |
-# | S9 | 001 | a tagger's shape with one label a document | raises |
-# | S10 | 000, 002 | language model without `return_sequences` | raises |
-# | S11 | 003 | new optimizer in the loop, no padding, no mask | learns badly; raises |
+# | S7 | 004 | `vocabulary_size` undefined; trap: the reserved 0 | the last id is out of range |
+# | S8 | trap near 004 | a string where a list of texts is wanted | read letter by letter |
+# | S9 | 001 | a tagger's shape, called BERT; trap: one label a text | raises |
+# | S10 | trap near 002 | language model without `return_sequences`, targets shifted | raises |
+# | S11 | 003 | new optimizer in the loop, no padding, no mask | Adam forgets; raises |
 # | S12 | 004 | four slips in the mathematics | wrong maths |
 # | S13 | 001, 002, 003 | K, "Markov loss", "stateless", half a Transformer | wrong or missing |
 # | S14 | 000 | what an LLM is; what an LSTM costs | wrong |
 # | S15 | 004 | chunking as tokenising; nothing held out | wrong method |
+# | S16 | 002, 003, 004 | 分数, 变压器, few-shot called 零样本 | wrong words |
 
 # %%
 from kerasllm import lessons
@@ -46,6 +48,7 @@ from tensorflow.keras.preprocessing.text import Tokenizer  # the documents' own,
 from kerasllm import datasets, exercises, layers, models, plots, reference, text, verify
 from kerasllm.baselines import classification as baselines
 from kerasllm.datasets.generated.loading import markov_language
+from kerasllm.metrics.language import language_metrics
 
 rng = np.random.default_rng(7)
 
@@ -246,8 +249,8 @@ assert verify.check_masks(reads(True)).ok and not verify.check_masks(reads(False
 # %% [markdown]
 # ## S7 · The vocabulary and the reserved 0
 #
-# **The failure.** Word ids start at 1, because 0 is padding. `len(word_index)` rows are one too
-# few.
+# **The failure.** The listing of §3.2 uses `vocabulary_size` and never says what it is. The trap
+# beside it: word ids start at 1, because 0 is padding, so `len(word_index)` rows are one too few.
 
 # %%
 english = ["the cat sat", "the dog ran home"]
@@ -272,7 +275,7 @@ assert max(max(row) for row in tokenizer.encode_batch(english)) < tokenizer.voca
 # %% [markdown]
 # ## S8 · A string is a list of letters
 #
-# **The failure.** `fit_on_texts` wants a list of texts and is given one text.
+# **The trap.** `fit_on_texts` wants a list of texts and is given one text.
 
 # %%
 letters = Tokenizer()
@@ -292,8 +295,8 @@ failure(TypeError, lambda: text.train_tokenizer("the cat sat", "word", 50))
 # %% [markdown]
 # ## S9 · A tagger with one label a document
 #
-# **The failure.** A bidirectional LSTM (双向 LSTM) with `return_sequences=True` and a softmax at
-# every token; the labels are one a text.
+# **The failure.** The document calls a bidirectional LSTM (双向 LSTM) with `return_sequences=True`
+# and a softmax at every token the fine-tuning of BERT. The trap: labels that are one a text.
 
 # %%
 texts, one_label = rng.integers(1, 11, (6, 9)), rng.integers(0, 3, 6)
@@ -328,8 +331,8 @@ assert not bert_like.backbone.causal
 # %% [markdown]
 # ## S10 · A language model that answers once
 #
-# **The failure.** `Embedding`, `LSTM`, `Dense(vocabulary)`, without `return_sequences=True`; the
-# targets are the next token at *each* position.
+# **The trap.** `Embedding`, `LSTM`, `Dense`, without `return_sequences=True`, is right for one next
+# word a window. Here the targets are the next token at *each* position.
 
 # %%
 inputs, next_tokens = texts[:, :-1], texts[:, 1:]
@@ -425,8 +428,7 @@ assert np.abs(blind[0, :3] - alone[0]).max() > 0.05
 assert np.allclose(masked[0, :3], alone[0], atol=1e-14)
 
 # %% [markdown]
-# Last, its labels are a plain list. PyTorch's `TensorDataset`, which the listing uses, wants
-# tensors and raises: the loop above is never reached. Keras raises, too, because to Keras a list
+# A trap near it: the listing turns its labels into a tensor, as it must. To Keras a plain list
 # means "several outputs"; labels have to be an array:
 
 # %%
@@ -691,6 +693,29 @@ assert seen == 1.0 and unseen < min(held_out, linear) - 0.15
 # held-out part, and print a linear baseline beside the network; `kerasllm.finetune` and
 # `kerasllm.evaluate` do all three.
 #
+# ## S16 · Words
+#
+# **The failure.** Document 003 translates Transformer as 变压器, the device that changes a voltage.
+# 004 says that GPT-3 learns from few examples, and calls it 零样本, zero-shot. 002 calls perplexity
+# (困惑度) 分数, a score, of which more would be better.
+
+
+# %%
+def prompt(examples, question):
+    return "".join(f"{word} -> {answer}\n" for word, answer in examples) + f"{question} ->"
+
+
+zero_shot, few_shot = prompt([], "cat"), prompt([("dog", "狗"), ("bird", "鸟")], "cat")
+shots = zero_shot.count("\n"), few_shot.count("\n")
+guessing, sure = (language_metrics(nats, tokens=10)["perplexity"] for nats in (10 * np.log(8), 0.0))
+print(f"{shots[0]} examples: zero-shot; {shots[1]}: few-shot")
+print(f"perplexity of a model that guesses among 8: {guessing:.0f}; of one that knows: {sure:.0f}")
+assert shots == (0, 2) and np.isclose(guessing, 8) and sure == 1.0
+
+# %% [markdown]
+# **Mended:** Transformer is not translated; zero-shot is 零样本, few-shot 少样本; less perplexity is
+# better. The [glossary](../docs/glossary.md) has all the terms.
+#
 # ## Exercises
 #
 # Several of these defects are tasks for the checker, which knows common mistakes. An attempt at
@@ -720,7 +745,7 @@ exercises.show("softmax")
 # %% [markdown]
 # ## What this lesson claims
 #
-# One cell, all fifteen. If it runs, they hold on your machine.
+# One cell, all sixteen. If it runs, they hold on your machine.
 
 # %%
 assert [len(ids_) for ids_ in broken] == [1, 1]  # S1
@@ -738,6 +763,7 @@ assert np.allclose(h, simple) and not np.allclose(again, row)  # S12
 assert sameness["bare"][-1] > 0.95 > sameness["whole"][-1]  # S13
 assert weights["LSTM"] == 4 * weights["SimpleRNN"]  # S14
 assert seen == 1.0 and unseen < min(held_out, linear) - 0.15  # S15
+assert shots == (0, 2) and sure < guessing  # S16
 
 # %% [markdown]
 # ## Where to go next
