@@ -713,8 +713,8 @@ print(f"perplexity of a model that guesses among 8: {guessing:.0f}; of one that 
 assert shots == (0, 2) and np.isclose(guessing, 8) and sure == 1.0
 
 # %% [markdown]
-# **Mended:** Transformer is not translated; zero-shot is 零样本, few-shot 少样本; less perplexity is
-# better. The [glossary](../docs/glossary.md) has all the terms.
+# **Mended:** Transformer is not translated; zero-shot is 零样本, few-shot 少样本; of perplexity
+# less is better. The [glossary](../docs/glossary.md) has all the terms.
 #
 # ## Exercises
 #
