@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from kerasllm.training.settings.backbone import POSITIONS, SIZES, SPLITTERS, TOKENIZERS
 from kerasllm.training.settings.base import amount, flag, fraction
-from kerasllm.training.settings.task import TaskSettings, unknown_told
+from kerasllm.training.settings.task import TaskSettings
+from kerasllm.training.settings.told import unknown_told
 
 ATTENTIONS = ("bahdanau", "dot", "general", "concat")
 ARCHITECTURES = ("recurrent", "transformer")
