@@ -12,7 +12,13 @@ from collections import namedtuple
 import numpy as np
 
 from kerasllm.reference import checks
-from kerasllm.reference.attention.multi_head_attention import join, split
+from kerasllm.reference.attention.heads import (
+    check_weights,
+    join,
+    project,
+    project_backward,
+    split,
+)
 from kerasllm.reference.attention.positions import rotary as rotary_positions
 from kerasllm.reference.attention.positions import rotary_backward
 from kerasllm.reference.attention.scaled_dot_product import (
@@ -150,15 +156,15 @@ def grouped_query_attention(
         multi-head checkpoints", section 2.2.
     """
     query, key, value = checks.floats(query=query, key=key, value=value)
-    _check_weights(query, key, value, w_q, b_q, w_k, b_k, w_v, b_v, w_o, b_o)
+    check_weights(query, key, value, w_q, b_q, w_k, b_k, w_v, b_v, w_o, b_o, shared=True)
     checks.choice("rotary", rotary, PAIRS)
     if mask is not None:
         mask = checks.booleans("mask", mask)
         mask = mask[:, None] if mask.ndim == 3 else mask  # (B, T, S) -> (B, 1, T, S): every head
     N = w_q.shape[1]
-    q, q_part = _heads(query, w_q, b_q)
-    k, k_part = _heads(key, w_k, b_k)
-    v, v_part = _heads(value, w_v, b_v)
+    q, q_part = project(query, w_q, b_q)
+    k, k_part = project(key, w_k, b_k)
+    v, v_part = project(value, w_v, b_v)
     turns = None
     if rotary:
         (q, q_turn), (k, k_turn) = (
@@ -174,38 +180,6 @@ def grouped_query_attention(
         query, key, value, w_q, b_q, w_k, b_k, w_v, b_v, w_o, b_o,
         q, k, v, attention.weights, z, output, parts,
     )  # fmt: skip
-
-
-def _check_weights(query, key, value, w_q, b_q, w_k, b_k, w_v, b_v, w_o, b_o):
-    for name, x in (("query", query), ("key", key), ("value", value)):
-        checks.rank(name, x, "BTD")
-    for name, x, axes in (
-        ("w_q", w_q, "DNK"), ("w_k", w_k, "DGK"), ("w_v", w_v, "DGV"), ("w_o", w_o, "NVD"),
-    ):  # fmt: skip
-        checks.rank(name, x, axes)
-    (_, N, K), G, V = np.shape(w_q), np.shape(w_k)[1], np.shape(w_v)[-1]
-    for name, x, w, b, heads in (
-        ("q", query, w_q, b_q, (N, K)), ("k", key, w_k, b_k, (G, K)), ("v", value, w_v, b_v, (G, V))
-    ):  # fmt: skip
-        reads = f"its input has shape {x.shape}, w_q {np.shape(w_q)} and w_k {np.shape(w_k)}"
-        checks.shape(f"w_{name}", w, (x.shape[-1], *heads), because=reads)
-        checks.shape(f"b_{name}", b, heads, because=f"w_{name} has shape {np.shape(w)}")
-        checks.floats(**{f"w_{name}": w, f"b_{name}": b})
-    checks.shape("w_o", w_o, (N, V, np.shape(w_o)[-1]), because=f"w_v has shape {np.shape(w_v)}")
-    checks.shape("b_o", b_o, np.shape(w_o)[-1:], because=f"w_o has shape {np.shape(w_o)}")
-    checks.floats(w_o=w_o, b_o=b_o)
-
-
-def _heads(x, w, b):
-    """Project x for every head in one matrix product: (B, T, D) -> (B, N, T, K)."""
-    D, N, K = w.shape
-    y, part = dense(x, w.reshape(D, N * K), None if b is None else b.reshape(N * K))
-    return split(y, N), part
-
-
-def _heads_backward(d_heads, part, w):
-    d_x, d_w, d_b = dense_backward(join(d_heads), part)
-    return d_x, d_w.reshape(w.shape), None if d_b is None else d_b.reshape(w.shape[1:])
 
 
 def grouped_query_attention_backward(d_output, trace):
@@ -238,9 +212,9 @@ def grouped_query_attention_backward(d_output, trace):
     d_k, d_v = repeat_heads_backward(d_k, G), repeat_heads_backward(d_v, G)
     if turns:
         d_q, d_k = (rotary_backward(d, turn).d_x for d, turn in zip((d_q, d_k), turns, strict=True))
-    d_query, d_w_q, d_b_q = _heads_backward(d_q, q_part, trace.w_q)
-    d_key, d_w_k, d_b_k = _heads_backward(d_k, k_part, trace.w_k)
-    d_value, d_w_v, d_b_v = _heads_backward(d_v, v_part, trace.w_v)
+    d_query, d_w_q, d_b_q = project_backward(d_q, q_part, trace.w_q)
+    d_key, d_w_k, d_b_k = project_backward(d_k, k_part, trace.w_k)
+    d_value, d_w_v, d_b_v = project_backward(d_v, v_part, trace.w_v)
     return GroupedQueryAttentionGrads(
         d_query, d_key, d_value,
         d_w_q, d_b_q, d_w_k, d_b_k, d_w_v, d_b_v, d_w_o.reshape(trace.w_o.shape), d_b_o,

@@ -6,9 +6,14 @@ Keras calls its layer with (query, value, key); here the order is the paper's: (
 
 from collections import namedtuple
 
-import numpy as np
-
 from kerasllm.reference import checks
+from kerasllm.reference.attention.heads import (
+    check_weights,
+    join,
+    project,
+    project_backward,
+    split,
+)
 from kerasllm.reference.attention.scaled_dot_product import (
     scaled_dot_product_attention,
     scaled_dot_product_attention_backward,
@@ -79,6 +84,7 @@ def multi_head_attention(
         ValueError: if shapes do not fit.
 
     Example:
+        >>> import numpy as np
         >>> x = np.eye(3)[None]  # B=1, T=3, D=3
         >>> w, b = np.ones((3, 2, 5)), np.zeros((2, 5))  # N=2 heads of size K=5
         >>> output, trace = multi_head_attention(
@@ -91,13 +97,13 @@ def multi_head_attention(
         Vaswani et al. 2017, "Attention is all you need", section 3.2.2.
     """
     query, key, value = checks.floats(query=query, key=key, value=value)
-    _check_weights(query, key, value, w_q, b_q, w_k, b_k, w_v, b_v, w_o, b_o)
+    check_weights(query, key, value, w_q, b_q, w_k, b_k, w_v, b_v, w_o, b_o)
     if mask is not None:
         mask = checks.booleans("mask", mask)
         mask = mask[:, None] if mask.ndim == 3 else mask  # (B, T, S) -> (B, 1, T, S): every head
-    q, q_part = _heads(query, w_q, b_q)
-    k, k_part = _heads(key, w_k, b_k)
-    v, v_part = _heads(value, w_v, b_v)
+    q, q_part = project(query, w_q, b_q)
+    k, k_part = project(key, w_k, b_k)
+    v, v_part = project(value, w_v, b_v)
     z, attention = scaled_dot_product_attention(q, k, v, mask, scale, fully_masked)
     output, o_part = dense(join(z), w_o.reshape(-1, w_o.shape[-1]), b_o)
     parts = (q_part, k_part, v_part, attention, o_part)
@@ -105,48 +111,6 @@ def multi_head_attention(
         query, key, value, w_q, b_q, w_k, b_k, w_v, b_v, w_o, b_o,
         q, k, v, attention.weights, z, output, parts,
     )  # fmt: skip
-
-
-def _check_weights(query, key, value, w_q, b_q, w_k, b_k, w_v, b_v, w_o, b_o):
-    for name, x in (("query", query), ("key", key), ("value", value)):
-        checks.rank(name, x, "BTD")
-    checks.rank("w_q", w_q, "DNK")
-    checks.rank("w_v", w_v, "DNV")
-    checks.rank("w_o", w_o, "NVD")
-    (_, N, K), V = np.shape(w_q), np.shape(w_v)[-1]
-    for name, x, w, b, size in (
-        ("q", query, w_q, b_q, K), ("k", key, w_k, b_k, K), ("v", value, w_v, b_v, V),
-    ):  # fmt: skip
-        reads = f"its input has shape {x.shape}, and w_q has {N} heads of key size {K}"
-        checks.shape(f"w_{name}", w, (x.shape[-1], N, size), because=reads)
-        checks.shape(f"b_{name}", b, (N, size), because=f"w_{name} has shape {np.shape(w)}")
-        checks.floats(**{f"w_{name}": w, f"b_{name}": b})
-    checks.shape("w_o", w_o, (N, V, np.shape(w_o)[-1]), because=f"w_v has shape {np.shape(w_v)}")
-    checks.shape("b_o", b_o, np.shape(w_o)[-1:], because=f"w_o has shape {np.shape(w_o)}")
-    checks.floats(w_o=w_o, b_o=b_o)
-
-
-def _heads(x, w, b):
-    """Project x for every head in one matrix product: (B, T, D) -> (B, N, T, K)."""
-    D, N, K = w.shape
-    y, part = dense(x, w.reshape(D, N * K), None if b is None else b.reshape(N * K))
-    return split(y, N), part
-
-
-def _heads_backward(d_heads, part, w):
-    d_x, d_w, d_b = dense_backward(join(d_heads), part)
-    return d_x, d_w.reshape(w.shape), None if d_b is None else d_b.reshape(w.shape[1:])
-
-
-def split(y, N):
-    """Give each of N heads its own share of the features: (B, T, N·K) -> (B, N, T, K)."""
-    return y.reshape(*y.shape[:2], N, y.shape[-1] // N).swapaxes(1, 2)
-
-
-def join(heads):
-    """Put the heads side by side: (B, N, T, K) -> (B, T, N·K)."""
-    B, N, T, K = heads.shape
-    return heads.swapaxes(1, 2).reshape(B, T, N * K)
 
 
 def multi_head_attention_backward(d_output, trace):
@@ -166,6 +130,7 @@ def multi_head_attention_backward(d_output, trace):
         d_query + d_key + d_value.
 
     Example:
+        >>> import numpy as np
         >>> x, w, b = np.ones((1, 3, 2)), np.ones((2, 1, 5)), np.zeros((1, 5))
         >>> output, trace = multi_head_attention(
         ...     x, x, x, w, b, w, b, w, b, np.ones((1, 5, 2)), np.zeros(2)
@@ -176,9 +141,9 @@ def multi_head_attention_backward(d_output, trace):
     q_part, k_part, v_part, attention, o_part = trace.parts
     d_z, d_w_o, d_b_o = dense_backward(d_output, o_part)
     d_q, d_k, d_v = scaled_dot_product_attention_backward(split(d_z, len(trace.w_o)), attention)
-    d_query, d_w_q, d_b_q = _heads_backward(d_q, q_part, trace.w_q)
-    d_key, d_w_k, d_b_k = _heads_backward(d_k, k_part, trace.w_k)
-    d_value, d_w_v, d_b_v = _heads_backward(d_v, v_part, trace.w_v)
+    d_query, d_w_q, d_b_q = project_backward(d_q, q_part, trace.w_q)
+    d_key, d_w_k, d_b_k = project_backward(d_k, k_part, trace.w_k)
+    d_value, d_w_v, d_b_v = project_backward(d_v, v_part, trace.w_v)
     return MultiHeadAttentionGrads(
         d_query, d_key, d_value,
         d_w_q, d_b_q, d_w_k, d_b_k, d_w_v, d_b_v, d_w_o.reshape(trace.w_o.shape), d_b_o,

@@ -11,7 +11,7 @@ from kerasllm.reference.attention.grouped_query_attention import (
     repeat_heads,
     repeat_heads_backward,
 )
-from kerasllm.reference.attention.multi_head_attention import join, split
+from kerasllm.reference.attention.heads import join, split
 from kerasllm.verify.twins.registry import register, unsupported
 from kerasllm.verify.twins.rules.core import keras_gelu, keras_gelu_backward
 from kerasllm.verify.twins.values import Rows
