@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from kerasllm.baselines.baseline import Baseline, check_examples
+from kerasllm.baselines.baseline import check_examples
+from kerasllm.baselines.generation import scored
 from kerasllm.baselines.spans import sentences, words
-from kerasllm.metrics.generation import generation_metrics
 from kerasllm.metrics.writing import WITHOUT_SPACES, writing_of
 
 DAMPING = 0.85  # share of the walk that follows likeness; the rest goes anywhere
@@ -58,15 +58,15 @@ def textrank(train, test):
 def _extracted(name, train, test, choose):
     """Return the baseline that answers with the sentences that `choose(parts, count)` names."""
     check_examples(train, test)
-    count = int(np.median([len(sentences(pair.target)) for pair in train]))
-    targets = [pair.target for pair in test]
+    targets = [text for pair in train for text in pair.references]
+    count = int(np.median([len(sentences(target)) for target in targets]))
     between = "" if writing_of(targets) in WITHOUT_SPACES else " "
     answers = []
     for text in test.texts:
         parts = [text[start:end] for start, end in sentences(text)]
         chosen = sorted(choose(parts, min(count, len(parts))))
         answers.append(between.join(parts[row] for row in chosen))
-    return Baseline(name, answers, generation_metrics(targets, answers), {"sentences": count})
+    return scored(name, answers, test, {"sentences": count})
 
 
 def _first(_parts, count):

@@ -39,7 +39,7 @@ def nearest_neighbour(train, test):
     for start in range(0, len(test), AT_ONCE):
         likeness = asked[start : start + AT_ONCE] @ known.T  # rows of length one: the cosine
         nearest += np.asarray(likeness.argmax(axis=1)).ravel().tolist()
-    return _scored("nearest", [train[row].target for row in nearest], test)
+    return scored("nearest", [train[row].target for row in nearest], test)
 
 
 def copy(train, test):
@@ -62,7 +62,7 @@ def copy(train, test):
         100.0
     """
     check_examples(train, test)
-    return _scored("copy", test.texts, test)
+    return scored("copy", test.texts, test)
 
 
 def lead(train, test):
@@ -92,9 +92,10 @@ def lead(train, test):
     cut, join = (list, "".join) if characters else (str.split, " ".join)
     length = int(np.median([len(cut(target)) for target in targets]))
     answers = [join(cut(source)[:length]) for source in test.texts]
-    return _scored("lead", answers, test, {"length": length})
+    return scored("lead", answers, test, {"length": length})
 
 
-def _scored(name, answers, test, settings=None):
+def scored(name, answers, test, settings=None):
+    """Return the `Baseline` of answers, scored against all references of each row."""
     metrics = generation_metrics([pair.references for pair in test], answers)
     return Baseline(name, answers, metrics, settings or {})

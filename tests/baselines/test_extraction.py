@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasllm.baselines import copy, lead_sentences, textrank
+from kerasllm.baselines import copy, lead, lead_sentences, nearest_neighbour, textrank
 from kerasllm.baselines.extraction import DAMPING, sentence_ranks
 from kerasllm.datasets.examples import Dataset, Pair
 
@@ -59,3 +59,13 @@ def test_a_copy_is_the_source():
     data = pairs([("Ada!", "Ada!"), ("rot", "red")])
     found = copy(data, data)
     assert found.predicted == ["Ada!", "rot"] and found.metrics["exact_match"] == 50
+
+
+@pytest.mark.parametrize("baseline", [copy, lead, lead_sentences, nearest_neighbour, textrank])
+def test_an_answer_is_scored_against_all_references(baseline):
+    train = pairs([("It rained. Nobody came.", "Nothing alike.")])
+    (answer,) = baseline(train, train).predicted
+    test = pairs([("It rained. Nobody came.", "Something else.", (answer,))])
+    assert baseline(train, test).metrics["exact_match"] == 100
+    other = pairs([("It rained. Nobody came.", "Something else.", ("Not this.",))])
+    assert baseline(train, other).metrics["exact_match"] == 0
