@@ -19,7 +19,7 @@ SHAPES = "causal language models, classifiers and taggers, recurrent or Transfor
 _PREDICTS = ("next", "class", "tag")
 _COMPARED = {
     "x", "i", "f", "g", "o", "c", "h", "z", "r", "inner", "candidate", "q", "k", "v", "weights",
-    "a", "normalized", "rows", "logits", "output",
+    "a", "gate", "up", "normalized", "rows", "logits", "output",
 }  # fmt: skip
 WIDE = 1000  # columns of a symbol of which the last row is stored
 

@@ -44,10 +44,10 @@ def _nothing(_call, _layer, _add):
 
 
 def _token_embedding(call, layer, add):
-    table = add(layer.embeddings)
     if isinstance(call.trace, LogitsTrace):
-        return [{"op": "logits", "name": call.name, "table": table,
+        return [{"op": "logits", "name": call.name, "table": add(layer.output_table),
                  "never": None if layer.score_pad else float(NEVER)}]  # fmt: skip
+    table = add(layer.embeddings)
     if layer.positions == "learned":
         places = add(layer.position_embeddings)
     else:
@@ -109,6 +109,8 @@ def _norm(call, layer, add):
 
 
 def _norm_settings(layer, add):
+    if isinstance(layer, keras.layers.RMSNormalization):
+        return {"rms": True, "epsilon": float(layer.epsilon), "gamma": add(layer.scale)}
     given = (("gamma", layer.gamma), ("beta", layer.beta))
     weights = {name: None if weight is None else add(weight) for name, weight in given}
     return {"epsilon": float(layer.epsilon), **weights}
@@ -116,13 +118,16 @@ def _norm_settings(layer, add):
 
 def _attention(layer, add):
     names = ("kernel", "output_kernel", "bias", "output_bias")
-    return {"heads": layer.num_heads, "size": layer.head_size, "causal": bool(layer.causal),
-            "rotary": bool(layer.rotary), **_named(layer, add, *names)}  # fmt: skip
+    rotary = {"base": layer.rotary_base, "interleaved": layer.interleaved}
+    return {"heads": layer.num_heads, "groups": layer.groups, "size": layer.head_size,
+            "causal": bool(layer.causal), "rotary": rotary if layer.rotary else None,
+            **_named(layer, add, *names)}  # fmt: skip
 
 
 def _block(call, layer, add):
-    feed_forward = {"activation": layer.feed_forward.activation,
-                    **_named(layer.feed_forward, add, "w_1", "b_1", "w_2", "b_2")}  # fmt: skip
+    names = ("w_1", "b_1", "w_2", "b_2") if layer.feed_forward.use_bias else ("w_1", "w_2")
+    feed_forward = {"activation": layer.feed_forward.activation, "b_1": None, "b_2": None,
+                    **_named(layer.feed_forward, add, *names)}  # fmt: skip
     return [{"op": "block", "name": call.name, "norm": layer.norm,
              "attention": _attention(layer.attention, add), "feed_forward": feed_forward,
              "attention_norm": _norm_settings(layer.attention_norm, add),
@@ -160,7 +165,7 @@ _STEPS = {
     (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN): _recurrent,
     keras.layers.Bidirectional: _recurrent,
     keras.layers.Dense: _dense,
-    keras.layers.LayerNormalization: _norm,
+    (keras.layers.LayerNormalization, keras.layers.RMSNormalization): _norm,
     layers.TransformerEncoder: _block,
     layers.MaskedPooling: _pool,
     GatherWords: _gather,

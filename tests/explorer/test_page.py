@@ -78,6 +78,10 @@ def words_and_tags(_):
     return tagger(words, tokenizer, units=5, forbidden=[(2, 1)], reads={"length": 37})
 
 
+LLAMA = {
+    "num_heads": 4, "num_kv_heads": 2, "key_dim": 6, "positions": "rotary", "rotary_base": 77.0,
+    "normalization": "rms", "activation": "swiglu", "use_bias": False, "tied": False,
+}  # fmt: skip
 MODELS = {
     "lstm": ("character", lambda t: language(recurrent(t), t)),
     "contrast": ("bpe", lambda t: ContrastiveLM(
@@ -95,6 +99,10 @@ MODELS = {
     "bert": ("wordpiece", lambda t: classifier(
         transformer(t, causal=False, segments=2, norm="post", activation="gelu_tanh"), t,
         "attention", clean=True)),
+    "llama": ("bpe", lambda t: language(transformer(t, **LLAMA), t)),
+    "turned": ("character", lambda t: language(
+        transformer(t, num_heads=4, num_kv_heads=1, positions="rotary", interleaved=True,
+                    normalization="rms", activation="swiglu"), t)),
     "many": ("character", lambda t: classifier(transformer(t, causal=False), t, "first",
                                                multilabel=True)),
     "crf": ("character", words_and_tags),

@@ -70,6 +70,13 @@ function layerNorm(row, { gamma, beta, epsilon }) {
   return { normalized, output: beta ? add(scaled, beta.data) : scaled };
 }
 
+// normalized = x / √(mean of x² + ε);  output = γ · normalized
+function rmsNorm(row, { gamma, epsilon }) {
+  const size = Math.sqrt(sum(row.map(value => value ** 2)) / row.length + epsilon);
+  const normalized = row.map(value => value / size);
+  return { normalized, output: times(normalized, gamma.data) };
+}
+
 // A blob of little-endian float32 numbers in base64, cut into matrices by `{ shape, at }`.
 function decodeWeights(base64) {
   const signs = atob(base64), bytes = new Uint8Array(signs.length);

@@ -2,21 +2,21 @@
 
 // scores = q kᵀ / √K;  weights = softmax(scores);  z = weights v;  output = [z of all heads] W + b
 function attention(rows, layer, name, seen) {
-  const { heads, size, kernel, bias, output_kernel, output_bias, causal, rotary } = layer;
-  const T = rows.length, width = heads * size;
+  const { heads, groups, size, kernel, bias, output_kernel, output_bias, causal, rotary } = layer;
+  const T = rows.length, group = n => Math.floor(n * groups / heads); // whose keys head n reads
   const all = rows.map((row, t) => product(seen.put(name, "x", t, row), kernel, bias));
-  const read = (symbol, place) => headRows(heads, T, (n, t) => {
-    const row = all[t].slice(place * width + n * size, place * width + (n + 1) * size);
-    return rotary && symbol !== "v" ? turned(row, t) : row;
+  const read = (symbol, count, before) => headRows(count, T, (n, t) => {
+    const row = all[t].slice((before + n) * size, (before + n + 1) * size);
+    return rotary && symbol !== "v" ? turned(row, t, rotary) : row;
   }, symbol, name, seen);
-  const q = read("q", 0), k = read("k", 1), v = read("v", 2);
+  const q = read("q", heads, 0), k = read("k", groups, heads), v = read("v", groups, heads + groups);
   const scores = headRows(heads, T, (n, t) =>
-    Float64Array.from(k[n], key => dot(q[n][t], key) / Math.sqrt(size)), "scores", name, seen);
+    Float64Array.from(k[group(n)], key => dot(q[n][t], key) / Math.sqrt(size)), "scores", name, seen);
   const weights = headRows(heads, T, (n, t) =>
     softmax(scores[n][t], s => !causal || s <= t), "weights", name, seen);
   const z = headRows(heads, T, (n, t) => {
     const read = rowOf(size);
-    weights[n][t].forEach((share, s) => v[n][s].forEach((value, d) => { read[d] += share * value; }));
+    weights[n][t].forEach((share, s) => v[group(n)][s].forEach((value, d) => { read[d] += share * value; }));
     return read;
   }, "z", name, seen);
   return rows.map((_, t) => seen.put(name, "output", t,
@@ -33,30 +33,38 @@ function headRows(heads, T, compute, symbol, name, seen) {
   return made;
 }
 
-// Turn each pair (a, b) of features by the angle t / 10000^(2i/K).
-function turned(row, t) {
+// Turn each pair (a, b) of features by the angle t / base^(2i/K). A pair are neighbours, or one
+// feature of each half.
+function turned(row, t, { base, interleaved }) {
   const half = row.length / 2, out = rowOf(row.length);
   for (let i = 0; i < half; i++) {
-    const angle = t * 10000 ** (-i / half), a = row[i], b = row[half + i];
-    out[i] = a * Math.cos(angle) - b * Math.sin(angle);
-    out[half + i] = a * Math.sin(angle) + b * Math.cos(angle);
+    const [first, second] = interleaved ? [2 * i, 2 * i + 1] : [i, half + i];
+    const angle = t * base ** (-i / half), a = row[first], b = row[second];
+    out[first] = a * Math.cos(angle) - b * Math.sin(angle);
+    out[second] = a * Math.sin(angle) + b * Math.cos(angle);
   }
   return out;
 }
 
-// a = x W₁ + b₁;  h = bend(a);  output = h W₂ + b₂
+// a = x W₁ + b₁;  h = bend(a);  output = h W₂ + b₂.  Gated: [a up] = x W₁ + b₁;  h = silu(a) · up
 function feedForward(rows, layer, name, seen) {
   return rows.map((row, t) => {
     const x = seen.put(name, "x", t, row);
-    const a = seen.put(name, "a", t, product(x, layer.w_1, layer.b_1));
-    const h = seen.put(name, "h", t, a.map(ACTIVATIONS[layer.activation]));
+    const h = seen.put(name, "h", t, hidden(product(x, layer.w_1, layer.b_1), layer, name, t, seen));
     return seen.put(name, "output", t, product(h, layer.w_2, layer.b_2));
   });
 }
 
+function hidden(wide, { activation }, name, t, seen) {
+  if (activation !== "swiglu") return seen.put(name, "a", t, wide).map(ACTIVATIONS[activation]);
+  const half = wide.length / 2, a = seen.put(name, "a", t, wide.slice(0, half));
+  const gate = seen.put(name, "gate", t, a.map(value => value * sigmoid(value)));
+  return times(gate, seen.put(name, "up", t, wide.slice(half)));
+}
+
 function normalized(rows, layer, name, seen) {
   return rows.map((row, t) => {
-    const made = layerNorm(seen.put(name, "x", t, row), layer);
+    const made = (layer.rms ? rmsNorm : layerNorm)(seen.put(name, "x", t, row), layer);
     seen.put(name, "normalized", t, made.normalized);
     return made.output;
   });
