@@ -7,7 +7,8 @@ import pytest
 import kerasllm
 from kerasllm import layers, verify
 from kerasllm import reference as ref
-from kerasllm.verify.interventions.changed import ChangedTwin
+from kerasllm.models import CausalLM
+from kerasllm.verify.interventions.changed import STEPS, WHOLE, ChangedTwin
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
@@ -324,3 +325,25 @@ def test_a_symbol_of_the_whole_text_has_no_positions(random_model):
         reads.silence("rnn").answer  # noqa: B018
     assert "rnn: output := 0" in str(reads.silence("rnn"))
     assert not reads.silence("rnn")._computed.recorded[reads.start.find("rnn", "output")[1]].any()
+
+
+@pytest.mark.parametrize("function", [*STEPS, *WHOLE], ids=lambda f: f.__name__)
+def test_every_symbol_is_a_variable_of_its_equation(function):
+    names = (STEPS | WHOLE)[function]
+    assert set(names) <= set(function.__code__.co_varnames)
+
+
+def test_the_symbols_of_a_llama_can_be_changed(rng):
+    options = {"num_heads": 4, "num_kv_heads": 2, "positions": "rotary", "normalization": "rms",
+               "activation": "swiglu", "use_bias": False, "num_layers": 1}  # fmt: skip
+    model = CausalLM.from_size("tiny", 11, backbone="transformer", hidden_dim=8, **options)
+    model.set_weights([0.7 * rng.standard_normal(w.shape) for w in model.get_weights()])
+    llama = kerasllm.intervene(model, [7, 3, 9])
+    network = "block_0/feed_forward"
+    told = llama.set(network, "gate", 0, unit=5, position=1)
+    moved = told.difference(network, "h")
+    assert np.count_nonzero(moved) == 1
+    assert moved[1, 5] == pytest.approx(-llama.before.array(network, "h")[1, 5])
+    halved = llama.set("block_0/attention_norm", "normalized", 0, position=0)
+    assert np.abs(halved.difference("block_0/attention", "v")[:, 0]).max() > 0
+    assert np.abs(halved.difference("block_0/attention", "v")[:, 1:]).max() == 0
