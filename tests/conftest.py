@@ -1,8 +1,12 @@
 """Fixtures that every test may use."""
 
+import json
 import os
+import re
 import shutil
+import subprocess
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -64,6 +68,37 @@ def documents():
     if not root or not Path(root).is_dir():
         pytest.skip("needs the five documents: set KERASLLM_DOCUMENTS to their folder")
     return Path(root)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return a function from a page to what its script left in `data-found`, or skip.
+
+    The page is HTML with the word PAGES in the place of what is handed over, as JSON; `budget` are
+    the milliseconds that its timers may run.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.skip("needs a browser: Chromium or Chrome, none was found")
+
+    def found_by(harness, pages, folder, budget):
+        # A page may not end the script that it is handed over in.
+        handed = json.dumps(pages).replace("<", "\\u003c").replace("\u2028", "\\u2028")
+        path = folder / "harness.html"
+        path.write_text(harness.replace("PAGES", handed), "utf-8")
+        quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom",
+                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                 f"--virtual-time-budget={budget}",
+                 f"--user-data-dir={folder / 'profile'}"]  # fmt: skip
+        done = subprocess.run(
+            [program, *quiet, path.as_uri()], capture_output=True, text=True, timeout=120
+        )
+        found = re.search(r'data-found="([^"]+)"', done.stdout)
+        assert found, done.stdout[:500] + done.stderr[-500:]
+        return json.loads(unquote(found[1]))
+
+    return found_by
 
 
 # Tiny trained runs that the tests of the workflow share.

@@ -1,11 +1,7 @@
 """The page in a real browser: its numbers are NumPy's, and what a person does has its effect."""
 
-import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
-from urllib.parse import unquote
 
 import keras
 import numpy as np
@@ -134,15 +130,6 @@ def plain_keras():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.skip("needs a browser: Chromium or Chrome, none was found")
-    return found
-
-
-@pytest.fixture(scope="module")
 def seen(browser, tmp_path_factory):
     """Return what the browser showed of every model, and of one with a wrong number stored."""
     folder, tasks = tmp_path_factory.mktemp("pages"), {name: make(name) for name in MODELS}
@@ -153,19 +140,8 @@ def seen(browser, tmp_path_factory):
     pages["keras"] = plain_keras()
     pages["wrong"] = page_of(tasks["lstm"], TEXTS).replace('put("c", add(', 'put("c", times(')
     pages["wrong"] = re.sub("; script-src '[^']+'", "; script-src 'unsafe-inline'", pages["wrong"])
-    handed = json.dumps(pages).replace("<", "\\u003c").replace("\u2028", "\\u2028")
-    harness = (HERE / "harness.html").read_text("utf-8").replace("PAGES", handed)
-    (folder / "harness.html").write_text(harness, "utf-8")
-    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-             f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=60000"]  # fmt: skip
-    done = subprocess.run(
-        [browser, *quiet, (folder / "harness.html").as_uri()],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    found = re.search(r'data-found="([^"]+)"', done.stdout)
-    assert found, done.stdout[:500] + done.stderr[-500:]
-    pages, owned = json.loads(unquote(found[1]))
+    harness = (HERE / "harness.html").read_text("utf-8")
+    pages, owned = browser(harness, pages, folder, budget=60_000)
     assert not owned
     return pages
 

@@ -5,12 +5,8 @@ the elements and the names of their attributes must be the same. Pages forbid th
 here that rule is taken out, so that escaping alone has to hold.
 """
 
-import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
-from urllib.parse import unquote
 
 import pytest
 
@@ -76,32 +72,6 @@ def writers(label, folder):
     }
 
 
-@pytest.fixture(scope="module")
-def browser():
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.skip("needs a browser: Chromium or Chrome, none was found")
-    return found
-
-
-def read_in(browser, texts, folder):
-    """Return ({name: outline of the page in the browser}, whether a script ran)."""
-    # A page may not end the script that it is handed over in.
-    handed = json.dumps(texts).replace("<", "\\u003c").replace("\u2028", "\\u2028")
-    (folder / "harness.html").write_text(HARNESS.replace("PAGES", handed), "utf-8")
-    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-             f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=20000"]  # fmt: skip
-    done = subprocess.run(
-        [browser, *quiet, (folder / "harness.html").as_uri()],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    found = re.search(r'data-found="([^"]+)"', done.stdout)
-    assert found, done.stdout[:500] + done.stderr[-500:]
-    return json.loads(unquote(found[1]))
-
-
 def without_rule(text):
     """Return a page that allows scripts."""
     return re.sub(r"<meta http-equiv=[^>]+>", "", text)
@@ -113,7 +83,7 @@ def test_hostile_labels_change_no_page_and_run_nothing(browser, tmp_path):
         made = writers(label, tmp_path).items()
         texts |= {f"{name} {number}": without_rule(text) for name, text in made}
     texts |= {k: without_rule(v) for k, v in texts.items()}
-    found, owned = read_in(browser, texts, tmp_path)
+    found, owned = browser(HARNESS, texts, tmp_path, budget=20_000)
     assert set(found) == set(texts) and not owned
     changed = [name for name in found if found[name] != found[f"{name.split()[0]} harmless"]]
     assert not changed
@@ -122,7 +92,7 @@ def test_hostile_labels_change_no_page_and_run_nothing(browser, tmp_path):
 def test_the_browser_would_have_told(browser, tmp_path):
     """One text that nobody escaped is seen, and its script has run."""
     texts = {"good": pages.element("p", HOSTILE[0]), "bad": f"<p>{HOSTILE[0]}</p>"}
-    found, owned = read_in(browser, texts, tmp_path)
+    found, owned = browser(HARNESS, texts, tmp_path, budget=20_000)
     assert owned == 1 and "script" in found["bad"] and "script" not in found["good"]
 
 
