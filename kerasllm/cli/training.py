@@ -142,7 +142,7 @@ def import_(
 
     Example: kerasllm import smollm2 --output runs/smollm2
     """
-    from kerasllm.utils.hub import find
+    from kerasllm.utils.hub.fetching import find
 
     find(source, revision)  # which fails at once, or fetches, before Keras is loaded
     flags.load_keras()

@@ -33,7 +33,7 @@ def main(arguments):
         print(f"skipped: needs {', '.join(lost)} (pip install 'kerasllm[gguf,bench]')")
         return 0
     os.environ.setdefault("KERASLLM_DATA", "")
-    from kerasllm.utils.hub import find
+    from kerasllm.utils.hub.fetching import find
 
     path, source = find(arguments[0] if arguments else "smollm2")
     lines = real_lines()

@@ -13,7 +13,7 @@ import numpy as np
 from kerasllm.models.hub.settings import completed
 from kerasllm.text.tokenizers.imported import import_tokenizer
 from kerasllm.utils.archives import DamagedError
-from kerasllm.utils.gguf import GGUF
+from kerasllm.utils.hub.gguf import GGUF
 
 ARCHITECTURES = ("llama",)
 # names in a file: names in `transformers`

@@ -14,7 +14,7 @@ from kerasllm.models.hub.tensors import FLOATS, Tensors
 from kerasllm.models.saved import at_most
 from kerasllm.text.tokenizers.imported import original_ids
 from kerasllm.utils.archives import DamagedError
-from kerasllm.utils.hub import find
+from kerasllm.utils.hub.fetching import find
 
 # Constants that some checkpoints carry: positions 0, 1, 2 … and the causal mask.
 _BUFFERS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import ml_dtypes  # noqa: F401 - teaches NumPy bfloat16, which many checkpoints are kept in
 
 from kerasllm.utils.files import check_regular, whole_file
-from kerasllm.utils.hub import MANY, ONE, parts_of
+from kerasllm.utils.hub.fetching import MANY, ONE, parts_of
 
 FLOATS = ("F64", "F32", "F16", "BF16")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")

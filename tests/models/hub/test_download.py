@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kerasllm.models.hub import load_checkpoint
-from kerasllm.utils import hub as download
+from kerasllm.utils.hub import fetching as download
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAME = "someone/tiny-bert"

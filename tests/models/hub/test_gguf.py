@@ -8,7 +8,7 @@ from kerasllm.models import CausalLM, TransformerBackbone, TransformerConfig
 from kerasllm.models.hub import load_checkpoint, save_gguf
 from kerasllm.models.hub.gguf import NAMES, neighbours
 from kerasllm.text import train_tokenizer
-from kerasllm.utils.gguf import GGUF
+from kerasllm.utils.hub.gguf import GGUF
 
 gguf = pytest.importorskip("gguf", reason="needs the extra gguf")
 V, N, G, K = 31, 4, 2, 6

