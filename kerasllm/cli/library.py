@@ -128,12 +128,12 @@ def lessons_list():
 
 @lessons_app.command("open")
 def lessons_open(
-    number: Annotated[str, typer.Argument(help="number of a lesson, such as 04")],
+    number: Annotated[str, typer.Argument(help="number of a lesson, such as 05")],
     browser: Annotated[bool, typer.Option(help="open it in the browser")] = True,
 ):
     """Start JupyterLab at a lesson (extra `notebooks`).
 
-    Example: kerasllm lessons open 04
+    Example: kerasllm lessons open 05
     """
     from kerasllm import lessons
 
@@ -147,7 +147,7 @@ def lessons_build(
 ):
     """Execute lessons from their sources, and write notebooks or web pages.
 
-    Example: kerasllm lessons build 04
+    Example: kerasllm lessons build 05
     """
     from kerasllm import lessons
 

@@ -1,8 +1,8 @@
 """The lessons: text sources, the notebooks executed from them, and web pages.
 
     python -m kerasllm.lessons list
-    python -m kerasllm.lessons open 04          # JupyterLab, extra `notebooks`; --no-browser
-    python -m kerasllm.lessons build 04         # execute the source, write notebooks/04_*.ipynb
+    python -m kerasllm.lessons open 05          # JupyterLab, extra `notebooks`; --no-browser
+    python -m kerasllm.lessons build 05         # execute the source, write notebooks/05_*.ipynb
     python -m kerasllm.lessons build --html     # notebooks/_build/*.html, no network needed
     python -m kerasllm.lessons check            # execute every source, write nothing
     python -m kerasllm.lessons glossary         # docs/glossary.md, from glossary.toml
@@ -46,7 +46,7 @@ def all_lessons(folder=FOLDER):
         FileNotFoundError: the lessons are not here; they are not part of an installed wheel.
 
     Example:
-        >>> [lesson.title for lesson in all_lessons() if lesson.number == "07"]
+        >>> [lesson.title for lesson in all_lessons() if lesson.number == "09"]
         ['Attention']
     """
     sources = sorted((Path(folder) / "src").glob("[0-9][0-9]_*.py"))
@@ -73,7 +73,7 @@ def _lesson(source):
 
 
 def find(number, folder=FOLDER):
-    """Return the lesson of a number such as 4, "04" or "04_lstm_and_gru_by_hand".
+    """Return the lesson of a number such as 5, "05" or "05_lstm_and_gru_by_hand".
 
     Raises:
         ValueError: there is none; the message lists those that there are.
@@ -91,7 +91,7 @@ def execute(number, folder=FOLDER, limit=LIMIT):
     """Run a lesson from its source and return the executed notebook; nothing is written.
 
     Args:
-        number: of the lesson, such as 4 or "04".
+        number: of the lesson, such as 5 or "05".
         folder: where the notebooks lie, with `src` inside.
         limit: seconds for the whole lesson.
 
@@ -136,7 +136,7 @@ def start_jupyter(number, folder=FOLDER, *, browser=True):
     """Start JupyterLab at a lesson, and wait until it ends.
 
     Args:
-        number: of the lesson, such as 4 or "04".
+        number: of the lesson, such as 5 or "05".
         folder: where the notebooks lie.
         browser: open a browser; without one JupyterLab prints the address alone.
 

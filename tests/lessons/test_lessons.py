@@ -137,7 +137,7 @@ def test_code_keeps_its_dollar_signs_and_formulas_leave_the_markdown():
 
 
 def test_numbers_find_lessons_and_unknown_ones_are_named():
-    assert lessons.find(4) == lessons.find("04") == lessons.find("04_lstm_and_gru_by_hand")
+    assert lessons.find(5) == lessons.find("05") == lessons.find("05_lstm_and_gru_by_hand")
     with pytest.raises(ValueError, match="received 98: there are 0"):
         lessons.find(98)
 
@@ -214,12 +214,12 @@ def test_open_starts_jupyterlab_at_the_notebook(monkeypatch, browser):
     monkeypatch.setattr(catalogue, "needed", lambda _name: None)
     monkeypatch.setattr(catalogue.subprocess, "call", lambda command: commands.append(command) or 0)
     monkeypatch.setattr(catalogue.os, "geteuid", lambda: 0 if browser else 1000, raising=False)
-    assert lessons.start_jupyter(4, browser=browser) == 0
+    assert lessons.start_jupyter(5, browser=browser) == 0
     (command,) = commands
     assert ("--allow-root" in command) is browser  # root alone needs it, and is refused without
     assert command[1:3] == ["-m", "jupyterlab"] and ("--no-browser" in command) is not browser
     assert f"--ServerApp.root_dir={catalogue.FOLDER}" in command
-    assert "--LabApp.default_url=/lab/tree/04_lstm_and_gru_by_hand.ipynb" in command
+    assert "--LabApp.default_url=/lab/tree/05_lstm_and_gru_by_hand.ipynb" in command
 
 
 def test_open_says_what_is_missing(monkeypatch, tmp_path):
