@@ -269,7 +269,7 @@ assert pretrained > max(linear, scratch) + 0.1
 # %% [markdown]
 # The labels only had to teach the question. What can follow what, the network knew already.
 #
-# This is one draw of 100 labels. [Lesson 11](11_fine_tuning.ipynb) does it several times, with its
+# This is one draw of 100 labels. [Lesson 12](12_fine_tuning.ipynb) does it several times, with its
 # spread, and shows what can go wrong.
 #
 # ## 7. Is it true? Ask NumPy
@@ -302,21 +302,21 @@ proof
 #
 # | document | its subject | lesson | NumPy: `reference` | Keras: `layers`, `models` |
 # |---|---|---|---|---|
-# | 000 | RNN, LSTM, GRU 循环神经网络 | [04] | `simple_rnn` `lstm` `gru` | `StackedRNN` |
-# | 000 | pretraining, fine-tuning 微调 | 00, [11] | `cross_entropy` `adam` | `CausalLM` |
-# | 001 | attention 注意力 | [07] | `scaled_dot_product_attention` | `MultiHeadAttention` |
-# | 001 | BiLSTM; BERT | [04], [07] | `bidirectional` | `BiLSTM` `MaskedLM` |
+# | 000 | RNN, LSTM, GRU 循环神经网络 | [05] | `simple_rnn` `lstm` `gru` | `StackedRNN` |
+# | 000 | pretraining, fine-tuning 微调 | 00, [12] | `cross_entropy` `adam` | `CausalLM` |
+# | 001 | attention 注意力 | [09] | `scaled_dot_product_attention` | `MultiHeadAttention` |
+# | 001 | BiLSTM; BERT | [05], [09] | `bidirectional` | `BiLSTM` `MaskedLM` |
 # | 002 | loss, perplexity 困惑度 | 00 | `ngram_perplexity` | `TokenCrossEntropy` |
-# | 003 | Transformer 变压器 | [07] | `transformer_encoder` | `TransformerEncoder` |
-# | 003 | the training loop 训练循环 | [11], [21] | `adam` `padding_mask` | `TextClassifier` |
-# | 004 | tokenizing, padding 填充 | 00, [04] | `bpe_encode` `embedding` | `TokenEmbedding` |
-# | 004 | softmax, descent 梯度下降 | [04], [07] | `softmax` `sgd` | `CausalLM` |
-# | 004 | fine-tuning 有监督微调 | 00, [11] | `dense` `dropout` | `TextClassifier` |
+# | 003 | Transformer | [09] | `transformer_encoder` | `TransformerEncoder` |
+# | 003 | the training loop 训练循环 | [12], [21] | `adam` `padding_mask` | `TextClassifier` |
+# | 004 | tokenizing, padding 填充 | 00, [05] | `bpe_encode` `embedding` | `TokenEmbedding` |
+# | 004 | softmax, descent 梯度下降 | [05], [09] | `softmax` `sgd` | `CausalLM` |
+# | 004 | fine-tuning 有监督微调 | 00, [12] | `dense` `dropout` | `TextClassifier` |
 # | all | what is wrong in them 勘误 | [21] | | |
 #
-# [04]: 04_lstm_and_gru_by_hand.ipynb
-# [07]: 07_attention.ipynb
-# [11]: 11_fine_tuning.ipynb
+# [05]: 05_lstm_and_gru_by_hand.ipynb
+# [09]: 09_attention.ipynb
+# [12]: 12_fine_tuning.ipynb
 # [21]: 21_the_errata.ipynb
 #
 # The cell makes sure that the map leads somewhere:
@@ -377,7 +377,7 @@ assert proof.ok  # forward and gradients, NumPy = Keras
 # %% [markdown]
 # ## Where to go next
 #
-# - [04 LSTM and GRU by hand](04_lstm_and_gru_by_hand.ipynb): what is inside of the network above.
-# - [07 Attention](07_attention.ipynb): the other way to read, and the heart of the Transformer.
-# - [11 Fine-tuning](11_fine_tuning.ipynb): section 6 in earnest.
-# - [21 The errata](21_the_errata.ipynb): fifteen defects of the documents, run and mended.
+# - [05 LSTM and GRU by hand](05_lstm_and_gru_by_hand.ipynb): what is inside of the network above.
+# - [09 Attention](09_attention.ipynb): the other way to read, and the heart of the Transformer.
+# - [12 Fine-tuning](12_fine_tuning.ipynb): section 6 in earnest.
+# - [21 The errata](21_the_errata.ipynb): sixteen defects of the documents, run and mended.
