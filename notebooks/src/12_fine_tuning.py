@@ -165,8 +165,9 @@ for way, score in {"guessing": 0.5, "linear baseline": linear, **scores}.items()
 assert scores["full"] > max(linear, scores["scratch"], scores["frozen"]) + 0.03
 
 # %% [markdown]
-# The frozen features were made to predict the *next* word. Whether the *whole* text was in order
-# they tell in part only, and a head cannot ask for what is not there.
+# The frozen features were made to predict the *next* word. This head, a maximum over all words and
+# a linear layer, reads less from them than one whose features learn with it. That does not say that
+# the features lack the answer: another head may find it.
 #
 # ### What moved, and what it cost
 #
