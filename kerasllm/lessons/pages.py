@@ -128,7 +128,9 @@ _FOLDING = """{%%- extends "basic/index.html.j2" -%%}
 <details class="folded"><summary>%s</summary>{{ super() }}</details>
 {%%- else -%%}{{ super() }}{%%- endif %%}
 {%% endblock input_group %%}
-"""
+{%% block data_svg -%%}{{ output.data["image/svg+xml"] }}{%%- endblock data_svg %%}
+"""  # SVG stands in the page itself: its text can be selected, and it is light or dark as the page
+
 # In the dark a figure has its colours turned around: white paper is dark, and blue is still blue.
 _CELLS = """
 h1 code, h2 code, h3 code { font-size: .85em; }

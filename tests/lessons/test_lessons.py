@@ -141,6 +141,17 @@ def test_page_needs_no_network_and_has_no_raw_formula(lesson):
     assert "<math" in html and "prefers-color-scheme: dark" in html
 
 
+@each
+def test_diagrams_stand_in_the_page_itself(lesson):
+    pytest.importorskip("nbconvert")
+    from kerasllm.lessons.pages import page
+
+    outputs = [output for cell in committed(lesson).cells for output in cell.get("outputs", [])]
+    drawn = sum("image/svg+xml" in output.get("data", {}) for output in outputs)
+    html = page(lesson)
+    assert html.count('class="kd"') == drawn and "data:image/svg" not in html
+
+
 def test_code_keeps_its_dollar_signs_and_formulas_leave_the_markdown():
     pytest.importorskip("latex2mathml")
     from kerasllm.lessons.pages import set_aside
