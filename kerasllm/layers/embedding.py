@@ -35,6 +35,9 @@ class TokenEmbedding(keras.layers.Layer):
         separator: id that ends a segment.
         score_pad: False gives the pad id no probability, for an E whose row 0 was never trained.
         tied: False gives the output head a table of its own, O (V, D).
+        packed: whether a row may hold several texts, a pad between two of them. Positions then
+            begin anew with each, and the mask numbers the texts, 1, 2 …, by which attention keeps
+            them apart. It is for training, and not kept: rows of one text are the same without it.
 
     Call arguments:
         inputs: ids (B, T), or features (B, T, D) with `reverse=True`.
@@ -65,6 +68,7 @@ class TokenEmbedding(keras.layers.Layer):
         separator=SEPARATOR,
         score_pad=True,
         tied=True,
+        packed=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -84,6 +88,7 @@ class TokenEmbedding(keras.layers.Layer):
         self.separator = separator
         self.score_pad = score_pad
         self.tied = tied
+        self.packed = packed
         self.supports_masking = True
 
     def build(self, _input_shape):
@@ -115,7 +120,8 @@ class TokenEmbedding(keras.layers.Layer):
         if self.positions == "sinusoidal":
             x = x * self.hidden_dim**0.5
         if self.positions in ("learned", "sinusoidal"):
-            x = x + self._position_rows(ops.shape(inputs)[1], start)
+            rows = self._rows_of_texts(inputs) if self.packed and _is_first(start) else None
+            x = x + (self._position_rows(ops.shape(inputs)[1], start) if rows is None else rows)
         if self.segments:
             x = x + self._segment_rows(inputs)
         return self.dropout(x, training=training)
@@ -127,18 +133,27 @@ class TokenEmbedding(keras.layers.Layer):
         # A product with few rows, where a lookup would have a gradient row for each token.
         return ops.matmul(ops.one_hot(segment, self.segments, dtype=table.dtype), table)
 
+    def _rows_of_texts(self, ids):
+        """Return the rows of P for positions that begin anew behind each pad, (B, T, D)."""
+        t = ops.arange(ops.shape(ids)[1], dtype="int32")
+        pads = ops.logical_and(ops.equal(ids, 0)[:, None, :], t[None, :] < t[:, None])  # (B, T, S)
+        begin = ops.max(ops.where(pads, t + 1, 0), axis=-1)
+        return ops.take(self._position_table(), t - begin, axis=0)
+
+    def _position_table(self):
+        if self.positions == "learned":
+            return ops.cast(self.position_embeddings, self.compute_dtype)
+        table = sinusoids(self.max_length, self.hidden_dim)
+        return ops.convert_to_tensor(table, dtype=self.compute_dtype)
+
     def _position_rows(self, length, start):
         if isinstance(length, int) and isinstance(start, int) and start + length > self.max_length:
             raise ValueError(
                 f"a text of {start + length} tokens is longer than max_length={self.max_length}: "
                 "cut it, use overlapping windows, or build the model with a larger max_length."
             )
-        if self.positions == "learned":
-            table = ops.cast(self.position_embeddings, self.compute_dtype)
-        else:
-            table = sinusoids(self.max_length, self.hidden_dim)
-            table = ops.convert_to_tensor(table, dtype=self.compute_dtype)
-        if isinstance(start, int) and start == 0:
+        table = self._position_table()
+        if _is_first(start):
             return table[:length]
         return ops.take(table, ops.arange(length, dtype="int32") + start, axis=0)
 
@@ -157,7 +172,10 @@ class TokenEmbedding(keras.layers.Layer):
         """Mask the pad id 0; keep the mask of the features when reversed."""
         if reverse or len(inputs.shape) == 3:
             return mask
-        return ops.not_equal(inputs, 0)
+        real = ops.not_equal(inputs, 0)
+        if not self.packed:
+            return real
+        return ops.where(real, 1 + ops.cumsum(ops.cast(ops.equal(inputs, 0), "int32"), axis=1), 0)
 
     def compute_output_shape(self, input_shape):
         """Return (B, T, D) for ids (B, T), (B, T, V) for features (B, T, D)."""
@@ -179,3 +197,8 @@ class TokenEmbedding(keras.layers.Layer):
             "score_pad": self.score_pad,
             "tied": self.tied,
         }
+
+
+def _is_first(start):
+    """Return whether a position is known to be the first."""
+    return isinstance(start, int) and start == 0

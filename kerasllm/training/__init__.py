@@ -3,6 +3,7 @@
 import importlib
 
 _NAMES = {
+    "ChatSettings": "settings.chat",
     "ClassificationSettings": "settings.classification",
     "InUseError": "folder",
     "PretrainSettings": "settings.pretraining",

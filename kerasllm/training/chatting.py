@@ -3,7 +3,7 @@
 from kerasllm.models import CausalLM, Sampling
 from kerasllm.models.decoding.session import Session
 from kerasllm.models.language.continuations import pieces
-from kerasllm.text.conversations import fitted
+from kerasllm.text.conversations.encoding import fitted
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.generation import check_numbers
 
@@ -52,7 +52,8 @@ def chat_with(
     check_numbers(max_new_tokens, 1, seed)
     tokenizer = model.preprocessor.tokenizer
     context = getattr(model.backbone.settings, "max_length", None) or 2**20
-    ids, left_out = fitted(tokenizer, messages, context - max_new_tokens)
+    template = getattr(model.preprocessor, "template", None)  # that it was fine-tuned with
+    ids, left_out = fitted(tokenizer, messages, context - max_new_tokens, template)
     if left_out:
         Progress().say(
             f"the oldest {left_out} messages are left out: with the rest and the answer they would "

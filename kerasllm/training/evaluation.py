@@ -3,6 +3,7 @@
 import re
 
 from kerasllm.models import TextEncoder
+from kerasllm.training.before import scores_before
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.rows import TRAINED_ROWS
 from kerasllm.utils.errors import check_choice, enough_memory
@@ -36,6 +37,10 @@ def evaluate_run(
     held = run.shape.held_out_rows(run, data, split, trained_rows)
     with enough_memory("score fewer rows at once, leave the baselines out, or end other programs"):
         found = run.model.evaluation(held.test, held.train if with_baselines else None)
+        if with_baselines and run.shape.scored_before:
+            before, told = scores_before(run, held.test)
+            found["baselines"] |= before
+            held = held._replace(notes=(*held.notes, *told))
     figures, shown, report = found.pop("figures", {}), run.model.shown, Progress(quiet)
     rows = found.pop("rows", None) or len(held.test)
     notes = [*held.notes, *found.pop("notes", ()), *_beaten(found, shown)]

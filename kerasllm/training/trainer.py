@@ -236,7 +236,7 @@ def _finish(folder, task, settings, examples, batches, rows, distances, report):
         report.say(f"  {line}")
     kept = _kept(rows, settings.monitor(task), settings.keep_best)
     _write_scores(folder, kept, batches, settings, task, report)
-    folder.save(task, task.preprocessor.tokenizer)
+    folder.save(settings.kept(task), task.preprocessor.tokenizer)
     _compare(settings, task, examples, report)
     with report.despite("the figures"):
         _draw(folder, rows, settings, task, examples)

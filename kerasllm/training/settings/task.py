@@ -65,6 +65,7 @@ class ShapeSettings(MethodSettings):
     wanted: ClassVar[tuple] = ("other data", "look at its task")  # what it is called, how to get it
     curves: ClassVar[tuple] = ("loss", "val_loss")  # what is drawn over the validations
     brought: ClassVar[frozenset] = frozenset()  # settings that a pretrained run comes with
+    scored_before: ClassVar[bool] = False  # whether the run that it began from is scored beside it
     own: ClassVar[tuple] = ("metric",)  # settings that are not inherited where they are None
 
     # === Data ===
@@ -286,6 +287,10 @@ class ShapeSettings(MethodSettings):
     def finished(self, task, examples):  # noqa: ARG002 - some shapes choose more
         """Choose on validation what comes after the training; return lines that say it."""
         return []
+
+    def kept(self, task):
+        """Return what is saved of a trained task."""
+        return task
 
     def compared(self, examples):
         """Return the validation rows on which baselines are scored after a training; None: none."""

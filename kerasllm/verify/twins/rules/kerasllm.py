@@ -59,6 +59,8 @@ def token_embedding(layer, weights, inputs, reverse=False, start=0):
     """Compute TokenEmbedding: ids to features, or features to logits."""
     if start:
         raise unsupported(layer, "start > 0 (decoding step by step)")
+    if layer.packed:
+        raise unsupported(layer, "packed=True (several texts in a row)")
     table, *others = weights
     if reverse:
         table = table if layer.tied else others[-1]
