@@ -13,7 +13,7 @@ def chat_with(
     messages,
     *,
     max_new_tokens=256,
-    temperature=0.7,
+    temperature=0.2,
     top_k=None,
     top_p=0.9,
     repetition_penalty=1.0,
@@ -28,7 +28,7 @@ def chat_with(
             the user; or one text.
         max_new_tokens: at most so many tokens are the answer. Where they and the conversation do
             not fit into the model's context, the oldest messages are left out, which is said.
-        temperature: 0 takes the likeliest token each time.
+        temperature: 0 takes the likeliest token each time; small models wander at higher ones.
         top_k: draw among the k likeliest tokens only.
         top_p: draw among the likeliest tokens that together reach this probability.
         repetition_penalty: above 1 avoids what the conversation holds already.
