@@ -17,6 +17,8 @@ from kerasllm.utils.languages import LANGUAGES
 
 FOLDED = {"jupyter": {"source_hidden": True}}
 _BREAK = re.compile(r"^\+\+\+$", re.MULTILINE)
+_SIGN = "[\u2014-\u2026\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"  # a Chinese character or mark
+_WRAPPED = re.compile(rf"(?<={_SIGN})\n(?={_SIGN})")
 _NAMES = {"en": "English", "zh": "中文版"}
 
 
@@ -30,8 +32,11 @@ def prose_path(source):
 
 
 def prose(path):
-    """Return the parts of a Chinese prose."""
-    return [part.strip("\n") for part in _BREAK.split(path.read_text("utf-8"))]
+    """Return the parts of a Chinese prose; a line that goes on in the next is joined to it.
+
+    A browser would show the end of the line as a space, which Chinese does not have.
+    """
+    return [_WRAPPED.sub("", p.strip("\n")) for p in _BREAK.split(path.read_text("utf-8"))]
 
 
 def in_edition(notebook, lesson):

@@ -14,9 +14,10 @@ from kerasllm.plots.lengths import length_histogram
 from kerasllm.plots.line_charts import lines
 from kerasllm.plots.payoffs import payoff
 from kerasllm.plots.reliability import reliability_diagram
+from kerasllm.plots.token_rows import token_rows
 
 __all__ = [
     "Diagram", "attention_map", "chinese_font", "confusion_matrix", "diagram", "gate_heatmap",
     "gradient_flow", "learning_curves", "length_histogram", "lines", "payoff",
-    "reliability_diagram",
+    "reliability_diagram", "token_rows",
 ]  # fmt: skip

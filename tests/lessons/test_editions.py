@@ -67,6 +67,12 @@ def test_both_are_built_of_one_execution_and_name_each_other(folder, monkeypatch
     assert [cell.metadata for cell in code(english)] == [{}, FOLDED]
 
 
+def test_lines_of_chinese_are_joined_without_a_space(tmp_path):
+    path = tmp_path / "x.md"
+    path.write_text("一行，\n二行“引”\n—三 LSTM\n四\n\n五\n- 六\n- 七\n", "utf-8")
+    assert editions.prose(path) == ["一行，二行“引”—三 LSTM\n四\n\n五\n- 六\n- 七"]
+
+
 def test_the_chinese_one_alone_executes_nothing(folder, monkeypatch):
     pytest.importorskip("nbclient")
     lessons.build(3, folder)
