@@ -72,6 +72,8 @@ for answers in (lazy, linear):
     )
     assert np.isclose(f1[spam], answers.metrics["per_class"][spam]["f1"])  # scikit-learn's
 
+plots.diagram("confusion", {"confusion": confusion, "labels": test.labels}, language="both")
+
 # %% [markdown]
 # The filter gives a probability; *we* choose where spam begins, and with it which mistake we
 # prefer. F1 is high only where both are.
