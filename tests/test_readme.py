@@ -24,7 +24,8 @@ def parts(page):
         "commands": [without_comment(line) for line in commands],
         "names": [Counter(re.sub(r"\s+", " ", n) for n in re.findall(r"`([^`]+)`", section))
                   for section in sections],
-        "links": [sorted(re.findall(r"\]\(([^)]+)\)", section)) for section in sections[1:]],
+        "links": [sorted(re.findall(r"\]\(([^)]+)\)", section.replace("/zh/", "/")))
+                  for section in sections[1:]],
     }  # fmt: skip
 
 

@@ -115,41 +115,49 @@ def data_clean(
     say(f"{freed} {'would be' if dry_run else 'are'} freed in {cache_folder()}")
 
 
+IN_LANGUAGE = "en or zh; KERASLLM_LANGUAGE by default, or en"
+
+
 @lessons_app.command("list")
-def lessons_list():
+def lessons_list(language: Annotated[str | None, typer.Option(help=IN_LANGUAGE)] = None):
     """List the lessons with their minutes.
 
-    Example: kerasllm lessons list
+    Example: kerasllm lessons list --language zh
     """
     from kerasllm import lessons
 
-    lessons.main(["list"])
+    for lesson in lessons.all_lessons(language=language):
+        say(f"{lesson.number}  {lesson.minutes:3d} min  {lesson.title}")
 
 
 @lessons_app.command("open")
 def lessons_open(
-    number: Annotated[str, typer.Argument(help="number of a lesson, such as 04")],
+    number: Annotated[str, typer.Argument(help="number of a lesson, such as 05")],
     browser: Annotated[bool, typer.Option(help="open it in the browser")] = True,
+    language: Annotated[str | None, typer.Option(help=IN_LANGUAGE)] = None,
 ):
-    """Start JupyterLab at a lesson (extra `notebooks`).
+    """Start JupyterLab at a lesson (extra `notebooks`); its exercises speak its language.
 
-    Example: kerasllm lessons open 04
+    Example: kerasllm lessons open 05
     """
     from kerasllm import lessons
 
-    raise typer.Exit(lessons.start_jupyter(number, browser=browser) or 0)
+    raise typer.Exit(lessons.start_jupyter(number, browser=browser, language=language) or 0)
 
 
 @lessons_app.command("build")
 def lessons_build(
     number: Annotated[str | None, typer.Argument(help="number of a lesson; all if none")] = None,
     html: Annotated[bool, typer.Option(help="write web pages that need no network")] = False,
+    language: Annotated[
+        str | None, typer.Option(help="en or zh: one edition alone; zh executes nothing")
+    ] = None,
 ):
     """Execute lessons from their sources, and write notebooks or web pages.
 
-    Example: kerasllm lessons build 04
+    Example: kerasllm lessons build 05
     """
     from kerasllm import lessons
 
-    for path in lessons.build(number, html=html):
+    for path in lessons.build(number, html=html, language=language):
         say(path)

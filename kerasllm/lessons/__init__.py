@@ -9,7 +9,8 @@ from kerasllm.lessons.catalogue import (
     main,
     start_jupyter,
 )
-from kerasllm.lessons.execution import LessonError, machine_traces, read_source
+from kerasllm.lessons.editions import LessonError
+from kerasllm.lessons.execution import machine_traces, read_source
 from kerasllm.lessons.first_cell import start
 from kerasllm.lessons.glossary import Term, glossary_page, terms, write_glossary
 from kerasllm.lessons.quotations import DOCUMENTS, Quotation, quote

@@ -3,7 +3,7 @@
 import sys
 
 from kerasllm.lessons.catalogue import main
-from kerasllm.lessons.execution import LessonError
+from kerasllm.lessons.editions import LessonError
 
 try:
     main()

@@ -1,14 +1,16 @@
 """The lessons: text sources, the notebooks executed from them, and web pages.
 
-    python -m kerasllm.lessons list
-    python -m kerasllm.lessons open 04          # JupyterLab, extra `notebooks`; --no-browser
-    python -m kerasllm.lessons build 04         # execute the source, write notebooks/04_*.ipynb
+    python -m kerasllm.lessons list             # --language zh: the Chinese edition
+    python -m kerasllm.lessons open 05          # JupyterLab, extra `notebooks`; --no-browser
+    python -m kerasllm.lessons build 05         # execute the source, write both editions
+    python -m kerasllm.lessons build 05 --language zh     # the Chinese one, without executing
     python -m kerasllm.lessons build --html     # notebooks/_build/*.html, no network needed
     python -m kerasllm.lessons check            # execute every source, write nothing
     python -m kerasllm.lessons glossary         # docs/glossary.md, from glossary.toml
 
 - The source `notebooks/src/NN_name.py` (jupytext's percent format) is what is written by hand. The
-  notebook beside it is made from it, outputs included, and is the same on every build.
+  notebook beside it is made from it, outputs included, and is the same on every build. How the
+  Chinese edition is made says `kerasllm/lessons/editions.py`.
 - A lesson is executed offline, with warnings as errors, and nothing may reach standard error.
 """
 
@@ -18,11 +20,14 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from kerasllm.lessons.execution import EXTRA, LessonError, needed, run
+from kerasllm.lessons.editions import LessonError, prose_path, with_outputs
+from kerasllm.lessons.execution import EXTRA, needed, read_source, run
 from kerasllm.lessons.glossary import write_glossary
 from kerasllm.lessons.pages import write_pages
+from kerasllm.utils.languages import LANGUAGES, VARIABLE, chosen_language
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 LIMIT = 90  # seconds a lesson may take on two cores
@@ -30,55 +35,70 @@ LIMIT = 90  # seconds a lesson may take on two cores
 
 @dataclass(frozen=True)
 class Lesson:
-    """One lesson: its number, title and minutes, and where its source and notebook lie."""
+    """One edition of a lesson: its number, title, minutes and language, and where it lies.
+
+    The source holds the code of both editions.
+    """
 
     number: str
     title: str
     minutes: int
     source: Path
     notebook: Path
+    language: str = "en"
 
 
-def all_lessons(folder=FOLDER):
+def all_lessons(folder=FOLDER, language="en"):
     """Return the lessons, in order.
+
+    Args:
+        folder: where the notebooks lie, with `src` inside.
+        language: "en" or "zh": a lesson without a Chinese edition comes in English.
 
     Raises:
         FileNotFoundError: the lessons are not here; they are not part of an installed wheel.
+        ValueError: another language.
 
     Example:
-        >>> [lesson.title for lesson in all_lessons() if lesson.number == "07"]
+        >>> [lesson.title for lesson in all_lessons() if lesson.number == "09"]
         ['Attention']
     """
+    language = chosen_language(language)
     sources = sorted((Path(folder) / "src").glob("[0-9][0-9]_*.py"))
     if not sources:
         raise FileNotFoundError(
             f"expected lessons in {Path(folder) / 'src'}, found none: clone the repository and "
             f"install from there, {EXTRA}"
         )
-    return tuple(map(_lesson, sources))
+    return tuple(_lesson(source, language) for source in sources)
 
 
-def _lesson(source):
-    text = source.read_text("utf-8")
-    title = re.search(r"^# # (?:\d+ · )?(.+)$", text, re.MULTILINE)
-    minutes = re.search(r"(\d+) minutes", text)
-    notebook = source.parents[1] / f"{source.stem}.ipynb"
+def _lesson(source, language):
+    written, name = source, f"{source.stem}.ipynb"
+    if language == "zh" and prose_path(source).is_file():
+        written, name = prose_path(source), f"zh/{name}"
+    text = written.read_text("utf-8")
+    title = re.search(r"^(?:# )?# (?!%%)(?:\d+ · )?(.+)$", text, re.MULTILINE)
+    minutes = re.search(r"(\d+) (?:minutes|分钟)", text)
     return Lesson(
         number=source.name[:2],
         title=title[1].strip() if title else source.stem[3:],
         minutes=int(minutes[1]) if minutes else 0,
         source=source,
-        notebook=notebook,
+        notebook=source.parents[1] / name,
+        language="en" if written is source else "zh",
     )
 
 
-def find(number, folder=FOLDER):
-    """Return the lesson of a number such as 4, "04" or "04_lstm_and_gru_by_hand".
+def find(number, folder=FOLDER, language="en"):
+    """Return the lesson of a number such as 5, "05" or "05_lstm_and_gru_by_hand".
+
+    In Chinese, where it has no Chinese edition, it is the English one.
 
     Raises:
         ValueError: there is none; the message lists those that there are.
     """
-    lessons = all_lessons(folder)
+    lessons = all_lessons(folder, language)
     wanted = str(number)[:2].rstrip("_").zfill(2) if str(number).strip() else ""
     for lesson in lessons:
         if lesson.number == wanted:
@@ -91,7 +111,7 @@ def execute(number, folder=FOLDER, limit=LIMIT):
     """Run a lesson from its source and return the executed notebook; nothing is written.
 
     Args:
-        number: of the lesson, such as 4 or "04".
+        number: of the lesson, such as 5 or "05".
         folder: where the notebooks lie, with `src` inside.
         limit: seconds for the whole lesson.
 
@@ -102,13 +122,16 @@ def execute(number, folder=FOLDER, limit=LIMIT):
     return run(find(number, folder), limit)
 
 
-def build(number=None, folder=FOLDER, *, html=False, limit=3 * LIMIT):
-    """Execute a lesson, or all, and write the notebook; with `html` write its web page instead.
+def build(number=None, folder=FOLDER, *, language=None, html=False, limit=3 * LIMIT):
+    """Execute a lesson, or all, and write its notebooks; with `html` write web pages instead.
 
     Args:
         number: of the lesson; all of them if left out.
         folder: where the notebooks lie, with `src` inside.
-        html: render the notebook that is there to `_build/NN_name.html`.
+        language: of the one edition to write; left out, both. The Chinese one alone takes the
+            outputs of the English notebook that is there.
+        html: render the notebooks that are there to `_build/NN_name.html`, Chinese ones to
+            `_build/zh/`.
         limit: seconds for each lesson; left out, so many as a slow machine may need.
 
     Returns:
@@ -116,29 +139,55 @@ def build(number=None, folder=FOLDER, *, html=False, limit=3 * LIMIT):
 
     Raises:
         LessonError: see `execute`; or a notebook that is not the one of its source.
+        ValueError: there is no such lesson, or not in this language.
         PermissionError: the folder cannot be written to.
     """
-    listed = all_lessons(folder)
-    lessons = listed if number is None else (find(number, folder),)
+    lessons = _editions(number, folder, language)
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"cannot write to {folder}: build in a clone of your own")
     if html:
-        return write_pages(lessons, Path(folder) / "_build", listed)
+        return write_pages(lessons, Path(folder) / "_build", partial(all_lessons, folder))
     nbformat, written = needed("nbformat"), []
     for lesson in lessons:
-        notebook = execute(lesson.number, folder, limit)
+        english = lesson.language == "en"
+        notebook = execute(lesson.number, folder, limit) if english else _chinese(lesson, folder)
+        lesson.notebook.parent.mkdir(exist_ok=True)
         lesson.notebook.write_text(nbformat.writes(notebook) + "\n", "utf-8")
         written.append(lesson.notebook)
     return written
 
 
-def start_jupyter(number, folder=FOLDER, *, browser=True):
-    """Start JupyterLab at a lesson, and wait until it ends.
+def _editions(number, folder, language):
+    """Return the lessons to write, those in English first: the Chinese ones take their outputs."""
+    wanted = LANGUAGES if language is None else (chosen_language(language),)
+    there = [x for name in wanted for x in all_lessons(folder, name) if x.language == name]
+    found = [x for x in there if number is None or x.number == find(number, folder).number]
+    if not found:
+        known = ", ".join(x.number for x in there) or "none"
+        raise ValueError(
+            f"expected a lesson that has a Chinese edition, received {number!r}: those that have "
+            f"one: {known}."
+        )
+    return found
+
+
+def _chinese(lesson, folder):
+    english = find(lesson.number, folder)
+    if not english.notebook.is_file():
+        raise LessonError(f"{english.notebook.name} is not there: build {lesson.number} first.")
+    executed = needed("nbformat").read(english.notebook, as_version=4)
+    return with_outputs(read_source(lesson), executed, english.notebook.name)
+
+
+def start_jupyter(number, folder=FOLDER, *, browser=True, language=None):
+    """Start JupyterLab at a lesson, and wait until it ends; its exercises speak its language.
 
     Args:
-        number: of the lesson, such as 4 or "04".
+        number: of the lesson, such as 5 or "05".
         folder: where the notebooks lie.
         browser: open a browser; without one JupyterLab prints the address alone.
+        language: "en" or "zh"; that of KERASLLM_LANGUAGE if None, else "en". A lesson that has no
+            Chinese edition is opened in English.
 
     Returns:
         The exit status of JupyterLab.
@@ -147,17 +196,20 @@ def start_jupyter(number, folder=FOLDER, *, browser=True):
         ModuleNotFoundError: JupyterLab is missing; the message has the cure.
         LessonError: the notebook is missing; the message has the cure.
     """
-    lesson = find(number, folder)
+    language = chosen_language(language)
+    lesson = find(number, folder, language)
     needed("jupyterlab")
     if not lesson.notebook.is_file():
         raise LessonError(f"{lesson.notebook.name} is not there: build {lesson.number} first.")
+    place = lesson.notebook.relative_to(folder).as_posix()
     command = [
-        *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={lesson.notebook.parent}"),
-        f"--LabApp.default_url=/lab/tree/{lesson.notebook.name}",  # is in the printed address, too
+        *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"),
+        f"--LabApp.default_url=/lab/tree/{place}",  # is in the printed address, too
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container; Jupyter refuses otherwise
         command.append("--allow-root")
-    return subprocess.call(command if browser else [*command, "--no-browser"])
+    command += [] if browser else ["--no-browser"]
+    return subprocess.call(command, env={**os.environ, VARIABLE: language})
 
 
 def main(arguments=None):
@@ -170,14 +222,16 @@ def main(arguments=None):
     parser.add_argument("number", nargs="?")
     parser.add_argument("--html", action="store_true")
     parser.add_argument("--no-browser", action="store_true")
+    parser.add_argument("--language", choices=LANGUAGES)
     given = parser.parse_args(arguments)
     if given.verb == "list":
-        for lesson in all_lessons():
+        for lesson in all_lessons(language=given.language):
             print(f"{lesson.number}  {lesson.minutes:3d} min  {lesson.title}")
     elif given.verb == "open":
-        sys.exit(start_jupyter(given.number, browser=not given.no_browser))
+        browser = not given.no_browser
+        sys.exit(start_jupyter(given.number, browser=browser, language=given.language))
     elif given.verb == "build":
-        for path in build(given.number, html=given.html):
+        for path in build(given.number, language=given.language, html=given.html):
             print(path)
     elif given.verb == "glossary":
         print(write_glossary())

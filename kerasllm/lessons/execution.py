@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from kerasllm.lessons.editions import FOLDED, LessonError, in_edition
+
 ROOT = Path(__file__).resolve().parents[2]
 EXTRA = "pip install -e '.[notebooks]'"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -19,10 +21,6 @@ warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning
 """
 
 
-class LessonError(RuntimeError):
-    """A lesson that does not run, or shows what differs from machine to machine."""
-
-
 def needed(name):
     """Import a package of the extra `notebooks`."""
     try:
@@ -32,15 +30,15 @@ def needed(name):
 
 
 def read_source(lesson):
-    """Return the notebook that the source describes, without outputs and ready to be compared."""
+    """Return the notebook that the sources of an edition describe, without outputs."""
     jupytext = needed("jupytext")
     notebook = jupytext.read(lesson.source, fmt="py:percent")
     notebook.metadata = {"kernelspec": dict(KERNEL), "language_info": {"name": "python"}}
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:02d}"  # jupytext draws them at random
-        cell.metadata = {}
-    return notebook
+        cell.metadata = dict(FOLDED) if "figure" in cell.metadata.get("tags", ()) else {}
+    return in_edition(notebook, lesson)
 
 
 def run(lesson, limit):
@@ -87,7 +85,8 @@ def _settle(notebook, lesson):
     notebook.metadata = {"kernelspec": dict(KERNEL), "language_info": {"name": "python"}}
     codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for number, cell in enumerate(codes, 1):
-        cell.metadata, cell.execution_count = {}, number
+        cell.execution_count = number
+        cell.metadata.pop("execution", None)  # when it ran
         cell.outputs = _joined(cell.outputs)
         for output in cell.outputs:
             if "execution_count" in output:

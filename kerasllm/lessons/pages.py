@@ -5,12 +5,15 @@
 """
 
 import html
+import os
 import re
 
-from kerasllm.lessons.execution import LessonError, needed, read_source
+from kerasllm.lessons.editions import LessonError
+from kerasllm.lessons.execution import needed, read_source
 from kerasllm.utils import pages
 from kerasllm.utils.pages import element
 
+_WORDS = {"en": ("Lessons", "minutes", "code of the figure"), "zh": ("课程", "分钟", "作图代码")}
 # Code spans and blocks are matched first, so that a dollar sign in them stays one.
 _MATH = re.compile(
     r"(?P<code>```.*?```|`[^`\n]+`)|\$\$(?P<block>.+?)\$\$|(?<![\\$])\$(?P<inline>(?:[^$\n]|\n(?!\n))+?)\$",
@@ -19,33 +22,44 @@ _MATH = re.compile(
 
 
 def write_pages(lessons, folder, listed):
-    """Write one page a lesson and `index.html`; return their paths.
+    """Write one page a lesson and `index.html`, for each of their languages; return their paths.
 
     Args:
         lessons: whose pages to write.
-        folder: where to.
-        listed: the lessons that the index lists.
+        folder: where to; Chinese pages to `zh` inside.
+        listed: a function from a language to the lessons that its index lists.
 
     Raises:
         LessonError: a notebook is missing, or is not the one of its source.
     """
-    folder.mkdir(exist_ok=True)
-    texts = {lesson.source.stem: page(lesson) for lesson in lessons}
-    index = element("ul", *(element("li", *_link(lesson)) for lesson in listed))
-    texts["index"] = pages.page("Lessons", element("h1", "Lessons"), index)
-    paths = [folder / f"{name}.html" for name in texts]
-    for path, text in zip(paths, texts.values(), strict=True):
+    texts = {_place(folder, lesson): page(lesson) for lesson in lessons}
+    for language in sorted({lesson.language for lesson in lessons}):
+        home = folder / "zh" if language == "zh" else folder
+        texts[home / "index.html"] = _index(listed(language), home, folder)
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
-    return paths
+    return list(texts)
 
 
-def _link(lesson):
-    title = f"{lesson.number} · {lesson.title}"
-    return element("a", title, href=f"{lesson.source.stem}.html"), f" ({lesson.minutes} minutes)"
+def _place(folder, lesson):
+    home = folder / "zh" if lesson.language == "zh" else folder
+    return home / f"{lesson.source.stem}.html"
+
+
+def _index(lessons, home, folder):
+    language = "en" if home == folder else "zh"
+    title, minutes, _ = _WORDS[language]
+    items = []
+    for lesson in lessons:
+        href = os.path.relpath(_place(folder, lesson), home)
+        link = element("a", f"{lesson.number} · {lesson.title}", href=href)
+        items.append(element("li", link, f" ({lesson.minutes} {minutes})"))
+    return pages.page(title, element("h1", title), element("ul", *items), language=language)
 
 
 def page(lesson):
-    """Return the page of one lesson: its notebook, rendered."""
+    """Return the page of one edition of a lesson: its notebook, rendered."""
     nbformat, nbconvert = needed("nbformat"), needed("nbconvert")
     if not lesson.notebook.is_file():
         raise LessonError(f"{lesson.notebook.name} is not there: build {lesson.number} first.")
@@ -62,14 +76,16 @@ def page(lesson):
             data = output.get("data", {})
             data.update({k: set_aside(data[k], formulas) for k in data if k == "text/html"})
     exporter = nbconvert.HTMLExporter(template_name="basic")
+    exporter.raw_template = _FOLDING % _WORDS[lesson.language][2]
     body, _ = exporter.from_notebook_node(notebook)
     # A heading's address is made from its text, formulas and all.
     body = re.sub(r' (id|href)="([^"]*)"', lambda a: re.sub(_token(r"\d+"), "", a[0]), body)
     for number, formula in enumerate(formulas):
         body = body.replace(_token(number), formula)
-    body = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="\1.html"', body)
+    body = re.sub(r'href="((?:zh/|\.\./)?\d\d_\w+)\.ipynb"', r'href="\1.html"', body)
     body = re.sub(r'<a class="anchor-link".*?</a>', "", body)
-    return pages.page(f"{lesson.number} · {lesson.title}", pages.Markup(body), style=_style())
+    title, style = f"{lesson.number} · {lesson.title}", _style()
+    return pages.page(title, pages.Markup(body), style=style, language=lesson.language)
 
 
 def sources(notebook):
@@ -106,6 +122,14 @@ def _style():
     return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{_CELLS}"
 
 
+_FOLDING = """{%%- extends "basic/index.html.j2" -%%}
+{%% block input_group -%%}
+{%% if cell.metadata.get("jupyter", {}).get("source_hidden") -%%}
+<details class="folded"><summary>%s</summary>{{ super() }}</details>
+{%%- else -%%}{{ super() }}{%%- endif %%}
+{%% endblock input_group %%}
+"""
+# In the dark a figure has its colours turned around: white paper is dark, and blue is still blue.
 _CELLS = """
 h1 code, h2 code, h3 code { font-size: .85em; }
 :not(pre) > code { background: var(--card); padding: .1em .3em; border-radius: 3px; }
@@ -117,5 +141,10 @@ h1 code, h2 code, h3 code { font-size: .85em; }
 .output_area, .jp-OutputArea-child { padding: .5em .9em; overflow-x: auto; }
 :is(.output_area, .jp-OutputArea-child) pre { padding: 0; background: none; }
 :is(.output_area, .jp-OutputArea-child) :is(th, td:not(:last-child)) { white-space: nowrap; }
+details.folded > summary { color: var(--soft); font-size: .85rem; margin: .4em 0; }
+details:not(.folded) { border: 1px solid var(--line); border-radius: 6px; padding: 0 1em; }
+details:not(.folded) > summary { font-weight: 600; margin: .6em 0; }
+@media (prefers-color-scheme: dark) {
+  img { filter: invert(.9) hue-rotate(180deg); background: #fff; border-radius: 0; } }
 blockquote { margin: 1em 0; padding: .1em 1em; border-left: 3px solid var(--line); }
 """

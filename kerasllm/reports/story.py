@@ -32,7 +32,7 @@ def lesson(topic, words, folder):
         folder: in which the page will lie, from which the link leads to the lesson.
     """
     try:
-        known = [one for one in all_lessons() if topic in one.source.stem]
+        known = [one for one in all_lessons(language=words.language) if topic in one.source.stem]
     except FileNotFoundError:  # not part of an installed wheel
         return None
     if not known:

@@ -10,8 +10,8 @@
 # to see them: most do not raise an error, they only make the numbers meaningless.
 #
 # **What you need.** Python and a little Keras. 45 minutes; the cells run in about half a minute
-# on a laptop, without network. [Lesson 04](04_lstm_and_gru_by_hand.ipynb) and [lesson
-# 07](07_attention.ipynb) explain the layers.
+# on a laptop, without network. [Lesson 05](05_lstm_and_gru_by_hand.ipynb) and [lesson
+# 09](09_attention.ipynb) explain the layers.
 #
 # | | document | defect (缺陷) | what happens |
 # |---|---|---|---|
@@ -453,7 +453,7 @@ for t in range(5):  # the document's equation, for rows
 simple, _ = reference.simple_rnn(x, kernel, recurrent, bias, activation="sigmoid")
 assert np.allclose(h, simple)
 
-# Mended: four of these sums, a cell, and two more lines; see lesson 04.
+# Mended: four of these sums, a cell, and two more lines; see lesson 05.
 gates = [rng.normal(size=s) for s in ((3, 16), (4, 16), (16,))]
 _, trace = reference.lstm(x, *gates)
 assert np.allclose(trace.c[:, 0], trace.i[:, 0] * trace.g[:, 0])
@@ -616,7 +616,7 @@ for name, network in {
 # %% [markdown]
 # **"LSTM and GRU are cheaper on long sequences."** They are not: a step of an LSTM multiplies four
 # times as many numbers as one of a simple RNN, a GRU three times, at any length. What gates buy is
-# memory ([lesson 04](04_lstm_and_gru_by_hand.ipynb)), not speed.
+# memory ([lesson 05](05_lstm_and_gru_by_hand.ipynb)), not speed.
 
 # %%
 weights = {}
@@ -768,7 +768,7 @@ assert shots == (0, 2) and sure < guessing  # S16
 # %% [markdown]
 # ## Where to go next
 #
-# - [04 LSTM and GRU by hand](04_lstm_and_gru_by_hand.ipynb) for S6, S12 and S14.
-# - [07 Attention](07_attention.ipynb) for S11 and S13.
+# - [05 LSTM and GRU by hand](05_lstm_and_gru_by_hand.ipynb) for S6, S12 and S14.
+# - [09 Attention](09_attention.ipynb) for S11 and S13.
 # - At a terminal: `kerasllm quickstart` goes the whole way that document 004 describes, with
 #   held-out data and baselines.

@@ -11,11 +11,27 @@ import pytest
 
 from kerasllm import lessons
 from kerasllm.lessons import catalogue
+from kerasllm.lessons.editions import FOLDED
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("jupytext")
 ALL = lessons.all_lessons()
+CHINESE = [lesson for lesson in lessons.all_lessons(language="zh") if lesson.language == "zh"]
 each = pytest.mark.parametrize("lesson", ALL, ids=lambda lesson: lesson.source.stem)
+each_edition = pytest.mark.parametrize(
+    "lesson", [*ALL, *CHINESE], ids=lambda lesson: f"{lesson.source.stem}-{lesson.language}"
+)
+
+FORM = {
+    "en": {
+        "opening": ("**What you will do.**", "**What you will learn.**", "**What you need.**"),
+        "closing": ["Exercises", "What this lesson claims", "Where to go next"],
+    },
+    "zh": {
+        "opening": ("**做什么。**", "**学什么。**", "**要有什么准备。**"),
+        "closing": ["练习", "本课的结论", "接下来学什么"],
+    },
+}
 
 TINY = """# %% [markdown]
 # # 03 · Tiny
@@ -40,13 +56,13 @@ def pairs(notebook):
     return [(cell.cell_type, cell.source) for cell in notebook.cells]
 
 
-@each
+@each_edition
 def test_notebook_is_in_step_with_its_source(lesson):
     cure = f"run: python -m kerasllm.lessons build {lesson.number}"
     assert pairs(committed(lesson)) == pairs(lessons.read_source(lesson)), cure
 
 
-@each
+@each_edition
 def test_notebook_was_executed_to_the_end_and_is_small(lesson):
     codes = [cell for cell in committed(lesson).cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in codes] == list(range(1, len(codes) + 1))
@@ -55,28 +71,27 @@ def test_notebook_was_executed_to_the_end_and_is_small(lesson):
     assert lesson.notebook.stat().st_size < 1_000_000
 
 
-@each
+@each_edition
 def test_notebook_shows_no_machine_and_keeps_no_changing_metadata(lesson):
     notebook = committed(lesson)
     for cell in notebook.cells:
-        assert cell.metadata == {}
+        assert cell.metadata in ({}, FOLDED)
         assert lessons.machine_traces(cell.get("outputs", [])) == []
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert notebook.metadata.language_info == {"name": "python"}
 
 
-@each
+@each_edition
 def test_notebook_is_valid(lesson):
     nbformat.validate(committed(lesson))
 
 
-@each
+@each_edition
 def test_lesson_has_the_form(lesson):
     cells = lessons.read_source(lesson).cells
-    opening = cells[0].source
+    opening, form = cells[0].source, FORM[lesson.language]
     assert opening.startswith(f"# {lesson.number} · {lesson.title}")
-    for part in ("**What you will do.**", "**What you will learn.**", "**What you need.**"):
-        assert part in opening
+    assert all(part in opening for part in form["opening"])
     assert lesson.minutes > 0
     assert "lessons.start()" in cells[1].source
 
@@ -86,21 +101,21 @@ def test_lesson_has_the_form(lesson):
         if cell.cell_type == "markdown"
         for heading in re.findall(r"^## (.+)$", cell.source, re.MULTILINE)
     ]
-    assert headings[-3:] == ["Exercises", "What this lesson claims", "Where to go next"]
+    assert headings[-3:] == form["closing"]
     claims = next(
         after.source
         for before, after in pairwise(cells)
-        if "## What this lesson claims" in before.source
+        if f"## {form['closing'][1]}" in before.source
     )
     assert claims.count("assert ") >= 3
     assert any("exercises.check(" in cell.source for cell in cells)
-    assert cells[-1].source.startswith("## Where to go next")
+    assert cells[-1].source.startswith(f"## {form['closing'][2]}")
 
 
-@each
+@each_edition
 def test_links_between_lessons_lead_somewhere(lesson):
-    text = lesson.source.read_text("utf-8")
-    linked = re.findall(r"\]\((\d\d_\w+\.ipynb)\)", text)
+    text = "\n".join(cell.source for cell in lessons.read_source(lesson).cells)
+    linked = re.findall(r"\]:? ?\(?((?:zh/|\.\./)?\d\d_\w+\.ipynb)\b", text)
     assert linked and all((lesson.notebook.parent / name).is_file() for name in linked)
 
 
@@ -113,7 +128,7 @@ def test_lesson_defines_nothing_that_the_library_has(lesson):
                 if hasattr(part, name)}  # fmt: skip
 
 
-@each
+@each_edition
 def test_page_needs_no_network_and_has_no_raw_formula(lesson):
     pytest.importorskip("nbconvert")
     pytest.importorskip("latex2mathml")
@@ -137,7 +152,7 @@ def test_code_keeps_its_dollar_signs_and_formulas_leave_the_markdown():
 
 
 def test_numbers_find_lessons_and_unknown_ones_are_named():
-    assert lessons.find(4) == lessons.find("04") == lessons.find("04_lstm_and_gru_by_hand")
+    assert lessons.find(5) == lessons.find("05") == lessons.find("05_lstm_and_gru_by_hand")
     with pytest.raises(ValueError, match="received 98: there are 0"):
         lessons.find(98)
 
@@ -208,18 +223,23 @@ def test_first_cell_needs_nothing_but_the_package():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("browser", [True, False])
-def test_open_starts_jupyterlab_at_the_notebook(monkeypatch, browser):
-    commands = []
+@pytest.mark.parametrize(("browser", "language"), [(True, None), (False, "zh")])
+def test_open_starts_jupyterlab_at_the_notebook(monkeypatch, browser, language):
+    calls = []
     monkeypatch.setattr(catalogue, "needed", lambda _name: None)
-    monkeypatch.setattr(catalogue.subprocess, "call", lambda command: commands.append(command) or 0)
+    monkeypatch.setattr(
+        catalogue.subprocess, "call", lambda command, env: calls.append((command, env)) or 0
+    )
     monkeypatch.setattr(catalogue.os, "geteuid", lambda: 0 if browser else 1000, raising=False)
-    assert lessons.start_jupyter(4, browser=browser) == 0
-    (command,) = commands
+    assert lessons.start_jupyter(0, browser=browser, language=language) == 0
+    ((command, env),) = calls
     assert ("--allow-root" in command) is browser  # root alone needs it, and is refused without
     assert command[1:3] == ["-m", "jupyterlab"] and ("--no-browser" in command) is not browser
     assert f"--ServerApp.root_dir={catalogue.FOLDER}" in command
-    assert "--LabApp.default_url=/lab/tree/04_lstm_and_gru_by_hand.ipynb" in command
+    notebook = lessons.find(0, language=language or "en").notebook
+    place = notebook.relative_to(catalogue.FOLDER).as_posix()
+    assert f"--LabApp.default_url=/lab/tree/{place}" in command
+    assert env["KERASLLM_LANGUAGE"] == (language or "en") and "PATH" in env
 
 
 def test_open_says_what_is_missing(monkeypatch, tmp_path):

@@ -51,6 +51,10 @@ class Tensors:
         """Return the type of a tensor's values as safetensors calls it, without reading it."""
         return self._files[name].get_slice(name).get_dtype()
 
+    def rows(self, name, start, stop):
+        """Return rows of a tensor, without reading the others."""
+        return self._files[name].get_slice(name)[start:stop].astype("float32")
+
     def __getitem__(self, name):
         return self._files[name].get_tensor(name).astype("float32")
 

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 11 · Fine-tuning
+# # 12 · Fine-tuning
 #
 # **What you will do.** Pretrain (预训练) one small model, fine-tune (微调) it in four ways, look at
 # which weights moved and what the model forgot, and measure what pretraining pays at 100 and at
@@ -457,7 +457,7 @@ assert np.mean(dropped == 0) > 0.3  # and the fourth
 # ## Where to go next
 #
 # - [21 The errata](21_the_errata.ipynb): S3, S4, S11 and S15 are about fine-tuning.
-# - [04 LSTM and GRU by hand](04_lstm_and_gru_by_hand.ipynb): what moved, seen from inside.
+# - [05 LSTM and GRU by hand](05_lstm_and_gru_by_hand.ipynb): what moved, seen from inside.
 # - In the code: `kerasllm/training/engine/freezing.py` is section 3,
 #   `kerasllm/training/experiments/label_efficiency.py` section 4. At a terminal:
 #   `kerasllm finetune --help`, `kerasllm payoff --help`.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 07 · Attention
+# # 09 · Attention
 #
 # **What you will do.** Turn a weighted average into scaled dot-product attention (缩放点积注意力),
 # mask it, split it into heads, send a gradient back through it, and watch a trained head look at
@@ -10,7 +10,7 @@
 # how additive attention (加性注意力) differs from the Keras layer of that name.
 #
 # **What you need.** Python and matrix products. 40 minutes; the cells run in about half a minute
-# on a laptop, without network. [Lesson 04](04_lstm_and_gru_by_hand.ipynb) helps but is not
+# on a laptop, without network. [Lesson 05](05_lstm_and_gru_by_hand.ipynb) helps but is not
 # required.
 
 # %%
@@ -428,7 +428,7 @@ figure
 # %% [markdown]
 # ## 8. A head over a sentence
 #
-# Now a small Transformer language model, trained on the grammatical sentences of lesson 04, where
+# Now a small Transformer language model, trained on the grammatical sentences of lesson 05, where
 # a verb agrees with its subject across a clause: *this **boat** that two hungry farmers find
 # **sings***. To predict the verb after *find*, the model has to know that the boat is one.
 
@@ -549,7 +549,7 @@ assert on_subject > 2 / (LAST + 1)  # a head finds the subject
 # %% [markdown]
 # ## Where to go next
 #
-# - [04 LSTM and GRU by hand](04_lstm_and_gru_by_hand.ipynb): the same sentences, carried in a cell.
+# - [05 LSTM and GRU by hand](05_lstm_and_gru_by_hand.ipynb): the same sentences, carried in a cell.
 # - [21 The errata](21_the_errata.ipynb): what the documents get wrong about attention (S13).
 # - In the code: `kerasllm/reference/attention/multi_head_attention.py` is these equations and
 #   their backward pass, `kerasllm/layers/attention.py` the Keras layer of the Transformers, with a

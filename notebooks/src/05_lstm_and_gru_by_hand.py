@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 04 · LSTM and GRU by hand
+# # 05 · LSTM and GRU by hand
 #
 # **What you will do.** Compute one step of an LSTM (长短期记忆网络) with a pencil's worth of
 # numbers, derive its backward pass, watch a trained one carry a fact across a sentence, and train
@@ -778,7 +778,7 @@ assert drift < 1e-9  # NumPy trains as Keras does
 # %% [markdown]
 # ## Where to go next
 #
-# - [07 Attention](07_attention.ipynb): do not carry a fact from step to step, look back at it.
+# - [09 Attention](09_attention.ipynb): do not carry a fact from step to step, look back at it.
 # - [21 The errata](21_the_errata.ipynb): what the documents get wrong about LSTMs (S6, S12).
 # - In the code: `kerasllm/reference/recurrent/lstm.py` is these equations and their backward pass,
 #   `kerasllm/layers/recurrent.py` the Keras stack that trains with them.

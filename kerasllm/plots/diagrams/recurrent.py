@@ -1,0 +1,131 @@
+"""Recurrent networks: one step of an LSTM, and a simple RNN through time with its gradients."""
+
+import numpy as np
+
+from kerasllm.plots.diagrams.canvas import Canvas, number
+from kerasllm.plots.diagrams.checks import index, needed, tokens_of
+
+MOST_STEPS = 16
+
+
+def draw_lstm(trace, language, *, step=-1, unit=0, text=0, tokens=None):
+    """Draw one step of an LSTM: what each gate lets through, for one unit."""
+    names = ("i", "f", "g", "o", "c", "h", "initial_state")
+    *symbols, first = needed(trace, names, "reference.lstm")
+    T = symbols[0].shape[1]
+    text, step, unit = _place(symbols[0], text, step, unit)
+    tokens = tokens_of(tokens, T)
+    i, f, g, o, c, h = (float(symbol[text, step, unit]) for symbol in symbols)
+    h_old, c_old = (
+        float(old[text, unit] if step == 0 else seen[text, step - 1, unit])
+        for old, seen in zip(first, symbols[5:3:-1], strict=True)
+    )
+    canvas = Canvas(880, 400, language)
+    _cell_line(canvas, c_old, c, f * c_old, i * g)
+    _gates(canvas, {"f": f, "i": i, "g": g, "o": o})
+    _output(canvas, h, c)
+    _inputs(canvas, h_old, tokens[step])
+    return canvas.diagram(f"LSTM · t = {step} · {canvas.word('unit')} {unit}")
+
+
+def _place(symbol, text, step, unit):
+    names = ("text", "step", "unit")
+    return map(index, names, (text, step, unit), symbol.shape)
+
+
+_X = {"f": 215, "i": 365, "g": 515, "o": 665}  # the middles of the gates
+_NAMES = {"f": "forget", "i": "input", "g": "candidate", "o": "output_gate"}
+
+
+def _cell_line(canvas, c_old, c, kept, added):
+    """Draw the way of the cell: times f, plus i · g."""
+    y = 78
+    canvas.box(80, y, 124, 50, (f"c_t-1 = {number(c_old)}", "value"), canvas.word("cell"),
+               kind="state")  # fmt: skip
+    canvas.box(800, y, 124, 50, (f"c_t = {number(c)}", "value"), canvas.word("cell"), kind="state")
+    canvas.arrow((142, y), (_X["f"] - 13, y))
+    canvas.arrow((_X["f"] + 13, y), (427, y))
+    canvas.arrow((453, y), (738, y))
+    canvas.operator(_X["f"], y, "×")
+    canvas.operator(440, y, "+")
+    canvas.symbol(322, y - 14, f"f × c_t-1 = {number(kept)}", "value")
+    canvas.operator(440, 152, "×")
+    canvas.arrow((440, 139), (440, 91))
+    canvas.symbol(446, 116, f" i × g = {number(added)}", "value left")
+
+
+def _gates(canvas, values):
+    """Draw the four gates; the candidate is none, and has no bar."""
+    y = 232
+    for symbol, value in values.items():
+        x = _X[symbol]
+        if symbol == "g":
+            canvas.box(x, y, 132, 64, (f"g = {number(value)}", "value"), canvas.word("candidate"))
+        else:
+            canvas.gate(x, y, symbol, _NAMES[symbol], value)
+    canvas.arrow((_X["f"], 200), (_X["f"], 91))
+    canvas.arrow((_X["i"], 200), (_X["i"], 152), (427, 152))
+    canvas.arrow((_X["g"], 200), (_X["g"], 152), (453, 152))
+    canvas.arrow((_X["o"], 200), (_X["o"], 165))
+
+
+def _output(canvas, h, c):
+    x = _X["o"]
+    canvas.arrow((x, 78), (x, 139))
+    canvas.symbol(x + 8, 112, f"tanh c_t = {number(np.tanh(c))}", "value left")
+    canvas.operator(x, 152, "×")
+    canvas.arrow((x + 13, 152), (738, 152))
+    canvas.box(800, 152, 124, 50, (f"h_t = {number(h)}", "value"), canvas.word("hidden"),
+               kind="state")  # fmt: skip
+
+
+def _inputs(canvas, h_old, token):
+    """Draw the bus along which the old state and the input reach every gate."""
+    canvas.box(80, 300, 124, 50, (f"h_t-1 = {number(h_old)}", "value"), canvas.word("hidden"),
+               kind="state")  # fmt: skip
+    canvas.box(80, 360, 124, 50, "x_t", kind="state")
+    if token:
+        canvas.text(152, 348, token, "small left")
+    canvas.arrow((142, 300), (_X["o"], 300), head=False)
+    canvas.arrow((142, 360), (182, 360), (182, 300), head=False)
+    for x in _X.values():
+        canvas.arrow((x, 300), (x, 265))
+
+
+def draw_rnn(trace, language, *, unit=0, text=0, tokens=None, grads=None):
+    """Draw a simple RNN step by step: its state, and the gradient that comes back to it."""
+    h, _ = needed(trace, ("h", "activation"), "reference.simple_rnn")
+    T = h.shape[1]
+    if T > MOST_STEPS:
+        raise ValueError(
+            f"expected at most {MOST_STEPS} steps, received {T}: draw a shorter text, or use "
+            "plots.gradient_flow"
+        )
+    text, _, unit = _place(h, text, 0, unit)
+    tokens = tokens_of(tokens, T)
+    canvas = Canvas(70 + 96 * T, 200 if grads is None else 288, language)
+    for t in range(T):
+        x = 80 + 96 * t
+        canvas.box(x, 86, 78, 46, f"h_{t}", (number(h[text, t, unit]), "value"), kind="state")
+        canvas.arrow((x, 150), (x, 111))
+        canvas.text(x, 164, tokens[t] or f"x{t}", "small")
+        if t:
+            canvas.arrow((x - 57, 86), (x - 40, 86))
+            canvas.symbol(x - 48, 74, "U", "small")
+    if grads is not None:
+        (d_h,) = needed(grads, ("d_h",), "reference.simple_rnn_backward")
+        _gradients(canvas, np.linalg.norm(d_h[text], axis=-1))
+    name = canvas.word("hidden")
+    return canvas.diagram(f"{canvas.word('rnn')} · {name} h, {canvas.word('unit')} {unit}")
+
+
+def _gradients(canvas, sizes):
+    """Draw |dL/dh_t| under each step: the thicker, the more of it is left (by powers of ten)."""
+    canvas.symbol(18, 200, f"|dL/dh| {canvas.word('gradient_back')}", "soft left")
+    powers = np.log10(np.maximum(sizes / (sizes.max() or 1.0), 1e-12))
+    for t, (size, power) in enumerate(zip(sizes, powers, strict=True)):
+        x = 80 + 96 * t
+        canvas.text(x, 256, number(size), "value")
+        if t < len(sizes) - 1:
+            thick = float(np.clip(9 + 2 * power, 0.6, 9))
+            canvas.arrow((x + 86, 228), (x + 6, 228), kind="minus", width=thick)

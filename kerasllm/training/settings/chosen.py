@@ -1,0 +1,95 @@
+"""What a classifier from scratch begins with where nothing else is said: chosen by its data.
+
+No set is looked at by name. What counts is how many rows there are, how long they are, and whether
+their words are divided by spaces. The numbers were found on validation rows of five sets, and then
+tried on four others; `benchmarks/defaults.md` has both, and what else was tried.
+
+- The vectors of tokens, their mean and their maximum over the text, a linear layer: with some
+  hundred to some thousand rows nothing larger did better (Shen et al. 2018).
+- Chinese is read by character, and by pair of neighbours: a character alone says little.
+- The vectors begin small, so that a word that was seen once adds little noise, and half of what
+  they say is hidden at each step.
+- The rate is high, and falls; the last weights are kept: to choose among the passes by some dozen
+  rows is to choose by chance, and by their loss the first ones, which are less sure and no better.
+"""
+
+import dataclasses
+
+import numpy as np
+
+RATE = 3e-3
+VOCABULARY = 30_000  # words at most
+_IMPLIED = {
+    "recurrent": ("cell", "units", "residual", "num_layers"),
+    "transformer": ("num_heads", "positions"),
+}
+
+
+def chosen(settings, train):
+    """Return the settings with what is None filled, and lines that give the reasons.
+
+    Args:
+        settings: `ClassificationSettings` of a training from scratch.
+        train: the training `Dataset`.
+
+    Returns:
+        (settings, [line]).
+    """
+    from kerasllm.baselines.features import has_spaces
+    from kerasllm.models.classification.preprocessor import texts_read
+
+    texts = texts_read(train)
+    spaces = has_spaces(texts)
+    size = f"{len(texts):,} rows of about {_usual_length(texts, spaces)} "
+    size += "words" if spaces else "characters"
+    backbone, why = _backbone(settings)
+    by_pairs = backbone == "embedding" and not spaces
+    usual = {
+        "backbone": (backbone, why),
+        "tokenizer": ("word", "") if spaces else ("character", "no spaces between words"),
+        "vocabulary_size": (VOCABULARY, ""),
+        "min_frequency": (2 if settings.tokenizer in ("bpe", "wordpiece") else 1, ""),
+        "lowercase": (True, ""),
+        "learning_rate": (RATE, size),
+        "epochs": (epochs(len(texts)), f"{len(texts):,} rows"),
+        "dropout": (0.5, ""),
+        "backbone_dropout": (0.5, ""),
+        "word_dropout": (0.1 if spaces else 0.0, ""),
+        "keep_best": (bool(settings.metric or settings.patience), ""),
+        "pooling": ("mean_max", ""),
+        "pairs": (_rows_of_pairs(texts) if by_pairs else 0, "pairs of characters"),
+    }
+    missing = {n: v for n, v in usual.items() if getattr(settings, n) is None}
+    filled = dataclasses.replace(settings, **{n: value for n, (value, _) in missing.items()})
+    return filled, [f"{n} {v}: {reason}" for n, (v, reason) in missing.items() if reason and v]
+
+
+def epochs(rows):
+    """Return how many passes suit so many rows: more rows need fewer.
+
+    Example:
+        >>> [epochs(rows) for rows in (10, 600, 3000, 12_000, 100_000)]
+        [20.0, 11.0, 8.0, 6.0, 4.0]
+    """
+    return float(min(20, max(2, round(40 * rows**-0.2))))
+
+
+def _backbone(settings):
+    """Return the backbone that the settings of one imply, and why."""
+    for backbone, names in _IMPLIED.items():
+        given = [name for name in names if getattr(settings, name) is not None]
+        if given:
+            return backbone, f"{given[0]} is given"
+    return "embedding", "from scratch"
+
+
+def _usual_length(texts, spaces):
+    """Return the median length in words, or in characters."""
+    lengths = [len(text.split()) if spaces else len(text) for text in texts]
+    return round(float(np.median(lengths)))
+
+
+def _rows_of_pairs(texts):
+    """Return a power of two above the number of pairs in the texts, from 2 ** 10 to 2 ** 16."""
+    pairs = {text[at : at + 2] for text in texts for at in range(len(text) - 1)}
+    return 2 ** int(np.clip(np.ceil(np.log2(max(len(pairs), 1))), 10, 16))

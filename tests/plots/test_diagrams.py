@@ -1,0 +1,251 @@
+"""Diagrams: the numbers that stand in them are those of the trace, and nothing breaks out."""
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from kerasllm import plots, reference
+from kerasllm.plots import diagrams
+from kerasllm.plots.diagrams.canvas import STYLE, number
+from kerasllm.utils.languages import VARIABLE
+
+SVG = "{http://www.w3.org/2000/svg}"
+rng = np.random.default_rng(3)
+
+
+def drawn(*args, **options):
+    """Return (the texts of a diagram, its root)."""
+    root = ElementTree.fromstring(plots.diagram(*args, **options).svg)
+    texts = ["".join(text.itertext()).replace("\u00a0", " ") for text in root.iter(f"{SVG}text")]
+    return texts, root
+
+
+def lstm_by_hand():
+    """Return the trace of two steps of one unit; the second starts at h = 0.5 and c = 2."""
+    kernel, recurrent = np.array([[0.2, 1.0, 1.5, -0.4]]), np.array([[0.6, 2.0, -1.0, 0.8]])
+    bias, first = np.array([0.0, 1.0, 0.0, 0.0]), (np.array([[0.5]]), np.array([[2.0]]))
+    return reference.lstm(np.ones((1, 2, 1)), kernel, recurrent, bias, initial_state=first)[1]
+
+
+def block_of(norm):
+    D, N, K, H = 6, 2, 3, 11
+    heads = [(D, N, K), (N, K)] * 3 + [(N, K, D), (D,)]
+    shapes = [*heads, (D,), (D,), (D, H), (H,), (H, D), (D,), (D,), (D,)]
+    weights = [rng.normal(size=shape) for shape in shapes]
+    return reference.transformer_encoder(rng.normal(size=(2, 5, D)), *weights, norm=norm)
+
+
+def step_of_training(**changed):
+    return {
+        "x": np.ones((7, 3)), "output": np.ones((7, 2)), "loss": 0.693147, "step": 12,
+        "weights": [np.ones((3, 2)), np.ones(2)],
+        "gradients": [np.full((3, 2), 2.0), np.array([1.0, 0.0])], "learning_rate": 0.05,
+    } | changed  # fmt: skip
+
+
+def some(name):
+    """Return (trace, options) of any diagram."""
+    x = rng.normal(size=(2, 5, 3))
+    query = rng.normal(size=(2, 5, 4))
+    table = rng.normal(size=(5, 3))
+    make = {
+        "neuron": lambda: reference.dense(x[0], table[:3])[1],
+        "embedding": lambda: reference.embedding(np.array([[1, 4]]), table)[1],
+        "rnn": lambda: reference.simple_rnn(x, table[:3], table[:3])[1],
+        "lstm": lambda: reference.lstm(x, np.tile(table[:3], 4), np.tile(table[:3], 4))[1],
+        "attention": lambda: reference.scaled_dot_product_attention(query, query, query)[1],
+        "block": lambda: block_of("pre")[1],
+        "training": step_of_training,
+    }
+    return make[name]()
+
+
+def test_an_lstm_shows_what_a_pencil_gives():
+    # i = σ(0.5), f = σ(3), g = tanh(1), o = σ(0); c = f · 2 + i · g, h = o · tanh c.
+    texts, _ = drawn("lstm", lstm_by_hand(), step=0)
+    for symbol, value in {"i": 0.62, "f": 0.95, "g": 0.76, "o": 0.50, "ht-1": 0.50, "ct-1": 2.00,
+                          "ct": 2.38, "ht": 0.49, "f × ct-1": 1.91, "i × g": 0.47,
+                          "tanh ct": 0.98}.items():  # fmt: skip
+        assert f"{symbol} = {value:.2f}" in [text.strip() for text in texts]
+
+
+def test_a_later_step_of_an_lstm_starts_where_the_one_before_ended():
+    texts, _ = drawn("lstm", lstm_by_hand(), step=1)
+    assert "ht-1 = 0.49" in texts and "ct-1 = 2.38" in texts
+
+
+def test_a_gate_is_filled_as_far_as_it_is_open():
+    _, root = drawn("lstm", lstm_by_hand(), step=0)
+    tracks, levels = (
+        [float(bar.get("width")) for bar in root.iter(f"{SVG}rect") if bar.get("class") == kind]
+        for kind in ("track", "level")
+    )
+    shares = np.divide(levels, tracks)  # in the order f, i, o
+    assert np.allclose(shares, [0.9526, 0.6225, 0.5], atol=1e-3)
+
+
+def test_an_rnn_shows_its_states_and_the_gradient_that_comes_back():
+    one = np.ones((1, 1))
+    x = np.array([[[1.0], [2.0], [3.0]]])
+    _, trace = reference.simple_rnn(x, one, 0.5 * one, activation="linear")
+    grads = reference.simple_rnn_backward(one, trace)
+    texts, root = drawn("rnn", trace, grads=grads, tokens=["a", "b", "c"])
+    states = [texts[texts.index(f"h{t}") + 1] for t in range(3)]
+    assert states == ["1.00", "2.50", "4.25"]  # h = x + h / 2
+    assert texts[-3:] == ["0.25", "0.50", "1.00"]  # halved at every step back
+    back = [line for line in root.iter(f"{SVG}polyline") if line.get("class") == "arrow minus"]
+    thick = [float(line.get("style").split(":")[1]) for line in back]
+    assert thick == sorted(thick) and thick[0] < thick[1]
+    assert [text for text in texts if text in "abc"] == ["a", "b", "c"]
+
+
+def test_a_neuron_shows_its_weights_sum_and_bend():
+    x, kernel = np.array([[9.0, 9.0], [1.0, 2.0]]), np.array([[7.0, 3.0], [7.0, -4.0]])
+    _, trace = reference.dense(x, kernel, np.array([0.0, 0.5]))
+    texts, root = drawn("neuron", trace, unit=1, text=1, activation="sigmoid", tokens=["p", "q"])
+    for shown in ("p = 1.00", "q = 2.00", "× 3.00", "× -4.00", "b = 0.50", "a = -4.50", "0.01"):
+        assert shown in texts
+    kinds = [line.get("class") for line in root.iter(f"{SVG}polyline")]
+    assert kinds[:2] == ["arrow plus", "arrow minus"]
+    assert "0.00" in drawn("neuron", trace, unit=1, text=1, activation="relu")[0]
+
+
+def test_an_embedding_is_a_row_of_the_table():
+    table = np.array([[1, 0, 2], [0, 1, 0], [-7, 5, 0.25]])
+    _, trace = reference.embedding(np.array([[1, 2]]), table)
+    texts, _ = drawn("embedding", trace, step=1, tokens=["x", "y", "z"])
+    cells = [text for text in texts if re.fullmatch(r"-?[\d.]+", text)]
+    assert cells[:3] == ["0", "0", "1"] and cells[-3:] == ["-7", "5", "0.25"]
+    assert texts[0].endswith("· z")
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_attention_has_the_numbers_of_the_head_in_true_proportions(several):
+    if several:
+        trace, options = block_of("post")[1].steps[0].sublayer, {"text": 1, "head": 1}
+        weights, count = trace.weights[1, 1], (5, 3)
+    else:
+        query, key = rng.normal(size=(5, 3)), rng.normal(size=(7, 3))
+        mask = np.arange(7) != 2
+        _, trace = reference.scaled_dot_product_attention(query, key, key, mask=mask)
+        options, weights, count = {}, trace.weights, (5, 3)
+    texts, root = drawn("attention", trace, **options)
+    (T, K), S = count, weights.shape[1]
+    sizes = [f"{T} × {K}", f"{K} × {S}", f"{T} × {S}", f"{T} × {S}", f"{S} × {K}", f"{T} × {K}"]
+    assert [text for text in texts if re.fullmatch(r"\d × \d", text)] == sizes
+    hovers = [title.text for title in root.iter(f"{SVG}title")]
+    first = T * K + K * S + T * S
+    assert hovers[first : first + T * S] == [number(value) for value in weights.ravel()]
+    assert f"{3**-0.5:.2f} Q Kᵀ" in texts
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_block_shows_its_sizes_in_the_order_of_its_norm(norm):
+    output, trace = block_of(norm)
+    texts, _ = drawn("block", trace, text=1)
+    for array in (trace.x, trace.h[0], output, trace.steps[0].sublayer.output):
+        assert number(np.sqrt((array[1] ** 2).mean())) in texts
+    assert {"5 × 6", "2 × 3", "6 → 11 → 6"} <= set(texts) and f"{norm}-norm" in texts[0]
+    order = [text for text in texts if text in ("layer norm", "attention", "+")]
+    assert order[:3] == {"pre": ["layer norm", "attention", "+"],
+                         "post": ["attention", "+", "layer norm"]}[norm]  # fmt: skip
+
+
+def test_a_step_of_training_shows_loss_gradient_and_rate():
+    texts, _ = drawn("training", step_of_training())
+    assert {"7 × 3", "7 × 2", "θ: 8", "L = 0.69", "|g| = 5.00"} <= set(texts)  # √(6 · 4 + 1)
+    assert "θ ← θ - 0.05 · g" in texts and texts[0].endswith("12")
+
+
+@pytest.mark.parametrize("name", diagrams.DIAGRAMS)
+def test_every_diagram_speaks_both_languages(name, monkeypatch):
+    trace = some(name)
+    english, chinese, both = (
+        plots.diagram(name, trace, language=language).svg.replace(STYLE, "")
+        for language in ("en", "zh", "both")
+    )
+    chinese_signs = r"[\u4e00-\u9fff]"
+    assert not re.search(chinese_signs, english) and re.search(chinese_signs, chinese)
+    assert set(re.findall(chinese_signs, chinese)) <= set(both)
+    monkeypatch.setenv(VARIABLE, "zh")
+    assert plots.diagram(name, trace).svg.replace(STYLE, "") == chinese
+
+
+@pytest.mark.parametrize("name", ["neuron", "embedding", "rnn", "lstm", "attention"])
+@pytest.mark.parametrize("token", ["</text><b>", '"><b>', "a & b", "]]>", "&lt;", "$x$"])
+def test_hostile_tokens_stay_text(name, token):
+    trace = some(name)
+    tokens = [token] * (3 if name == "neuron" else 5)
+    texts, root = drawn(name, trace, tokens=tokens)
+    assert any(token in text for text in texts)
+    plain = {element.tag for element in drawn(name, trace)[1].iter()}
+    assert {element.tag for element in root.iter()} == plain
+    assert "$" not in plots.diagram(name, trace, tokens=tokens).svg  # no formula of a notebook
+
+
+@pytest.mark.parametrize("name", diagrams.DIAGRAMS)
+def test_a_diagram_is_light_and_dark_and_needs_no_network(name):
+    svg = plots.diagram(name, some(name)).svg
+    assert "prefers-color-scheme: dark" in svg and 'class="paper"' in svg
+    assert svg.count("http") == 1  # the name of SVG
+    rules = re.findall(r"([^{}]+)\{[^{}]*\}", STYLE)
+    selectors = [part.strip() for rule in rules for part in rule.split(",")]
+    assert len(selectors) > 20 and all(part.startswith(".kd") for part in selectors)
+
+
+def test_a_diagram_is_shown_and_saved(tmp_path):
+    diagram = plots.diagram("lstm", lstm_by_hand())
+    assert diagram._repr_svg_() == diagram.svg and "save" in repr(diagram)
+    assert diagram.save(tmp_path / "cell.svg").read_text("utf-8") == diagram.svg
+    with pytest.raises(ValueError, match=r"ends in .svg, received 'cell.png'"):
+        diagram.save(tmp_path / "cell.png")
+    with pytest.raises(OSError, match=r"cannot be written.*choose another path"):
+        diagram.save(tmp_path / "no folder" / "cell.svg")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("ltsm", {}, "name to be one of .* Did you mean 'lstm'"),
+        ("lstm", {"language": "fr"}, "language to be one of .* received 'fr'"),
+        ("lstm", {"step": 5}, "step as a whole number from 0 to 4, received 5"),
+        ("lstm", {"unit": 1.5}, "unit as a whole number .* received 1.5"),
+        ("lstm", {"text": -3}, "text as a whole number from 0 to 1, received -3"),
+        ("rnn", {"tokens": ["a"]}, "expected 5 tokens, one for each step .* received 1"),
+        ("rnn", {"grads": 3}, "the trace of reference.simple_rnn_backward, received int"),
+        ("neuron", {"activation": "gelu"}, "an activation among .* received 'gelu'"),
+        ("attention", {"keys": ["a"]}, "expected 5 keys"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(name, options, message):
+    trace = some(name) if name in diagrams.DIAGRAMS else None
+    with pytest.raises(ValueError, match=message):
+        plots.diagram(name, trace, **options)
+
+
+@pytest.mark.parametrize("name", diagrams.DIAGRAMS)
+def test_the_trace_of_another_function_is_refused(name):
+    with pytest.raises(ValueError, match=r"expected (the trace of reference|a dict)"):
+        plots.diagram(name, {} if name == "training" else reference.relu(np.ones(3))[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("rnn", lambda: reference.simple_rnn(np.ones((1, 17, 1)), np.eye(1), np.eye(1))),
+        ("neuron", lambda: reference.dense(np.ones((1, 13)), np.ones((13, 1)))),
+        ("embedding", lambda: reference.embedding(np.array([[0]]), np.ones((15, 2)))),
+        ("attention", lambda: reference.scaled_dot_product_attention(*3 * [np.ones((25, 2))])),
+    ],
+)
+def test_more_than_a_reader_can_see_is_refused(name, make):
+    with pytest.raises(ValueError, match=r"at most \d+ .* received"):
+        plots.diagram(name, make()[1])
+
+
+def test_a_decoder_block_is_no_two_steps():
+    three = block_of("pre")[1]._replace(steps=(1, 2, 3))
+    with pytest.raises(ValueError, match="2 residual steps, received 3"):
+        plots.diagram("block", three)
