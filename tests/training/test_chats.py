@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import kerasllm
+from kerasllm.cli import training
 from kerasllm.datasets import Conversation, Dataset
 from kerasllm.models import (
     CausalLM,
@@ -21,8 +22,9 @@ from kerasllm.models.hub import load_checkpoint
 from kerasllm.training import load_run, train
 from kerasllm.training.engine.adapters import load_adapter
 from kerasllm.training.folder import weights_hash
-from kerasllm.training.importing import export_checkpoint
+from kerasllm.training.importing import export_checkpoint, import_checkpoint
 from kerasllm.training.run import Run
+from kerasllm.training.sharing import export_adapter, import_adapter
 
 pytest.importorskip("jinja2", reason="needs the extra chat")
 pytestmark = pytest.mark.usefixtures("eager")
@@ -132,6 +134,33 @@ def test_it_answers_chats_and_is_exported(llama, chats, tmp_path):
     ids = np.array([run.model.preprocessor.prompt_of("1+1")])
     logits = keras.ops.convert_to_numpy(CausalLM(backbone)(ids))
     np.testing.assert_allclose(logits, keras.ops.convert_to_numpy(run.model(ids)), atol=1e-5)
+
+
+def test_its_adapter_alone_goes_to_peft_and_back(llama, chats, tmp_path, capsys):
+    pytest.importorskip("safetensors", reason="needs the extra hub")
+    run = kerasllm.finetune(llama, chats, tmp_path / "run", dropout=0.1, **OPTIONS)
+    there = tmp_path / "adapter"
+    training.export(run.path, there, adapter=True, kind="F16", overwrite=False, quiet=False)
+    assert "for peft.PeftModel.from_pretrained" in capsys.readouterr().err
+    assert sorted(path.name for path in there.iterdir()) == [
+        "adapter_config.json", "adapter_model.safetensors",
+    ]  # fmt: skip
+    with pytest.raises(FileExistsError):
+        export_adapter(run, there)
+    back = import_adapter(there, llama, tmp_path / "back", quiet=True)
+    again = load_run(back.path)
+    assert type(again.model) is CausalLM
+    for a, b in zip(again.model.get_weights(), run.model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert again.chat("1+1", max_new_tokens=4, temperature=0) == run.chat(
+        "1+1", max_new_tokens=4, temperature=0
+    )
+    with pytest.raises(ValueError, match="corrections mean nothing on other weights"):
+        import_adapter(there, run, tmp_path / "other", quiet=True)
+    with pytest.raises(ValueError, match="name the run that it was trained on"):
+        import_checkpoint(there, tmp_path / "none", quiet=True)
+    with pytest.raises(ValueError, match=r"expected a run of method='lora', .* has no adapter.npz"):
+        export_adapter(back, tmp_path / "none")
 
 
 def test_parts_of_a_batch_are_weighed_by_their_answers(llama, tmp_path):
