@@ -1,6 +1,7 @@
-"""The default settings on small files: a classifier from scratch beside the linear baseline.
+"""The default settings on small files: networks from scratch beside the linear baseline.
 
     python benchmarks/defaults.py --sets sst2_sentence ag_news --rows 600 3000 --seeds 3
+    python benchmarks/defaults.py --sets conll2003 --rows 150 600 --trial tagger
     python benchmarks/defaults.py --trial recurrent --settings '{"backbone": "recurrent"}'
     python benchmarks/defaults.py --final                 # sets that no search has seen
 
@@ -43,31 +44,48 @@ def rows_of(name, rows, seed, final):
 
 
 def trial(name, rows, seed, settings, final=False):
-    """Train on one file, and return how both did on the rows scored."""
+    """Train on one file, and return how network and baselines did on the rows scored."""
     given, scored = rows_of(name, rows, seed, final)
     parts = datasets.split(given, (0.9, 0.1))  # as `train` divides one data set
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         run = kerasllm.train(parts, Path(folder) / "run", quiet=True, seed=seed, **settings)
         seconds = time.perf_counter() - began
-        answers = [row["label"] for row in run.predict(list(scored.texts))]
+        found = (tags if scored.task == "tagging" else classes)(run, scored, parts[0])
         kept, used = run.metrics["kept"], run.settings
-    linear = baselines.linear(parts[0], scored)
-    right = np.array(answers) == np.array(scored.labels_of)
-    theirs = np.array(linear.labels)[linear.predicted] == np.array(scored.labels_of)
     keras.backend.clear_session()
     return {
-        "set": name, "rows": rows, "seed": seed, "scored": len(scored),
-        "network": float(right.mean()), "linear": float(theirs.mean()),
-        "network_alone": int((right & ~theirs).sum()),
-        "linear_alone": int((theirs & ~right).sum()),
+        "set": name, "rows": rows, "seed": seed, "scored": len(scored), **found,
         "seconds": round(seconds, 1), "kept": kept,
         "settings": {n: v for n, v in used.items() if n in TOLD},
     }  # fmt: skip
 
 
-TOLD = ("backbone", "tokenizer", "learning_rate", "epochs", "dropout", "backbone_dropout",
-        "pooling", "ngrams", "lowercase", "word_dropout", "metric", "average")  # fmt: skip
+def classes(run, scored, train):
+    """Return the accuracies of both, and on how many rows one of them alone is right."""
+    answers = [row["label"] for row in run.predict(list(scored.texts))]
+    linear = baselines.linear(train, scored)
+    right = np.array(answers) == np.array(scored.labels_of)
+    theirs = np.array(linear.labels)[linear.predicted] == np.array(scored.labels_of)
+    return {
+        "measure": "accuracy", "network": float(right.mean()), "linear": float(theirs.mean()),
+        "network_alone": int((right & ~theirs).sum()), "linear_alone": int((theirs & ~right).sum()),
+    }  # fmt: skip
+
+
+def tags(run, scored, train):
+    """Return the F1 of entities, of the network and of the best baseline."""
+    found = run.model.evaluation(scored, train)
+    others = {name: scores["f1"] for name, scores in found["baselines"].items()}
+    best = max(others, key=others.get)
+    return {
+        "measure": "F1", "network": found["model"]["f1"], "linear": others["linear"],
+        "best": best, "best_score": others[best],
+    }  # fmt: skip
+
+
+TOLD = ("backbone", "tokenizer", "learning_rate", "units", "batch_size", "epochs", "dropout",
+        "backbone_dropout", "pooling", "pairs", "lowercase", "word_dropout", "metric")  # fmt: skip
 
 
 def main():

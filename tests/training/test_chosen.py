@@ -39,6 +39,23 @@ def test_chinese_is_read_by_character_and_by_pair():
     assert "tokenizer character: no spaces between words" in lines
 
 
+@pytest.mark.parametrize(
+    ("text", "pooling"),
+    [("今天" * 19, "mean"), ("今天" * 20, "mean_max"), ("a word or two", "mean_max")],
+)
+def test_short_chinese_is_pooled_by_its_mean_alone(text, pooling):
+    found, lines = chosen(ClassificationSettings(), rows([text] * 4))
+    assert found.pooling == pooling
+    assert ("pooling mean: texts of about 38 characters" in lines) == (pooling == "mean")
+
+
+@pytest.mark.parametrize(("units", "rate"), [(50, 0.01), (250, 0.002)])
+def test_recurrent_layers_have_a_rate_of_their_width_and_less_dropout(units, rate):
+    found, lines = chosen(ClassificationSettings(units=units), rows(["a b c", "d e f"] * 3))
+    assert found.learning_rate == rate and found.dropout == found.backbone_dropout == 0.2
+    assert f"learning_rate {rate}: 6 rows of about 3 words" in lines
+
+
 def test_the_table_of_pairs_grows_with_the_texts(rng):
     letters = [chr(0x4E00 + n) for n in range(300)]
     texts = ["".join(rng.choice(letters, 100)) for _ in range(80)]

@@ -17,8 +17,11 @@ import dataclasses
 
 import numpy as np
 
-RATE = 3e-3
+from kerasllm.training.settings.rates import rate_for
+
+RATE = 3e-3  # of vectors of tokens
 VOCABULARY = 30_000  # words at most
+SHORT = 40  # characters: of so few the maximum says less than it disturbs
 _IMPLIED = {
     "recurrent": ("cell", "units", "residual", "num_layers"),
     "transformer": ("num_heads", "positions"),
@@ -38,30 +41,63 @@ def chosen(settings, train):
     from kerasllm.baselines.features import has_spaces
     from kerasllm.models.classification.preprocessor import texts_read
 
-    texts = texts_read(train)
+    texts, told = texts_read(train), []
     spaces = has_spaces(texts)
-    size = f"{len(texts):,} rows of about {_usual_length(texts, spaces)} "
-    size += "words" if spaces else "characters"
-    backbone, why = _backbone(settings)
-    by_pairs = backbone == "embedding" and not spaces
-    usual = {
-        "backbone": (backbone, why),
+    length = _usual_length(texts, spaces)
+    size = f"{len(texts):,} rows of about {length} {'words' if spaces else 'characters'}"
+    for choices in (
+        lambda s: _backbone(s),
+        lambda s: _of_reading(s, spaces, length),
+        lambda s: _of_learning(s, len(texts), size),
+        lambda s: {"pairs": _pairs(s, texts, spaces)},
+    ):
+        found = {n: v for n, v in choices(settings).items() if getattr(settings, n) is None}
+        told += [f"{n} {value}: {why}" for n, (value, why) in found.items() if why]
+        settings = dataclasses.replace(settings, **{n: value for n, (value, _) in found.items()})
+    return settings, told
+
+
+def _backbone(settings):
+    """Return the backbone that the settings of one imply, and why."""
+    for backbone, names in _IMPLIED.items():
+        given = [name for name in names if getattr(settings, name) is not None]
+        if given:
+            return {"backbone": (backbone, f"{given[0]} is given")}
+    return {"backbone": ("embedding", "from scratch")}
+
+
+def _of_reading(settings, spaces, length):
+    """Return how texts are read and made one vector: {setting: (value, reason)}."""
+    pieces = settings.tokenizer in ("bpe", "wordpiece")
+    few = not spaces and length < SHORT and settings.backbone == "embedding"
+    return {
         "tokenizer": ("word", "") if spaces else ("character", "no spaces between words"),
         "vocabulary_size": (VOCABULARY, ""),
-        "min_frequency": (2 if settings.tokenizer in ("bpe", "wordpiece") else 1, ""),
+        "min_frequency": (2 if pieces else 1, ""),
         "lowercase": (True, ""),
-        "learning_rate": (RATE, size),
-        "epochs": (epochs(len(texts)), f"{len(texts):,} rows"),
-        "dropout": (0.5, ""),
-        "backbone_dropout": (0.5, ""),
         "word_dropout": (0.1 if spaces else 0.0, ""),
-        "keep_best": (bool(settings.metric or settings.patience), ""),
-        "pooling": ("mean_max", ""),
-        "pairs": (_rows_of_pairs(texts) if by_pairs else 0, "pairs of characters"),
+        "pooling": ("mean", f"texts of about {length} characters") if few else ("mean_max", ""),
     }
-    missing = {n: v for n, v in usual.items() if getattr(settings, n) is None}
-    filled = dataclasses.replace(settings, **{n: value for n, (value, _) in missing.items()})
-    return filled, [f"{n} {v}: {reason}" for n, (v, reason) in missing.items() if reason and v]
+
+
+def _of_learning(settings, rows, size):
+    """Return how it is learned: {setting: (value, reason)}."""
+    vectors = settings.backbone == "embedding"
+    dropout = 0.5 if vectors else 0.2
+    return {
+        "learning_rate": (RATE if vectors else rate_for(settings.width(), 1), size),
+        "epochs": (epochs(rows), f"{rows:,} rows"),
+        "dropout": (dropout, ""),
+        "backbone_dropout": (dropout, ""),
+        "keep_best": (bool(settings.metric or settings.patience), ""),
+    }
+
+
+def _pairs(settings, texts, spaces):
+    """Return the rows of the table of pairs, and why."""
+    if spaces or settings.backbone != "embedding":
+        return 0, ""
+    return _rows_of_pairs(texts), "pairs of neighbouring characters"
 
 
 def epochs(rows):
@@ -72,15 +108,6 @@ def epochs(rows):
         [20.0, 11.0, 8.0, 6.0, 4.0]
     """
     return float(min(20, max(2, round(40 * rows**-0.2))))
-
-
-def _backbone(settings):
-    """Return the backbone that the settings of one imply, and why."""
-    for backbone, names in _IMPLIED.items():
-        given = [name for name in names if getattr(settings, name) is not None]
-        if given:
-            return backbone, f"{given[0]} is given"
-    return "embedding", "from scratch"
 
 
 def _usual_length(texts, spaces):
