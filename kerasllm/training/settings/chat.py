@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from kerasllm.training.settings.backbone import BackboneSettings
 from kerasllm.training.settings.base import amount, flag, fraction
-from kerasllm.training.settings.task import TaskSettings
+from kerasllm.training.settings.task import METHODS, TaskSettings
 
 LENGTH = 512  # tokens of a conversation that are read where nothing else is said
 
@@ -27,6 +27,12 @@ class ChatSettings(BackboneSettings, TaskSettings):
         "transformer",
         "from scratch: transformer or recurrent",
         choices=("recurrent", "transformer"),
+    )
+    method: str | None = flag(
+        None,
+        "lora, full, gradual, frozen (the head alone, where it is no embedding) or scratch; None: "
+        "lora from a pretrained run, else scratch",
+        choices=METHODS,
     )
     batch_size: int = amount(8, "conversations a step; with --pack rows, which hold several")
     dropout: float | None = fraction(None, "dropout in the backbone")
