@@ -1,9 +1,10 @@
 """The learning rate of a pretraining: what the loss is after few steps, by rate and by width.
 
-    python benchmarks/rates.py --models tiny small --rates 1e-3 3e-3 1e-2 --steps 300
+    python benchmarks/rates.py --rates default 1e-3 1e-2 --steps 300
 
-Every training is scored on its validation text. None of the default rate (`--rates default`) is the
-one that `kerasllm pretrain` chooses itself. Results: `benchmarks/results/defaults/rates.json`.
+Every training is scored on its validation text, by its best weights. The default rate (`--rates
+default`) is the one that `kerasllm pretrain` chooses itself. Results:
+`benchmarks/results/defaults/rates.json`; `defaults_page.py` makes a table of them.
 """
 
 import argparse
@@ -16,10 +17,10 @@ import keras
 import kerasllm
 
 MODELS = {
-    "zh, recurrent, tiny": ("topic_zh", {"size": "tiny"}),
-    "zh, Transformer, tiny": ("topic_zh", {"size": "tiny", "backbone": "transformer"}),
-    "en, recurrent, small": ("sentiment_en", {"size": "small"}),
-    "en, Transformer, small": ("sentiment_en", {"size": "small", "backbone": "transformer"}),
+    "zh, recurrent, tiny": ("chinese_poetry", {"size": "tiny"}),
+    "zh, Transformer, tiny": ("chinese_poetry", {"size": "tiny", "backbone": "transformer"}),
+    "en, recurrent, small": ("ptb", {"size": "small"}),
+    "en, Transformer, small": ("ptb", {"size": "small", "backbone": "transformer"}),
 }
 PATH = Path(__file__).parent / "results" / "defaults" / "rates.json"
 
@@ -27,11 +28,11 @@ PATH = Path(__file__).parent / "results" / "defaults" / "rates.json"
 def loss(model, rate, steps):
     """Return (the rate, nats a token of the validation text) of a training with a rate."""
     data, options = MODELS[model]
-    options = {**options, "tokenizer": "character" if data.endswith("zh") else "bpe"}
+    options = {**options, "tokenizer": "character" if data == "chinese_poetry" else "bpe"}
     with tempfile.TemporaryDirectory() as folder:
         run = kerasllm.pretrain(
-            data, Path(folder) / "run", steps=steps, eval_every=steps, learning_rate=rate,
-            length=64, keep_best=False, quiet=True, **options,
+            data, Path(folder) / "run", steps=steps, eval_every=steps // 3, learning_rate=rate,
+            length=64, quiet=True, **options,
         )  # fmt: skip
         found = run.settings["learning_rate"], run.metrics["val_loss"]
     keras.backend.clear_session()

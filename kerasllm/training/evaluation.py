@@ -43,7 +43,7 @@ def evaluate_run(
             held = held._replace(notes=(*held.notes, *told))
     figures, shown, report = found.pop("figures", {}), run.model.shown, Progress(quiet)
     rows = found.pop("rows", None) or len(held.test)
-    notes = [*held.notes, *found.pop("notes", ()), *_beaten(found, shown)]
+    notes = [*held.notes, *found.pop("notes", ()), *_beaten(found, run.model, held.test)]
     notes = [note for note in notes if with_baselines or not note.startswith("no baselines")]
     result = {"data": held.test.name, "split": held.split, "rows": rows, **found, "notes": notes}
     report.result(table_of(result, shown, run.model.counted))
@@ -69,14 +69,16 @@ def _safe(name):
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "data"
 
 
-def _beaten(found, shown):
-    """Say which baseline does better than the network by the task's own score."""
-    own, best, score = _best_baseline(found, shown)
+def _beaten(found, task, test):
+    """Say which baseline does better than the network by the task's own score, and where it is."""
+    own, best, score = _best_baseline(found, task.shown)
     if best is None or not _is_better(score, found["model"][own], own):
         return []
+    known = task.baselines_for(test)
     return [
         f"the baseline {best.replace('_', ' ')} has the better {own.replace('_', ' ')} "
-        f"({score:.4g}, the network {found['model'][own]:.4g}): use it"
+        f"({score:.4g}, the network {found['model'][own]:.4g}): use "
+        + (_place(known[best]) if best in known else "it")
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from kerasllm import datasets
 from kerasllm.datasets import Dataset, Labelled
 from kerasllm.models import EmbeddingBackbone, RecurrentBackbone, TransformerBackbone
-from kerasllm.training import ClassificationSettings, pretrain, train
+from kerasllm.training import ClassificationSettings, TaggingSettings, pretrain, train
 from kerasllm.training.engine.progress import silent
 from kerasllm.training.settings.chosen import RATE, chosen, epochs
 
@@ -149,3 +149,16 @@ def test_epochs_are_not_inherited(animals, tmp_path):
     examples = ClassificationSettings.read(animals["classification"])
     second = ClassificationSettings().suited(examples, first, silent())
     assert second.epochs == 3.0 and second.dropout == 0.1 and second.pooling == "mean_max"
+
+
+def test_a_tagger_makes_more_passes_over_few_sentences(animals):
+    examples = TaggingSettings.read(animals["tagging"])
+    found = TaggingSettings(batch_size=2).suited(examples, None, silent())
+    assert found.epochs == 52.0  # 23 sentences: 1,200 rows are 600 steps of 2
+    assert TaggingSettings(epochs=7.0).suited(examples, None, silent()).epochs == 7.0
+
+
+def test_a_tagger_from_a_run_makes_three_passes(animals, bases):
+    examples = TaggingSettings.read(animals["tagging"])
+    found = TaggingSettings(batch_size=2).suited(examples, bases("lstm"), silent())
+    assert found.epochs == 3.0

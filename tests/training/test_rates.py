@@ -14,13 +14,13 @@ def test_wider_layers_and_longer_trainings_take_smaller_steps():
     assert rate_for(100, 10) == rate_for(100, 1000) == 0.005  # 0.5 / 100
     assert rate_for(50, 1000) == 0.01
     assert rate_for(100, 16_000) == 0.0025  # 16 times as many steps: half
-    assert rate_for(10**6, 1000) == 3e-4
+    assert rate_for(10**6, 1000) == 3e-4 and rate_for(1, 1000) == 0.01
 
 
 @pytest.mark.parametrize(
     ("options", "rate"),
-    [({}, 0.0078), ({"units": 25}, 0.02), ({"backbone": "transformer"}, 0.0078),
-     ({"backbone": "transformer", "hidden_dim": 20, "num_heads": 2}, 0.025),
+    [({}, 0.0078), ({"units": 125}, 0.004), ({"backbone": "transformer"}, 0.0078),
+     ({"backbone": "transformer", "hidden_dim": 100, "num_heads": 2}, 0.005),
      ({"learning_rate": 0.1}, 0.1)],
 )  # fmt: skip
 def test_it_follows_from_the_model(animals, tmp_path, capsys, options, rate):
@@ -35,4 +35,4 @@ def test_a_run_that_goes_on_takes_smaller_steps(animals, bases, tmp_path):
     on = finetune(bases("lstm"), data, tmp_path / "on", **options)
     anew = finetune(bases("lstm"), data, tmp_path / "anew", method="scratch", **options)
     assert on.settings["learning_rate"] == 1e-3
-    assert anew.settings["learning_rate"] == rate_for(7, 1)  # as wide as the run
+    assert anew.settings["learning_rate"] == 0.01  # 7 features, as the run has
