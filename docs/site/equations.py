@@ -111,7 +111,7 @@ def block(text):
         label = f'<span class="label">{html.escape(line.label)}</span> ' if line.label else ""
         cells.append(f"<div>{label}{math(line.left)}</div><div>{math(line.rest)}</div>"
                      f'<div class="note">{_note(line.note)}</div>')  # fmt: skip
-    return f'<div class="equations" role="math" tabindex="0">{"".join(cells)}</div>'
+    return f'<div class="equations" tabindex="0">{"".join(cells)}</div>'
 
 
 def _note(text):

@@ -44,18 +44,33 @@ class Page(NamedTuple):
     path: Path
     needs: tuple  # numbers of lessons
     helps: tuple
+    place: str = ""  # "../" where a lesson has no Chinese edition and the English one is listed
+
+    @property
+    def link(self):
+        """The page as the contents link to it, without the end of its name."""
+        return f"{self.place}{self.stem}"
 
 
 def pages(root, language):
-    """Return the lessons of a language, in order."""
+    """Return the lessons that have an edition in a language, in order."""
     folder = root / LANGUAGES[language]
-    found = [_page(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))]
-    if language == "zh":  # the map is that of the English edition, which all of it is checked with
-        known = {page.number: page for page in pages(root, "en")}
-        found = [page._replace(needs=known[page.number].needs, helps=known[page.number].helps,
-                               minutes=page.minutes or known[page.number].minutes)
-                 for page in found if page.number in known]  # fmt: skip
-    return found
+    return [_page(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))]
+
+
+def listed(root, language):
+    """Return all lessons, in order: in Chinese those without a Chinese edition come in English.
+
+    What needs what is read from the English edition.
+    """
+    english = pages(root, "en")
+    if language == "en":
+        return english
+    own = {page.number: page for page in pages(root, "zh")}
+    return [own[page.number]._replace(needs=page.needs, helps=page.helps)
+            if page.number in own else
+            page._replace(title=f"{page.title}（英文）", place="../")
+            for page in english]  # fmt: skip
 
 
 def _page(path):
@@ -74,22 +89,22 @@ def _page(path):
 
 def contents(root, language):
     """Return the page of contents as MyST Markdown: a table, the map, the order of the pages."""
-    words, listed = WORDS[language], pages(root, language)
-    titles = {page.number: page for page in listed}
-    rows = [f"| [{page.number} · {page.title}]({page.stem}.ipynb) | {page.minutes} | "
-            f"{_needed(page, titles, words)} |" for page in listed]  # fmt: skip
+    words, found = WORDS[language], listed(root, language)
+    titles = {page.number: page for page in found}
+    rows = [f"| [{page.number} · {page.title}]({page.link}.ipynb) | {page.minutes} | "
+            f"{_needed(page, titles, words)} |" for page in found]  # fmt: skip
     return "\n".join([
         f"# {words['title']}", "", words["lead"], "",
         f"| {words['lesson']} | {words['minutes']} | {words['needs']} |", "|---|---:|---|", *rows,
         "", f"## {words['map']}", "", words["how"], "",
-        drawn(listed), "",
-        "```{toctree}", ":hidden:", "", *(page.stem for page in listed), "```", "",
+        drawn(found), "",
+        "```{toctree}", ":hidden:", "", *(page.link for page in found), "```", "",
     ])  # fmt: skip
 
 
 def _needed(page, titles, words):
     def linked(numbers):
-        return ", ".join(f"[{n}]({titles[n].stem}.ipynb)" for n in numbers if n in titles)
+        return ", ".join(f"[{n}]({titles[n].link}.ipynb)" for n in numbers if n in titles)
 
     helped = f"{words['helps']} {linked(page.helps)}" if linked(page.helps) else ""
     return ", ".join(filter(None, [linked(page.needs), helped])) or words["nothing"]
@@ -134,18 +149,18 @@ def staged(page, language, other, source):
 WIDTH, HEIGHT, GAP, RISE = 150, 50, 18, 46  # of a box, and between boxes
 
 
-def drawn(listed):
+def drawn(shown):
     """Return the map as SVG: a lesson stands below all that it needs."""
-    places, width = _places(listed)
+    places, width = _places(shown)
     height = max(y for _, y in places.values()) + HEIGHT + 2
-    known = {page.number for page in listed}
-    edges = [(before, page.number, kind) for page in listed
+    known = {page.number for page in shown}
+    edges = [(before, page.number, kind) for page in shown
              for kind, numbers in (("needs", page.needs), ("helps", page.helps))
              for before in numbers if before in known]  # fmt: skip
     needed = {(a, b) for a, b, kind in edges if kind == "needs"}
     arrows = [_arrow(places[a], places[b], kind) for a, b, kind in edges
               if not _implied(a, b, needed)]  # fmt: skip
-    boxes = [_box(page, *places[page.number]) for page in listed]
+    boxes = [_box(page, *places[page.number]) for page in shown]
     head = (f'<svg class="lesson-map" viewBox="0 0 {width} {height}" width="{width}" '
             f'height="{height}" role="img" xmlns="http://www.w3.org/2000/svg">')  # fmt: skip
     return f'<div class="scroll" tabindex="0">{head}{"".join([*arrows, *boxes])}</svg></div>'
@@ -164,10 +179,10 @@ def _implied(first, last, needed):
     return False
 
 
-def _places(listed):
+def _places(shown):
     """Return {number: (x, y)} and the width: rows by the longest way of needs, five in a row."""
     depth = {}
-    for page in listed:
+    for page in shown:
         before = [depth[n] for n in (*page.needs, *page.helps) if n in depth]
         depth[page.number] = max(before, default=-1) + 1
     rows = {}
@@ -196,7 +211,7 @@ def _box(page, x, y):
     top = y + HEIGHT / 2 + 4 - 7 * (len(lines) - 1)
     texts = "".join(f'<text x="{x + 34:g}" y="{top + 14 * n:g}">{escape(line)}</text>'
                     for n, line in enumerate(lines))  # fmt: skip
-    return (f'<a href="{page.stem}.html"><rect x="{x:g}" y="{y:g}" width="{WIDTH}" '
+    return (f'<a href="{page.link}.html"><rect x="{x:g}" y="{y:g}" width="{WIDTH}" '
             f'height="{HEIGHT}" rx="6"/><text class="number" x="{x + 9:g}" '
             f'y="{y + HEIGHT / 2 + 5:g}">{page.number}</text>{texts}</a>')  # fmt: skip
 

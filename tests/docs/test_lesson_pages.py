@@ -3,6 +3,7 @@
 import re
 from xml.dom import minidom
 
+import nbformat
 import pytest
 
 pytest.importorskip("sphinx")
@@ -19,14 +20,32 @@ def ways(listed):
     return re.findall(r'class="way (\w+)"', lessons.drawn(listed))
 
 
-def test_what_a_lesson_needs_is_read_from_its_text():
+HEAD = """# 07 · Go on
+
+**What you need.** Python; [lesson 00](00_a.ipynb) and
+[lesson 03](03_b.ipynb). 40 minutes. [Lesson 05](05_c.ipynb) helps.
+
+[Lesson 09](09_d.ipynb) goes on."""
+
+
+def write(root, name, text):
+    path = root / f"notebooks/{name}.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), path)
+
+
+def test_what_a_lesson_needs_is_read_from_its_text(tmp_path):
+    write(tmp_path, "07_go_on", HEAD)
+    (found,) = lessons.pages(tmp_path, "en")
+    assert found[:4] == ("07", "Go on", 40, "07_go_on")
+    assert (found.needs, found.helps) == (("00", "03"), ("05",))
+
+
+def test_the_lessons_of_this_repository_need_lessons_that_are_there():
     found = {one.number: one for one in lessons.pages(ROOT, "en")}
-    assert found["00"].needs == found["00"].helps == ()
-    assert set(found["21"].needs) == {n for n in found if "LSTM" in found[n].title or (n != "21" and
-                                      found[n].title == "Attention")}  # fmt: skip
     assert all(one.minutes > 0 for one in found.values())
-    linked = {n for one in found.values() for n in (*one.needs, *one.helps)}
-    assert linked <= set(found)
+    assert {n for one in found.values() for n in (*one.needs, *one.helps)} <= set(found)
+    assert found["21"].needs and not found["00"].needs
 
 
 def test_a_lesson_stands_below_all_that_it_needs():
@@ -56,7 +75,13 @@ def test_titles_are_cut_between_words():
     assert lessons._wrapped("注意力") == ["注意力"]
 
 
-def test_the_contents_say_minutes_and_needs():
-    text = lessons.contents(ROOT, "en")
-    assert "| [00 · Start here](00_start_here.ipynb) | 10 | Python |" in text
-    assert re.search(r"The errata\]\(21_the_errata.ipynb\) \| 45 \| \[\d\d\]\(", text)
+def test_the_contents_say_minutes_and_needs(tmp_path):
+    write(tmp_path, "00_a", "# 00 · Begin\n\n10 minutes")
+    write(tmp_path, "07_go_on", HEAD)
+    write(tmp_path, "zh/07_go_on", "# 07 · 继续\n\n45 分钟")
+    english, chinese = (lessons.contents(tmp_path, language) for language in ("en", "zh"))
+    assert "| [00 · Begin](00_a.ipynb) | 10 | Python |" in english
+    assert "| [07 · Go on](07_go_on.ipynb) | 40 | [00](00_a.ipynb) |" in english
+    assert "| [00 · Begin（英文）](../00_a.ipynb) | 10 | Python |" in chinese
+    assert "| [07 · 继续](07_go_on.ipynb) | 45 | [00](../00_a.ipynb) |" in chinese
+    assert 'href="../00_a.html"' in chinese and "../00_a\n07_go_on\n```" in chinese
