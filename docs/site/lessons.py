@@ -5,15 +5,20 @@ to. A sentence with "helps" names one that helps and is not required.
 """
 
 import re
+from base64 import b64decode
 from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
+from matplotlib.image import imread
 
 from docs.site import formulas
 
+PAPER = 0.97, 0.62  # how bright paper is, and the least share of it around lines and bars
 LANGUAGES = {"en": "notebooks", "zh": "notebooks/zh"}
+IN_ENGLISH = "（英文）"  # said of a lesson that has no Chinese edition
 WORDS = {
     "en": {
         "title": "The course", "lesson": "lesson", "minutes": "minutes", "needs": "needs",
@@ -69,7 +74,7 @@ def listed(root, language):
     own = {page.number: page for page in pages(root, "zh")}
     return [own[page.number]._replace(needs=page.needs, helps=page.helps)
             if page.number in own else
-            page._replace(title=f"{page.title}（英文）", place="../")
+            page._replace(title=f"{page.title}{IN_ENGLISH}", place="../")
             for page in english]  # fmt: skip
 
 
@@ -128,8 +133,7 @@ def staged(page, language, other, source):
             data = output.get("data", {})
             if "text/html" in data:
                 data["text/html"] = formulas.set_formulas(data["text/html"])
-        if cell.metadata.get("jupyter", {}).get("source_hidden"):
-            cell.metadata["tags"] = ["hide-input"]
+        _tag(cell)
     words, first = WORDS[language], notebook.cells[0]
     links = [f"{page.minutes} {words['minutes']}"]
     links.append(f"{{download}}`{words['notebook']} <originals/{page.stem}.ipynb>`")
@@ -142,6 +146,22 @@ def staged(page, language, other, source):
     title, _, rest = own.partition("\n")
     first.source = f"{title}\n\n{' · '.join(links)}\n{rest}"
     return notebook
+
+
+def _tag(cell):
+    """Tag a cell whose code is folded away, and one whose picture keeps its colours in the dark."""
+    pictures = [output.get("data", {}).get("image/png") for output in cell.get("outputs", [])]
+    tags = [("hide-input", cell.metadata.get("jupyter", {}).get("source_hidden")),
+            ("as-painted", any(is_painted(b64decode(png)) for png in pictures if png))]  # fmt: skip
+    found = [tag for tag, given in tags if given]
+    if found:
+        cell.metadata["tags"] = found
+
+
+def is_painted(png):
+    """Whether a picture is more than lines on paper: where bright and dark mean something."""
+    pixels = imread(BytesIO(png))[..., :3]
+    return float((pixels.min(-1) > PAPER[0]).mean()) < PAPER[1]
 
 
 # The map ----------------------------------------------------------------------
@@ -158,7 +178,7 @@ def drawn(shown):
              for kind, numbers in (("needs", page.needs), ("helps", page.helps))
              for before in numbers if before in known]  # fmt: skip
     needed = {(a, b) for a, b, kind in edges if kind == "needs"}
-    arrows = [_arrow(places[a], places[b], kind) for a, b, kind in edges
+    arrows = [_arrow(places[a], places[b], kind, places.values()) for a, b, kind in edges
               if not _implied(a, b, needed)]  # fmt: skip
     boxes = [_box(page, *places[page.number]) for page in shown]
     head = (f'<svg class="lesson-map" viewBox="0 0 {width} {height}" width="{width}" '
@@ -180,7 +200,7 @@ def _implied(first, last, needed):
 
 
 def _places(shown):
-    """Return {number: (x, y)} and the width: rows by the longest way of needs, five in a row."""
+    """Return {number: (x, y)} and the width: rows by the longest way of needs, with gaps around."""
     depth = {}
     for page in shown:
         before = [depth[n] for n in (*page.needs, *page.helps) if n in depth]
@@ -189,7 +209,7 @@ def _places(shown):
     for number, row in depth.items():
         rows.setdefault(row, []).append(number)
     widest = max(map(len, rows.values()))
-    width = widest * (WIDTH + GAP) - GAP + 2
+    width = widest * (WIDTH + GAP) + GAP
     places = {}
     for row, numbers in rows.items():
         left = (width - (len(numbers) * (WIDTH + GAP) - GAP)) / 2
@@ -198,16 +218,34 @@ def _places(shown):
     return places, width
 
 
-def _arrow(start, end, kind):
-    x0, y0, x1, y1 = start[0] + WIDTH / 2, start[1] + HEIGHT, end[0] + WIDTH / 2, end[1]
-    bend = (y1 - y0) / 2
-    way = f"M{x0:g} {y0:g}C{x0:g} {y0 + bend:g} {x1:g} {y1 - bend:g} {x1:g} {y1 - 6:g}"
-    tip = f"M{x1 - 4:g} {y1 - 7:g}L{x1:g} {y1:g}L{x1 + 4:g} {y1 - 7:g}z"
+def _arrow(start, end, kind, places):
+    """Return the way from a box to one below it, between the boxes of rows that it passes."""
+    x, y, last = start[0] + WIDTH / 2, start[1] + HEIGHT, end[0] + WIDTH / 2
+    way = f"M{x:g} {y:g}"
+    for top in sorted({row for _, row in places if start[1] < row < end[1]}):
+        straight = x + (last - x) * (top - y) / (end[1] - y)
+        gap = min(_gaps(top, places), key=lambda one: abs(one - straight))
+        way += f"{_bent(x, y, gap, top)}V{top + HEIGHT:g}"
+        x, y = gap, top + HEIGHT
+    way += _bent(x, y, last, end[1] - 6)
+    tip = f"M{last - 4:g} {end[1] - 7:g}L{last:g} {end[1]:g}L{last + 4:g} {end[1] - 7:g}z"
     return f'<path class="way {kind}" d="{way}"/><path class="tip" d="{tip}"/>'
 
 
+def _gaps(top, places):
+    """Return where a way may pass a row: beside its boxes."""
+    lefts = sorted(x for x, row in places if row == top)
+    return [*(x - GAP / 2 for x in lefts), lefts[-1] + WIDTH + GAP / 2]
+
+
+def _bent(x, y, to_x, to_y):
+    """Return the rest of a curve that leaves and arrives upright."""
+    middle = (y + to_y) / 2
+    return f"C{x:g} {middle:g} {to_x:g} {middle:g} {to_x:g} {to_y:g}"
+
+
 def _box(page, x, y):
-    lines = _wrapped(page.title)
+    lines = _wrapped(page.title.removesuffix(IN_ENGLISH))
     top = y + HEIGHT / 2 + 4 - 7 * (len(lines) - 1)
     texts = "".join(f'<text x="{x + 34:g}" y="{top + 14 * n:g}">{escape(line)}</text>'
                     for n, line in enumerate(lines))  # fmt: skip
@@ -219,12 +257,13 @@ def _box(page, x, y):
 def _wrapped(title):
     """Return a title in at most two lines that fit a box."""
     chinese = re.search(r"[\u3400-\u9fff]", title)
-    words = re.findall(r"[A-Za-z0-9]+|.", title) if chinese else title.split()
-    joint, limit, lines = ("", 11, [""]) if chinese else (" ", 19, [""])
+    words = re.findall(r"[A-Za-z0-9-]+ ?|.", title) if chinese else title.split()
+    joint, limit, lines = ("", 9, [""]) if chinese else (" ", 18, [""])
     for word in words:
-        longer = f"{lines[-1]}{joint}{word}".strip()
-        if len(longer) <= limit or not lines[-1]:
+        longer = f"{lines[-1]}{joint}{word}".lstrip()
+        if len(longer.strip()) <= limit or not lines[-1]:
             lines[-1] = longer
         else:
             lines.append(word)
+    lines = [line.strip() for line in lines]
     return lines if len(lines) <= 2 else [lines[0], f"{lines[1]}…"]

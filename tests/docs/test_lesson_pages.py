@@ -1,9 +1,12 @@
 """The contents of the course and its map, from what the lessons say of themselves."""
 
 import re
+from io import BytesIO
 from xml.dom import minidom
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
 
 pytest.importorskip("sphinx")
@@ -61,18 +64,38 @@ def test_a_need_that_follows_from_others_is_not_drawn():
     assert ways(listed) == ["needs"] * 3
 
 
+def test_a_way_passes_between_the_boxes_of_other_rows():
+    listed = [
+        page("00"),
+        page("05"),
+        page("09", ["00"]),
+        page("10", ["00"]),
+        page("21", ["09", "05"]),
+    ]
+    places, _ = lessons._places(listed)
+    (long,) = (way for way in re.findall(r'class="way needs" d="([^"]+)"', lessons.drawn(listed))
+               if "V" in way)  # fmt: skip
+    passed = float(re.search(r" ([\d.]+) [\d.]+V", long)[1])
+    boxes = [places["09"][0], places["10"][0]]
+    assert all(not left <= passed <= left + lessons.WIDTH for left in boxes)
+    assert 0 < passed < max(boxes) + lessons.WIDTH + lessons.GAP
+
+
 def test_the_map_is_well_formed_and_leads_to_the_lessons():
     drawn = lessons.drawn(
         [page("00", title="A & <b>"), page("01", ["00"], title="长短期记忆网络与门控循环单元 LSTM")]
     )
     minidom.parseString(drawn)
-    assert 'href="01_name.html"' in drawn and "LSTM" in drawn and "A &amp; &lt;b&gt;" in drawn
+    assert (
+        'href="01_name.html"' in drawn and "控循环单元…" in drawn and "A &amp; &lt;b&gt;" in drawn
+    )
 
 
 def test_titles_are_cut_between_words():
     assert lessons._wrapped("LSTM and GRU by hand") == ["LSTM and GRU by", "hand"]
     assert lessons._wrapped("Attention") == ["Attention"]
     assert lessons._wrapped("注意力") == ["注意力"]
+    assert lessons._wrapped("LSTM 与 GRU 手算") == ["LSTM 与", "GRU 手算"]
 
 
 def test_the_contents_say_minutes_and_needs(tmp_path):
@@ -85,3 +108,15 @@ def test_the_contents_say_minutes_and_needs(tmp_path):
     assert "| [00 · Begin（英文）](../00_a.ipynb) | 10 | Python |" in chinese
     assert "| [07 · 继续](07_go_on.ipynb) | 45 | [00](../00_a.ipynb) |" in chinese
     assert 'href="../00_a.html"' in chinese and "../00_a\n07_go_on\n```" in chinese
+
+
+def test_only_lines_on_paper_are_turned_in_the_dark():
+    """A heat map that was turned would show as dark what the text calls bright."""
+    paper = np.ones((40, 40, 3))
+    paper[10:12] = 0.2
+    painted = np.ones((40, 40, 3))
+    painted[5:35, 5:30] = 0.5
+    for pixels, expected in ((paper, False), (painted, True)):
+        png = BytesIO()
+        plt.imsave(png, pixels, format="png")
+        assert lessons.is_painted(png.getvalue()) is expected
