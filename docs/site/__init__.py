@@ -7,6 +7,8 @@ particular stands here, a file each:
 
     sources         which file of the repository is which page
     api             pages of the public names, by package and module
+    commands        the page of the command line
+    source_links    one click from a public name to its source
     docstrings      a docstring as MyST Markdown
     equations       equations of docstrings as MathML
     formulas        LaTeX as MathML

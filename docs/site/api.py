@@ -4,10 +4,13 @@ A name is public where `kerasllm` or one of its packages lists it in `__all__`. 
 one page: that of `kerasllm` itself if it stands there too, else of the first package that has it.
 """
 
+import ast
+import dataclasses
 import inspect
 import re
 import sys
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
@@ -124,6 +127,7 @@ def linker(package=None):
     return link
 
 
+@cache
 def pages():
     """Return {page: text in MyST Markdown} of all public names."""
     found = {"api/index": _contents(), f"api/{TOP}": _top_page()}
@@ -134,7 +138,26 @@ def pages():
         found[f"api/{package.removeprefix(TOP + '.')}/index"] = _package_page(package, module, here)
         for page in dict.fromkeys(one.page for one in here if _is_code(one.value)):
             found[page] = _module_page(package, [one for one in here if one.page == page])
-    return found
+    return found | _recipe_pages()
+
+
+def _recipe_pages():
+    """Return a page for each recipe, with its script: they are what is read of that package."""
+    folder = Path(kerasllm.recipes.__file__).parent
+    scripts = [path for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
+    found = {f"api/recipes/{path.stem}": _recipe_page(path) for path in scripts}
+    listed = "\n".join(path.stem for path in scripts)
+    index = _package_page("kerasllm.recipes", kerasllm.recipes, [])
+    return {**found, "api/recipes/index": f"{index}\n```{{toctree}}\n\n{listed}\n```\n"}
+
+
+def _recipe_page(path):
+    text = path.read_text("utf-8")
+    said = markdown(
+        inspect.cleandoc(ast.get_docstring(ast.parse(text))), linker("kerasllm.recipes")
+    )
+    command = f"```text\nkerasllm recipe {path.stem}\n```"
+    return f"# {escaped(path.stem)}\n\n{said}\n\n{command}\n\n````python\n{text}````\n"
 
 
 # Contents, packages -----------------------------------------------------------
@@ -275,9 +298,24 @@ def _entry(one):
     if defined != one.target:
         options.append(f":canonical: {defined}")
     parts = [markdown(inspect.getdoc(one.value) or "", link)]
+    shown, settings = signature(one.value), _settings(one.value)
     if kind == "class":
-        parts = [*_bases(one, link), *parts, *_methods(one, link)]
-    return _directive(5, kind, f"{one.name}{signature(one.value)}", options, "\n\n".join(parts))
+        parts = [*_bases(one, link), *parts, *settings, *_methods(one, link)]
+    head = f"{one.name}{'(**settings)' if settings else shown}"
+    return _directive(5, kind, head, options, "\n\n".join(parts))
+
+
+def _settings(value):
+    """Return the table of a class of settings, whose fields say what they are; else nothing."""
+    fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+    told = [field for field in fields if field.metadata.get("help")]
+    rows = [f"| `{field.name}` | `{field.default!r}` | {_cell(field.metadata['help'])} |"
+            for field in told]  # fmt: skip
+    return ["\n".join(["| setting | default | |", "|---|---|---|", *rows])] if rows else []
+
+
+def _cell(text):
+    return escaped(text).replace("|", "\\|")
 
 
 def _bases(one, link):

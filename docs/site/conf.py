@@ -20,6 +20,7 @@ myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"  # the notebooks are committed as they ran
 nb_render_markdown_format = "myst"
+nb_code_prompt_show, nb_code_prompt_hide = "Show the code", "Hide the code"
 html_math_renderer = "mathml"
 add_function_parentheses = False
 add_module_names = False

@@ -57,7 +57,9 @@ def _blocks(lines):
 
 def _begins(line, indented, before):
     """Whether a line begins a block of its own after the block `before`."""
-    in_section, after_gap = _is_section(before), before[-1] == ""
+    found = _heading(before[0])
+    in_section = _is_section(before) and not found["text"]  # the text ends at the next gap
+    after_gap = before[-1] == ""
     if indented:
         return after_gap and not in_section and not before[0].startswith("    ")
     return after_gap or before[0].startswith("    ") or bool(_heading(line))
@@ -167,5 +169,5 @@ def _code(name, link):
 
 def escaped(text):
     """Return text in which Markdown finds nothing to format; bullets stay bullets."""
-    text = re.sub(r"([\\*_<$\[\]{}~#])", r"\\\1", text)
+    text = re.sub(r"([\\*_<>$\[\]{}~#`])", r"\\\1", text)
     return re.sub(r"^(\s*)(\d+)\. ", r"\1\2\\. ", text, flags=re.MULTILINE)

@@ -9,8 +9,10 @@ becomes a fraction only where it is all that stands on its side.
 A line has up to four parts: a label (`norm="pre"`), the left side, the rest, and a note.
 """
 
+import ast
 import html
 import re
+import textwrap
 from typing import NamedTuple
 
 GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "epsilon": "ε", "rho": "ρ"}
@@ -97,11 +99,19 @@ def is_equations(block):
         >>> is_equations("h = o · tanh(c)"), is_equations("model.fit(texts, epochs=3)")
         (True, False)
     """
-    if re.search(
-        r">>>|\w\.\w+\(|^\s*(import|from|def|class|pip|kerasllm|python) | # ", block, re.M
-    ):
+    if re.search(r">>>|^\s*(pip|kerasllm|python) | # ", block, re.M) or _is_code(block):
         return False
     return any(re.search(r" [=←≈~^·@/≤] |[Σ√∂]|_t\b", line) for line in block.splitlines())
+
+
+def _is_code(block):
+    """Whether a block is Python of which no equation would be made."""
+    try:
+        tree = ast.parse(textwrap.dedent(block))
+    except SyntaxError:
+        return False
+    kinds = (ast.For, ast.With, ast.Import, ast.ImportFrom, ast.keyword, ast.Attribute)
+    return any(isinstance(node, kinds) for node in ast.walk(tree))
 
 
 def block(text):
@@ -111,7 +121,7 @@ def block(text):
         label = f'<span class="label">{html.escape(line.label)}</span> ' if line.label else ""
         cells.append(f"<div>{label}{math(line.left)}</div><div>{math(line.rest)}</div>"
                      f'<div class="note">{_note(line.note)}</div>')  # fmt: skip
-    return f'<div class="equations" role="math" tabindex="0">{"".join(cells)}</div>'
+    return f'<div class="equations" tabindex="0">{"".join(cells)}</div>'
 
 
 def _note(text):

@@ -17,7 +17,8 @@ COURSES = {"en": "notebooks/", "zh": "notebooks/zh/"}
 CHINESE_WORDS = {
     "Next": "下一页", "Previous": "上一页", "Home": "首页", "On this page": "本页内容",
     "Search": "搜索", "Back to top": "回到顶部", "Skip to content": "跳到正文", "Contents": "目录",
-    "View this page": "查看源文件", "source": "源代码", "Index": "索引",
+    "View this page": "查看源文件", "Index": "索引", "Show the code": "显示代码",
+    "Hide the code": "收起代码",
 }  # fmt: skip
 
 
@@ -38,6 +39,8 @@ def frame(app, page, _template, context, _doctree):
     context["languages"] = _links(app, page, language)
     if language == "zh":
         context["language"] = "zh-CN"
+        for said in ("Show the code", "Hide the code"):
+            context["body"] = context.get("body", "").replace(said, CHINESE_WORDS[said])
         context["_"] = context["gettext"] = lambda text: CHINESE_WORDS.get(text.strip(), text)
     for side in ("next", "prev"):
         neighbour = context.get(side)
@@ -85,7 +88,8 @@ def _branch(app, page, entries, level):
     items = []
     for title, name in entries:
         children = [(None, child) for child in app.env.toctree_includes.get(name, [])]
-        inside = page == name or _holds(app, name, page)
+        course = page in HOMES.values() and name.startswith("notebooks/") and level == 1
+        inside = page == name or course or _holds(app, name, page)
         title = title or app.env.titles[name].astext()
         current = " current" if inside else ""
         here = " current" if page == name else ""

@@ -5,15 +5,20 @@ to. A sentence with "helps" names one that helps and is not required.
 """
 
 import re
+from base64 import b64decode
 from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
+from matplotlib.image import imread
 
 from docs.site import formulas
 
+PAPER = 0.97, 0.62  # how bright paper is, and the least share of it around lines and bars
 LANGUAGES = {"en": "notebooks", "zh": "notebooks/zh"}
+IN_ENGLISH = "（英文）"  # said of a lesson that has no Chinese edition
 WORDS = {
     "en": {
         "title": "The course", "lesson": "lesson", "minutes": "minutes", "needs": "needs",
@@ -44,18 +49,33 @@ class Page(NamedTuple):
     path: Path
     needs: tuple  # numbers of lessons
     helps: tuple
+    place: str = ""  # "../" where a lesson has no Chinese edition and the English one is listed
+
+    @property
+    def link(self):
+        """The page as the contents link to it, without the end of its name."""
+        return f"{self.place}{self.stem}"
 
 
 def pages(root, language):
-    """Return the lessons of a language, in order."""
+    """Return the lessons that have an edition in a language, in order."""
     folder = root / LANGUAGES[language]
-    found = [_page(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))]
-    if language == "zh":  # the map is that of the English edition, which all of it is checked with
-        known = {page.number: page for page in pages(root, "en")}
-        found = [page._replace(needs=known[page.number].needs, helps=known[page.number].helps,
-                               minutes=page.minutes or known[page.number].minutes)
-                 for page in found if page.number in known]  # fmt: skip
-    return found
+    return [_page(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))]
+
+
+def listed(root, language):
+    """Return all lessons, in order: in Chinese those without a Chinese edition come in English.
+
+    What needs what is read from the English edition.
+    """
+    english = pages(root, "en")
+    if language == "en":
+        return english
+    own = {page.number: page for page in pages(root, "zh")}
+    return [own[page.number]._replace(needs=page.needs, helps=page.helps)
+            if page.number in own else
+            page._replace(title=f"{page.title}{IN_ENGLISH}", place="../")
+            for page in english]  # fmt: skip
 
 
 def _page(path):
@@ -74,22 +94,22 @@ def _page(path):
 
 def contents(root, language):
     """Return the page of contents as MyST Markdown: a table, the map, the order of the pages."""
-    words, listed = WORDS[language], pages(root, language)
-    titles = {page.number: page for page in listed}
-    rows = [f"| [{page.number} · {page.title}]({page.stem}.ipynb) | {page.minutes} | "
-            f"{_needed(page, titles, words)} |" for page in listed]  # fmt: skip
+    words, found = WORDS[language], listed(root, language)
+    titles = {page.number: page for page in found}
+    rows = [f"| [{page.number} · {page.title}]({page.link}.ipynb) | {page.minutes} | "
+            f"{_needed(page, titles, words)} |" for page in found]  # fmt: skip
     return "\n".join([
         f"# {words['title']}", "", words["lead"], "",
         f"| {words['lesson']} | {words['minutes']} | {words['needs']} |", "|---|---:|---|", *rows,
         "", f"## {words['map']}", "", words["how"], "",
-        drawn(listed), "",
-        "```{toctree}", ":hidden:", "", *(page.stem for page in listed), "```", "",
+        drawn(found), "",
+        "```{toctree}", ":hidden:", "", *(page.link for page in found), "```", "",
     ])  # fmt: skip
 
 
 def _needed(page, titles, words):
     def linked(numbers):
-        return ", ".join(f"[{n}]({titles[n].stem}.ipynb)" for n in numbers if n in titles)
+        return ", ".join(f"[{n}]({titles[n].link}.ipynb)" for n in numbers if n in titles)
 
     helped = f"{words['helps']} {linked(page.helps)}" if linked(page.helps) else ""
     return ", ".join(filter(None, [linked(page.needs), helped])) or words["nothing"]
@@ -113,8 +133,7 @@ def staged(page, language, other, source):
             data = output.get("data", {})
             if "text/html" in data:
                 data["text/html"] = formulas.set_formulas(data["text/html"])
-        if cell.metadata.get("jupyter", {}).get("source_hidden"):
-            cell.metadata["tags"] = ["hide-input"]
+        _tag(cell)
     words, first = WORDS[language], notebook.cells[0]
     links = [f"{page.minutes} {words['minutes']}"]
     links.append(f"{{download}}`{words['notebook']} <originals/{page.stem}.ipynb>`")
@@ -129,23 +148,39 @@ def staged(page, language, other, source):
     return notebook
 
 
+def _tag(cell):
+    """Tag a cell whose code is folded away, and one whose picture keeps its colours in the dark."""
+    pictures = [output.get("data", {}).get("image/png") for output in cell.get("outputs", [])]
+    tags = [("hide-input", cell.metadata.get("jupyter", {}).get("source_hidden")),
+            ("as-painted", any(is_painted(b64decode(png)) for png in pictures if png))]  # fmt: skip
+    found = [tag for tag, given in tags if given]
+    if found:
+        cell.metadata["tags"] = found
+
+
+def is_painted(png):
+    """Whether a picture is more than lines on paper: where bright and dark mean something."""
+    pixels = imread(BytesIO(png))[..., :3]
+    return float((pixels.min(-1) > PAPER[0]).mean()) < PAPER[1]
+
+
 # The map ----------------------------------------------------------------------
 
 WIDTH, HEIGHT, GAP, RISE = 150, 50, 18, 46  # of a box, and between boxes
 
 
-def drawn(listed):
+def drawn(shown):
     """Return the map as SVG: a lesson stands below all that it needs."""
-    places, width = _places(listed)
+    places, width = _places(shown)
     height = max(y for _, y in places.values()) + HEIGHT + 2
-    known = {page.number for page in listed}
-    edges = [(before, page.number, kind) for page in listed
+    known = {page.number for page in shown}
+    edges = [(before, page.number, kind) for page in shown
              for kind, numbers in (("needs", page.needs), ("helps", page.helps))
              for before in numbers if before in known]  # fmt: skip
     needed = {(a, b) for a, b, kind in edges if kind == "needs"}
-    arrows = [_arrow(places[a], places[b], kind) for a, b, kind in edges
+    arrows = [_arrow(places[a], places[b], kind, places.values()) for a, b, kind in edges
               if not _implied(a, b, needed)]  # fmt: skip
-    boxes = [_box(page, *places[page.number]) for page in listed]
+    boxes = [_box(page, *places[page.number]) for page in shown]
     head = (f'<svg class="lesson-map" viewBox="0 0 {width} {height}" width="{width}" '
             f'height="{height}" role="img" xmlns="http://www.w3.org/2000/svg">')  # fmt: skip
     return f'<div class="scroll" tabindex="0">{head}{"".join([*arrows, *boxes])}</svg></div>'
@@ -164,17 +199,17 @@ def _implied(first, last, needed):
     return False
 
 
-def _places(listed):
-    """Return {number: (x, y)} and the width: rows by the longest way of needs, five in a row."""
+def _places(shown):
+    """Return {number: (x, y)} and the width: rows by the longest way of needs, with gaps around."""
     depth = {}
-    for page in listed:
+    for page in shown:
         before = [depth[n] for n in (*page.needs, *page.helps) if n in depth]
         depth[page.number] = max(before, default=-1) + 1
     rows = {}
     for number, row in depth.items():
         rows.setdefault(row, []).append(number)
     widest = max(map(len, rows.values()))
-    width = widest * (WIDTH + GAP) - GAP + 2
+    width = widest * (WIDTH + GAP) + GAP
     places = {}
     for row, numbers in rows.items():
         left = (width - (len(numbers) * (WIDTH + GAP) - GAP)) / 2
@@ -183,20 +218,38 @@ def _places(listed):
     return places, width
 
 
-def _arrow(start, end, kind):
-    x0, y0, x1, y1 = start[0] + WIDTH / 2, start[1] + HEIGHT, end[0] + WIDTH / 2, end[1]
-    bend = (y1 - y0) / 2
-    way = f"M{x0:g} {y0:g}C{x0:g} {y0 + bend:g} {x1:g} {y1 - bend:g} {x1:g} {y1 - 6:g}"
-    tip = f"M{x1 - 4:g} {y1 - 7:g}L{x1:g} {y1:g}L{x1 + 4:g} {y1 - 7:g}z"
+def _arrow(start, end, kind, places):
+    """Return the way from a box to one below it, between the boxes of rows that it passes."""
+    x, y, last = start[0] + WIDTH / 2, start[1] + HEIGHT, end[0] + WIDTH / 2
+    way = f"M{x:g} {y:g}"
+    for top in sorted({row for _, row in places if start[1] < row < end[1]}):
+        straight = x + (last - x) * (top - y) / (end[1] - y)
+        gap = min(_gaps(top, places), key=lambda one: abs(one - straight))
+        way += f"{_bent(x, y, gap, top)}V{top + HEIGHT:g}"
+        x, y = gap, top + HEIGHT
+    way += _bent(x, y, last, end[1] - 6)
+    tip = f"M{last - 4:g} {end[1] - 7:g}L{last:g} {end[1]:g}L{last + 4:g} {end[1] - 7:g}z"
     return f'<path class="way {kind}" d="{way}"/><path class="tip" d="{tip}"/>'
 
 
+def _gaps(top, places):
+    """Return where a way may pass a row: beside its boxes."""
+    lefts = sorted(x for x, row in places if row == top)
+    return [*(x - GAP / 2 for x in lefts), lefts[-1] + WIDTH + GAP / 2]
+
+
+def _bent(x, y, to_x, to_y):
+    """Return the rest of a curve that leaves and arrives upright."""
+    middle = (y + to_y) / 2
+    return f"C{x:g} {middle:g} {to_x:g} {middle:g} {to_x:g} {to_y:g}"
+
+
 def _box(page, x, y):
-    lines = _wrapped(page.title)
+    lines = _wrapped(page.title.removesuffix(IN_ENGLISH))
     top = y + HEIGHT / 2 + 4 - 7 * (len(lines) - 1)
     texts = "".join(f'<text x="{x + 34:g}" y="{top + 14 * n:g}">{escape(line)}</text>'
                     for n, line in enumerate(lines))  # fmt: skip
-    return (f'<a href="{page.stem}.html"><rect x="{x:g}" y="{y:g}" width="{WIDTH}" '
+    return (f'<a href="{page.link}.html"><rect x="{x:g}" y="{y:g}" width="{WIDTH}" '
             f'height="{HEIGHT}" rx="6"/><text class="number" x="{x + 9:g}" '
             f'y="{y + HEIGHT / 2 + 5:g}">{page.number}</text>{texts}</a>')  # fmt: skip
 
@@ -204,12 +257,13 @@ def _box(page, x, y):
 def _wrapped(title):
     """Return a title in at most two lines that fit a box."""
     chinese = re.search(r"[\u3400-\u9fff]", title)
-    words = re.findall(r"[A-Za-z0-9]+|.", title) if chinese else title.split()
-    joint, limit, lines = ("", 11, [""]) if chinese else (" ", 19, [""])
+    words = re.findall(r"[A-Za-z0-9-]+ ?|.", title) if chinese else title.split()
+    joint, limit, lines = ("", 9, [""]) if chinese else (" ", 18, [""])
     for word in words:
-        longer = f"{lines[-1]}{joint}{word}".strip()
-        if len(longer) <= limit or not lines[-1]:
+        longer = f"{lines[-1]}{joint}{word}".lstrip()
+        if len(longer.strip()) <= limit or not lines[-1]:
             lines[-1] = longer
         else:
             lines.append(word)
+    lines = [line.strip() for line in lines]
     return lines if len(lines) <= 2 else [lines[0], f"{lines[1]}…"]

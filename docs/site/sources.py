@@ -14,7 +14,13 @@ from docs.site import api, lessons
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTINGS = "notebooks/listings/index.md"
-RENAMED = {"README.md": "index.md", "README.zh.md": "zh.md", "notebooks/listings": LISTINGS}
+RENAMED = {
+    "README.md": "index.md",
+    "README.zh.md": "zh.md",
+    "notebooks": "notebooks/index.md",
+    "notebooks/zh": "notebooks/zh/index.md",
+    "notebooks/listings": LISTINGS,
+}
 MEASURED = ("docs/results.md", "benchmarks/README.md", "docs/proof.md", "docs/trust.md")
 GUIDES = ("docs/documents.md", "docs/glossary.md", "docs/scale.md", "data/README.md",
           "CONTRIBUTING.md", "CHANGELOG.md")  # fmt: skip

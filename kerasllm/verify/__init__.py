@@ -1,6 +1,6 @@
 """Where NumPy reference and Keras meet: twins, comparisons, mask checks, proofs, interventions.
 
-A first look::
+A first look:
 
     from kerasllm import verify
 

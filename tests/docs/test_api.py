@@ -1,6 +1,7 @@
 """Every public name has its place on one page."""
 
 import inspect
+import re
 
 import pytest
 
@@ -58,3 +59,23 @@ def test_methods_that_keras_calls_are_left_out():
     page = api.pages()["api/layers/crf"]
     assert "{py:method} call(inputs" in page and "get_config" not in page
     assert "{py:method} from_preset(source" in api.pages()["api/models/task"]
+
+
+def test_settings_say_what_each_is():
+    page = api.pages()["api/training/settings/pretraining"]
+    assert "{py:class} PretrainSettings(**settings)" in page
+    assert "| `steps` | `1000` | training steps |" in page
+
+
+def test_each_recipe_has_a_page_with_its_script():
+    pages = api.pages()
+    assert "\nnews\n" in pages["api/recipes/index"]
+    news = pages["api/recipes/news"]
+    assert "kerasllm recipe news" in news and "\ndef main(" in news
+
+
+def test_an_entry_is_made_of_nothing_that_markdown_would_read():
+    """Examples that are no code would be quotations."""
+    for page, text in api.pages().items():
+        outside = re.sub(r"^(`{3,}).*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+        assert ">>>" not in outside, page

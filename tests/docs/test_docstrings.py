@@ -37,7 +37,7 @@ Source: Somebody 2001."""
 def test_a_docstring_as_markdown():
     text = markdown(DOCSTRING, {"other": "kerasllm.other"}.get)
     assert text.startswith("Do one thing.\n\nThen {py:obj}`other <kerasllm.other>` with a\\*b")
-    assert "\\<unk>, for \\$5" in text
+    assert "\\<unk\\>, for \\$5" in text
     assert '<div class="equations"' in text and "y = x W" not in text
     assert ":::{rubric} Args\n:::\n\n`x`\n: (B, T), or\n  two of {py:obj}" in text
     assert "\n\n`*rest`\n: more." in text
@@ -53,8 +53,14 @@ def test_indented_blocks_are_code_or_words():
     assert "```text\nB  batch: texts\n```" in markdown("Shapes:\n\n    B  batch: texts")
 
 
+def test_an_example_after_a_sentence_with_a_heading_is_code():
+    text = markdown("Do.\n\nSource: Somebody 2001,\nsection 5.\n\n    >>> f(0)\n    0")
+    assert text.endswith("Somebody 2001,\nsection 5.\n\n```pycon\n>>> f(0)\n0\n```")
+
+
 def test_bullets_stay_bullets_and_other_signs_are_escaped():
     assert escaped("- a_b {c}\n  [d] 1. x") == "- a\\_b \\{c\\}\n  \\[d\\] 1. x"
+    assert escaped("> `` x") == "\\> \\`\\` x"
     assert escaped("1. x") == "1\\. x"
     assert prose("`a_b*c`") == "`a_b*c`"
 

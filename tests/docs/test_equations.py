@@ -104,6 +104,7 @@ def test_a_second_equation_of_a_line_is_mathematics_and_words_are_words():
 @pytest.mark.parametrize(
     "block",
     ["model.fit(texts, labels, epochs=3)", ">>> x = 1 / 2", "from kerasllm import report",
+     "state = None\nfor x in batches:\n    w, state = f(w, state)", "y = f(x, length=3)",
      "BERT      causal=False, norm=post", "kerasllm verify = x", "output = f(x)    # weights"],
 )  # fmt: skip
 def test_code_and_tables_are_no_equations(block):
