@@ -14,8 +14,7 @@ tried on four others; `benchmarks/defaults.md` has both, and what else was tried
 """
 
 import dataclasses
-
-import numpy as np
+from statistics import median
 
 from kerasllm.training.settings.rates import rate_for
 
@@ -113,10 +112,10 @@ def epochs(rows):
 def _usual_length(texts, spaces):
     """Return the median length in words, or in characters."""
     lengths = [len(text.split()) if spaces else len(text) for text in texts]
-    return round(float(np.median(lengths)))
+    return round(median(lengths))
 
 
 def _rows_of_pairs(texts):
     """Return a power of two above the number of pairs in the texts, from 2 ** 10 to 2 ** 16."""
     pairs = {text[at : at + 2] for text in texts for at in range(len(text) - 1)}
-    return 2 ** int(np.clip(np.ceil(np.log2(max(len(pairs), 1))), 10, 16))
+    return 2 ** min(16, max(10, (len(pairs) - 1).bit_length()))
