@@ -1,11 +1,13 @@
 """The lessons: each has the form, is in step with its notebook, and shows no machine."""
 
+import configparser
 import re
 import subprocess
 import sys
 import warnings
 from importlib import metadata
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -128,40 +130,6 @@ def test_lesson_defines_nothing_that_the_library_has(lesson):
                 if hasattr(part, name)}  # fmt: skip
 
 
-@each_edition
-def test_page_needs_no_network_and_has_no_raw_formula(lesson):
-    pytest.importorskip("nbconvert")
-    pytest.importorskip("latex2mathml")
-    from kerasllm.lessons.pages import page
-
-    html = page(lesson)
-    assert not re.search(r"""<(script|link|img|iframe)[^>]*(src|href)=["']?(https?:)?//""", html)
-    prose = re.sub(r"<(pre|code|style)\b.*?</\1>", "", html, flags=re.DOTALL)
-    assert "$$" not in prose and not re.search(r"\\(frac|text|mid|sigma)\b|formulanumber", prose)
-    assert "<math" in html and "prefers-color-scheme: dark" in html
-
-
-@each
-def test_diagrams_stand_in_the_page_itself(lesson):
-    pytest.importorskip("nbconvert")
-    from kerasllm.lessons.pages import page
-
-    outputs = [output for cell in committed(lesson).cells for output in cell.get("outputs", [])]
-    drawn = sum("image/svg+xml" in output.get("data", {}) for output in outputs)
-    html = page(lesson)
-    assert html.count('class="kd"') == drawn and "data:image/svg" not in html
-
-
-def test_code_keeps_its_dollar_signs_and_formulas_leave_the_markdown():
-    pytest.importorskip("latex2mathml")
-    from kerasllm.lessons.pages import set_aside
-
-    formulas = []
-    markdown = set_aside("costs `$5 and $6`; $x_1 +\nx_2$ and $$a &= b$$", formulas)
-    assert "`$5 and $6`" in markdown and len(formulas) == 2
-    assert all(formula.startswith("<math") for formula in formulas)
-
-
 def test_numbers_find_lessons_and_unknown_ones_are_named():
     assert lessons.find(5) == lessons.find("05") == lessons.find("05_lstm_and_gru_by_hand")
     with pytest.raises(ValueError, match="received 98: there are 0"):
@@ -217,7 +185,10 @@ def test_first_cell_says_that_nothing_can_be_written(monkeypatch, capsys):
 
     monkeypatch.setattr("os.access", lambda *_: False)
     lessons.start()
-    assert "read-only: your changes will be lost. Cure: cp -r . ~/" in capsys.readouterr().out
+    assert (
+        "read-only: your changes will be lost. Cure: kerasllm lessons copy ~/"
+        in capsys.readouterr().out
+    )
     monkeypatch.setattr("tempfile.TemporaryFile", refused)
     with pytest.raises(PermissionError, match="mkdir -p ~/tmp && export TMPDIR"):
         lessons.start()
@@ -265,21 +236,6 @@ def test_open_says_what_is_missing(monkeypatch, tmp_path):
         lessons.start_jupyter(3, tmp_path)
 
 
-def test_aligned_equations_and_headings_with_formulas_become_clean_pages(tmp_path):
-    pytest.importorskip("nbconvert")
-    pytest.importorskip("latex2mathml")
-    from kerasllm.lessons.pages import page, set_aside
-
-    formulas = []
-    set_aside("$$\\begin{aligned}a &= b \\\\\\[4pt] c &= d\\end{aligned}$$", formulas)
-    assert "4pt" not in formulas[0] and formulas[0].count("<mtr>") == 2
-    tiny(tmp_path, "1 + 1\n\n# %% [markdown]\n# ## Why $d_k$?")
-    lesson = lessons.find(3, tmp_path)
-    lesson.notebook.write_text(nbformat.writes(lessons.read_source(lesson)), "utf-8")
-    heading = re.search(r"<h2.*?</h2>", page(lesson), re.DOTALL)[0]
-    assert re.match(r'<h2 id="[\w%?-]*">Why <math', heading), heading
-
-
 def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(catalogue.os, "access", lambda *_: False)
     with pytest.raises(PermissionError, match="build in a clone of your own"):
@@ -318,3 +274,33 @@ def test_the_verb_list_names_every_lesson(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line[:2] for line in lines] == [lesson.number for lesson in ALL]
     assert all(lesson.title in line for lesson, line in zip(ALL, lines, strict=True))
+
+
+def test_copies_overwrite_nothing_that_was_changed(tmp_path, capsys):
+    to = tmp_path / "mine"
+    written = lessons.copy(to)
+    expected = {path for part in (".", "zh") for path in (catalogue.FOLDER / part).glob("*.ipynb")}
+    assert {to / path.relative_to(catalogue.FOLDER) for path in expected} == set(written)
+    assert all(path.read_bytes() == (to / path.relative_to(catalogue.FOLDER)).read_bytes()
+               for path in expected)  # fmt: skip
+    missing, changed = written[1], written[0]
+    missing.unlink()
+    lessons.main(["copy", str(to)])
+    assert capsys.readouterr().out == "1 notebooks copied\n" and missing.is_file()
+    changed.write_text("{}", "utf-8")
+    missing.unlink()
+    with pytest.raises(FileExistsError, match="was changed: choose another folder"):
+        lessons.copy(to)
+    assert changed.read_text("utf-8") == "{}" and not missing.exists()
+
+
+def test_a_wheel_holds_all_that_the_lessons_are_made_of():
+    settings = configparser.ConfigParser()
+    settings.read(catalogue.BESIDE.parent / "setup.cfg")
+    listed = settings["options.data_files"]
+    for part, ending in ((".", "ipynb"), ("zh", "ipynb"), ("src", "py"), ("src/zh", "md")):
+        place = Path("notebooks") / part
+        there = listed[f"share/kerasllm/{place.as_posix()}"].split()
+        assert there == [f"{place.as_posix()}/*.{ending}"]
+        assert list(catalogue.BESIDE.parent.glob(there[0]))
+    assert catalogue.INSTALLED.parts[-3:] == ("share", "kerasllm", "notebooks")
