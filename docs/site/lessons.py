@@ -131,6 +131,8 @@ def staged(page, language, other, source):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
+            if "image/svg+xml" in data:  # in the page itself its text can be selected
+                data["text/html"] = data.pop("image/svg+xml")
             if "text/html" in data:
                 data["text/html"] = formulas.set_formulas(data["text/html"])
         _tag(cell)

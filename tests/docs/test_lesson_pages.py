@@ -51,6 +51,19 @@ def test_the_lessons_of_this_repository_need_lessons_that_are_there():
     assert found["21"].needs and not found["00"].needs
 
 
+def test_a_diagram_stands_in_the_page_itself(tmp_path):
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" class="kd"><text>f = 0.95</text></svg>'
+    data = {"image/svg+xml": svg, "text/plain": "<Diagram>"}
+    cells = [nbformat.v4.new_markdown_cell(HEAD), nbformat.v4.new_code_cell("diagram")]
+    cells[1].outputs = [nbformat.v4.new_output("execute_result", data)]
+    path = tmp_path / "notebooks" / "07_go_on.ipynb"
+    path.parent.mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    (found,) = lessons.pages(tmp_path, "en")
+    (output,) = lessons.staged(found, "en", None, None).cells[1].outputs
+    assert output.data["text/html"] == svg and "image/svg+xml" not in output.data
+
+
 def test_a_lesson_stands_below_all_that_it_needs():
     listed = [page("00"), page("01", ["00"]), page("02", ["00"]), page("03", ["01"], ["02"])]
     places, width = lessons._places(listed)
