@@ -326,7 +326,7 @@ axes.axhline(0.5, color="grey", lw=1, ls=":")
 axes.set(
     xlabel="phrases between noun and verb · 名词与动词之间的短语数", ylabel="accuracy · 准确率"
 )
-axes.legend(frameon=False, loc="center right")
+axes.legend(frameon=False, loc="lower center", ncols=2, bbox_to_anchor=(0.5, 1.0))
 tidy(axes)
 fonts.use_fonts(figure)
 
