@@ -45,6 +45,17 @@ def step_of_training(**changed):
     } | changed  # fmt: skip
 
 
+def crf_of_steps(T):
+    one = np.ones(1)
+    return reference.crf(np.ones((1, T, 1)), np.zeros((1, T), int), one[None], one, one)
+
+
+def crf_by_hand():
+    """Return the trace of two steps and two tags, whose change costs 5; four paths in all."""
+    emissions, changes = np.array([[[2.0, 0.0], [0.0, 1.0]]]), np.array([[0.0, -5.0], [0.0, 0.0]])
+    return reference.crf(emissions, np.array([[0, 0]]), changes, np.zeros(2), np.zeros(2))[1]
+
+
 def some(name):
     """Return (trace, options) of any diagram."""
     x = rng.normal(size=(2, 5, 3))
@@ -58,6 +69,8 @@ def some(name):
         "attention": lambda: reference.scaled_dot_product_attention(query, query, query)[1],
         "block": lambda: block_of("pre")[1],
         "training": step_of_training,
+        "crf": crf_by_hand,
+        "confusion": lambda: {"confusion": [[7, 1], [2, 3]], "labels": ["ham", "spam"]},
     }
     return make[name]()
 
@@ -153,6 +166,35 @@ def test_a_block_shows_its_sizes_in_the_order_of_its_norm(norm):
                          "post": ["attention", "+", "layer norm"]}[norm]  # fmt: skip
 
 
+def test_a_confusion_matrix_shows_the_scores_of_a_class():
+    texts, root = drawn("confusion", some("confusion"), language="en")
+    assert {"3 / 4 = 0.750", "3 / 5 = 0.600", "F1 = 0.667", "7", "2"} <= set(texts)
+    chosen = [box for box in root.iter(f"{SVG}rect") if box.get("class") == "chosen"]
+    assert float(chosen[0].get("x")) > float(chosen[1].get("x"))  # the column of spam, and its row
+    first, _ = drawn("confusion", some("confusion"), language="en", label=0)
+    assert {"7 / 9 = 0.778", "7 / 8 = 0.875"} <= set(first)
+
+
+def test_a_lattice_shows_probabilities_of_tags_and_the_best_path():
+    trace = crf_by_hand()
+    texts, root = drawn("crf", trace, tokens=["the", "boat"], names=["A", "B"], language="en")
+    paths = np.exp([[2.0, 2.0 + 1.0 - 5.0], [0.0, 1.0]])  # scores of AA, AB, BA, BB
+    p = paths / paths.sum()
+    for share in (*p.sum(axis=1), *p.sum(axis=0)):
+        assert f"p = {share:.2f}" in texts
+    assert f"CRF · log Z = {np.log(paths.sum()):.2f}" in texts and {"A", "B", "boat"} <= set(texts)
+    ways = [line for line in root.iter(f"{SVG}polyline")]
+    assert len(ways) == 4 and [way.get("class") for way in ways].count("arrow plus") == 1
+
+
+def test_a_forbidden_change_is_no_way():
+    trace = crf_by_hand()
+    shut = trace.transitions.copy()
+    shut[0, 1] = -1e4
+    _, root = drawn("crf", trace._replace(transitions=shut))
+    assert len(list(root.iter(f"{SVG}polyline"))) == 3
+
+
 def test_a_step_of_training_shows_loss_gradient_and_rate():
     texts, _ = drawn("training", step_of_training())
     assert {"7 × 3", "7 × 2", "θ: 8", "L = 0.69", "|g| = 5.00"} <= set(texts)  # √(6 · 4 + 1)
@@ -217,6 +259,8 @@ def test_a_diagram_is_shown_and_saved(tmp_path):
         ("rnn", {"grads": 3}, "the trace of reference.simple_rnn_backward, received int"),
         ("neuron", {"activation": "gelu"}, "an activation among .* received 'gelu'"),
         ("attention", {"keys": ["a"]}, "expected 5 keys"),
+        ("crf", {"names": ["a"]}, "expected 2 names"),
+        ("confusion", {"label": 2}, "label as a whole number from 0 to 1, received 2"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(name, options, message):
@@ -228,7 +272,8 @@ def test_what_cannot_be_drawn_is_said(name, options, message):
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
 def test_the_trace_of_another_function_is_refused(name):
     with pytest.raises(ValueError, match=r"expected (the trace of reference|a dict)"):
-        plots.diagram(name, {} if name == "training" else reference.relu(np.ones(3))[1])
+        of_a_dict = name in ("training", "confusion")
+        plots.diagram(name, {} if of_a_dict else reference.relu(np.ones(3))[1])
 
 
 @pytest.mark.parametrize(
@@ -238,6 +283,8 @@ def test_the_trace_of_another_function_is_refused(name):
         ("neuron", lambda: reference.dense(np.ones((1, 13)), np.ones((13, 1)))),
         ("embedding", lambda: reference.embedding(np.array([[0]]), np.ones((15, 2)))),
         ("attention", lambda: reference.scaled_dot_product_attention(*3 * [np.ones((25, 2))])),
+        ("crf", lambda: crf_of_steps(9)),
+        ("confusion", lambda: (0, {"confusion": np.ones((9, 9)), "labels": "abcdefghi"})),
     ],
 )
 def test_more_than_a_reader_can_see_is_refused(name, make):

@@ -15,6 +15,7 @@ from kerasllm.verify.mistakes.mistake import Mistake
 TOPICS = (
     "elementary", "normalization", "losses", "lstm", "recurrent", "attention",
     "heads", "transformer", "llama", "decoder", "optimizers", "sequence",
+    "evaluation",
 )  # fmt: skip
 _MODULES = [importlib.import_module(f"kerasllm.verify.mistakes.{topic}") for topic in TOPICS]
 
