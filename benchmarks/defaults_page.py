@@ -49,8 +49,10 @@ many rows is drawn from a set, another for each seed; nine tenths are trained on
 by the linear baseline (TF-IDF with logistic regression, C by cross-validation; of taggers logistic
 regression on hand-made features). Both are scored on the same other rows. *alone*: rows that one of
 the two has right and the other not, added up over the seeds; p: the exact two-sided sign test of
-these (McNemar); with several seeds rows of one set are drawn anew. A trial is a change to the
-settings that were the default when it was made; *settings* are those that its first run had.
+these (McNemar). Most trials have one seed, and differences of one or two hundredths are within what
+another seed would change: p says so. A trial is a change to the settings that were the default when
+it was made; *settings* are those that its first run had.
+
 """.splitlines()
 
 
