@@ -12,6 +12,7 @@ tried on four others; `benchmarks/defaults.md` has both, and what else was tried
   they say is hidden at each step.
 - The rate is high, and falls; the last weights are kept: to choose among the passes by some dozen
   rows is to choose by chance, and by their loss the first ones, which are less sure and no better.
+  Where minutes decide how many passes there are, the best are kept: they may be far too many.
 """
 
 import dataclasses
@@ -89,10 +90,10 @@ def _of_learning(settings, rows, length, size):
     dropout = 0.5 if vectors else 0.2
     return {
         "learning_rate": (RATE if vectors else rate_for(settings.width(), 1), size),
-        "epochs": (epochs(rows, length), size),
+        "epochs": (epochs(rows, length), "" if settings.minutes else size),
         "dropout": (dropout, ""),
         "backbone_dropout": (dropout, ""),
-        "keep_best": (bool(settings.metric or settings.patience), ""),
+        "keep_best": (bool(settings.metric or settings.patience or settings.minutes), ""),
     }
 
 
