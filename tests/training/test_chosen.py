@@ -86,9 +86,12 @@ def test_weights_are_chosen_where_it_is_said_by_what():
     data = rows(["a b c", "d e f"] * 3)
     kept = [
         chosen(ClassificationSettings(**given), data)[0].keep_best
-        for given in ({}, {"metric": "accuracy"}, {"patience": 3}, {"keep_best": True})
+        for given in ({}, {"metric": "accuracy"}, {"patience": 3}, {"minutes": 9.0})
     ]
     assert kept == [False, True, True, True]
+    given = {"minutes": 9.0, "keep_best": False}
+    found, lines = chosen(ClassificationSettings(**given), data)
+    assert not found.keep_best and not any(line.startswith("epochs") for line in lines)
 
 
 @pytest.mark.parametrize(
