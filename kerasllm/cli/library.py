@@ -145,6 +145,20 @@ def lessons_open(
     raise typer.Exit(lessons.start_jupyter(number, browser=browser, language=language) or 0)
 
 
+@lessons_app.command("copy")
+def lessons_copy(
+    folder: Annotated[Path, typer.Argument(help="where to; nothing in it is overwritten")],
+):
+    """Copy the notebooks, in both languages, to a folder of your own.
+
+    Example: kerasllm lessons copy my-lessons
+    """
+    from kerasllm import lessons
+
+    written = lessons.copy(folder)
+    say(f"{len(written)} notebooks copied; start: jupyter lab {folder}")
+
+
 @lessons_app.command("build")
 def lessons_build(
     number: Annotated[str | None, typer.Argument(help="number of a lesson; all if none")] = None,

@@ -4,6 +4,7 @@ from kerasllm.lessons.catalogue import (
     Lesson,
     all_lessons,
     build,
+    copy,
     execute,
     find,
     main,
@@ -16,7 +17,7 @@ from kerasllm.lessons.glossary import Term, glossary_page, terms, write_glossary
 from kerasllm.lessons.quotations import DOCUMENTS, Quotation, quote
 
 __all__ = [
-    "DOCUMENTS", "Lesson", "LessonError", "Quotation", "Term", "all_lessons", "build", "execute",
-    "find", "glossary_page", "machine_traces", "main", "quote", "read_source", "start",
+    "DOCUMENTS", "Lesson", "LessonError", "Quotation", "Term", "all_lessons", "build", "copy",
+    "execute", "find", "glossary_page", "machine_traces", "main", "quote", "read_source", "start",
     "start_jupyter", "terms", "write_glossary",
 ]  # fmt: skip

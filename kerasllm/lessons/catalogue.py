@@ -5,6 +5,7 @@
     python -m kerasllm.lessons build 05         # execute the source, write both editions
     python -m kerasllm.lessons build 05 --language zh     # the Chinese one, without executing
     python -m kerasllm.lessons build --html     # notebooks/_build/*.html, no network needed
+    python -m kerasllm.lessons copy FOLDER      # the notebooks, to be worked in
     python -m kerasllm.lessons check            # execute every source, write nothing
     python -m kerasllm.lessons glossary         # docs/glossary.md, from glossary.toml
 
@@ -29,7 +30,9 @@ from kerasllm.lessons.glossary import write_glossary
 from kerasllm.lessons.pages import write_pages
 from kerasllm.utils.languages import LANGUAGES, VARIABLE, chosen_language
 
-FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+BESIDE = Path(__file__).resolve().parents[2] / "notebooks"  # in a clone
+INSTALLED = Path(sys.prefix) / "share" / "kerasllm" / "notebooks"  # of a wheel
+FOLDER = BESIDE if (BESIDE / "src").is_dir() else INSTALLED
 LIMIT = 90  # seconds a lesson may take on two cores
 
 
@@ -56,7 +59,7 @@ def all_lessons(folder=FOLDER, language="en"):
         language: "en" or "zh": a lesson without a Chinese edition comes in English.
 
     Raises:
-        FileNotFoundError: the lessons are not here; they are not part of an installed wheel.
+        FileNotFoundError: the lessons are not here.
         ValueError: another language.
 
     Example:
@@ -67,8 +70,8 @@ def all_lessons(folder=FOLDER, language="en"):
     sources = sorted((Path(folder) / "src").glob("[0-9][0-9]_*.py"))
     if not sources:
         raise FileNotFoundError(
-            f"expected lessons in {Path(folder) / 'src'}, found none: clone the repository and "
-            f"install from there, {EXTRA}"
+            f"expected lessons in {Path(folder) / 'src'}, found none: install kerasllm again, or "
+            f"clone the repository and install from there, {EXTRA}"
         )
     return tuple(_lesson(source, language) for source in sources)
 
@@ -212,14 +215,44 @@ def start_jupyter(number, folder=FOLDER, *, browser=True, language=None):
     return subprocess.call(command, env={**os.environ, VARIABLE: language})
 
 
+def copy(to, folder=FOLDER):
+    """Copy the notebooks, in both languages, to a folder of one's own; nothing is overwritten.
+
+    Args:
+        to: the folder; it is made where there is none. Chinese notebooks go to `zh` inside.
+        folder: where the notebooks lie.
+
+    Returns:
+        The paths written. A notebook that is there already, and is the same, is not among them.
+
+    Raises:
+        FileExistsError: a notebook is there that was changed; nothing is copied then.
+        FileNotFoundError: the lessons are not here.
+    """
+    lessons = [*all_lessons(folder), *all_lessons(folder, "zh")]
+    sources = dict.fromkeys(lesson.notebook for lesson in lessons if lesson.notebook.is_file())
+    files = {Path(to) / source.relative_to(folder): source.read_bytes() for source in sources}
+    there = [path for path in files if path.is_file() and path.read_bytes() != files[path]]
+    if there:
+        raise FileExistsError(
+            f"{there[0]} is there already, and was changed: choose another folder, or rename it. "
+            "Nothing was copied."
+        )
+    written = [path for path in files if not path.is_file()]
+    for path in written:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(files[path])
+    return written
+
+
 def main(arguments=None):
-    """Run `list`, `open NN [--no-browser]`, `build [NN] [--html]`, `check [NN]` or `glossary`."""
+    """Run one of the verbs that the head of this file lists."""
     import argparse
 
     parser = argparse.ArgumentParser(prog="python -m kerasllm.lessons", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("verb", choices=("list", "open", "build", "check", "glossary"))
-    parser.add_argument("number", nargs="?")
+    parser.add_argument("verb", choices=("list", "open", "build", "copy", "check", "glossary"))
+    parser.add_argument("number", nargs="?", help="of a lesson, or the folder to copy to")
     parser.add_argument("--html", action="store_true")
     parser.add_argument("--no-browser", action="store_true")
     parser.add_argument("--language", choices=LANGUAGES)
@@ -233,6 +266,8 @@ def main(arguments=None):
     elif given.verb == "build":
         for path in build(given.number, language=given.language, html=given.html):
             print(path)
+    elif given.verb == "copy":
+        print(f"{len(copy(given.number or 'lessons'))} notebooks copied")
     elif given.verb == "glossary":
         print(write_glossary())
     else:

@@ -65,4 +65,5 @@ def _check_writing():
             "mkdir -p ~/tmp && export TMPDIR=~/tmp, and start Jupyter again"
         ) from None
     if not os.access(".", os.W_OK):
-        print("This folder is read-only: your changes will be lost. Cure: cp -r . ~/lessons")
+        cure = "kerasllm lessons copy ~/lessons"
+        print(f"This folder is read-only: your changes will be lost. Cure: {cure}")

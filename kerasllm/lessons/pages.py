@@ -130,7 +130,6 @@ _FOLDING = """{%%- extends "basic/index.html.j2" -%%}
 {%% endblock input_group %%}
 """
 # In the dark a figure has its colours turned around: white paper is dark, and blue is still blue.
-# A diagram, which is SVG, has dark colours of its own.
 _CELLS = """
 h1 code, h2 code, h3 code { font-size: .85em; }
 :not(pre) > code { background: var(--card); padding: .1em .3em; border-radius: 3px; }
@@ -145,8 +144,8 @@ h1 code, h2 code, h3 code { font-size: .85em; }
 details.folded > summary { color: var(--soft); font-size: .85rem; margin: .4em 0; }
 details:not(.folded) { border: 1px solid var(--line); border-radius: 6px; padding: 0 1em; }
 details:not(.folded) > summary { font-weight: 600; margin: .6em 0; }
+img[src^="data:image/svg"] { background: none; }
 @media (prefers-color-scheme: dark) {
-  img[src^="data:image/png"] { filter: invert(.9) hue-rotate(180deg); background: #fff;
-    border-radius: 0; } }
+  img[src^="data:image/png"] { filter: invert(.9) hue-rotate(180deg); border-radius: 0; } }
 blockquote { margin: 1em 0; padding: .1em 1em; border-left: 3px solid var(--line); }
 """

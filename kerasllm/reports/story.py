@@ -33,7 +33,7 @@ def lesson(topic, words, folder):
     """
     try:
         known = [one for one in all_lessons(language=words.language) if topic in one.source.stem]
-    except FileNotFoundError:  # not part of an installed wheel
+    except FileNotFoundError:  # installed without them
         return None
     if not known:
         return None

@@ -27,7 +27,8 @@ from kerasllm import exercises, layers, models, plots, reference, text, verify
 from kerasllm.baselines import classification as baselines
 from kerasllm.datasets import Dataset, Labelled
 from kerasllm.datasets.generated.loading import grammar_language
-from kerasllm.plots.style import COLOURS, panels, tidy
+from kerasllm.plots.fonts import use_fonts
+from kerasllm.plots.style import COLOURS, GREY, panels, tidy
 
 # %% [markdown]
 # ## 1. What a language model is
@@ -85,9 +86,9 @@ print(chinese.tokens("预测下一个词"), "->", chinese.encode("预测下一�
 # %% [markdown]
 # ## 3. Loss and perplexity
 #
-# The model is asked at every token. Its **loss** (损失) is the mean of $-\ln p$, where $p$ is the
-# probability that it gave to the word that did come: 0 if it was certain and right, large if it
-# was surprised. Over the $N$ tokens $w_1, w_2, \dots$ of a text this is the cross-entropy (交叉熵),
+# The model is asked at every token. Its **loss** (损失) is the mean of $-\ln p$, where $p$ is what
+# it gave to the word that did come: 0 if it was certain and right, large if surprised. Over the $N$
+# tokens $w_1, w_2, \dots$ of a text this is the cross-entropy (交叉熵),
 # in *nats* (the unit that goes with the natural logarithm) a token:
 #
 # $$L = -\frac{1}{N} \sum_{t=1}^{N} \ln p(w_t \mid w_1 \ldots w_{t-1})
@@ -106,10 +107,9 @@ assert np.isclose(np.exp(-np.log(1 / 5)), 5)  # five equally likely words: perpl
 
 # %% [markdown]
 # A model with perplexity 5 is as unsure as someone who has to choose among 5 equally likely words.
-# Know nothing, and it is the size of the vocabulary. Know
-# everything, and there is still chance: the least loss that anybody can expect is the **entropy**
-# (熵) of the language. Ours is known exactly; and the language itself can be scored on our 500 test
-# texts, which are a sample and may be a little easier or harder.
+# Know nothing, and it is the size of the vocabulary. Know everything, and there is still chance:
+# the least loss that anybody can expect is the **entropy** (熵) of the language, which is known for
+# ours. Our 500 test texts are a sample, and may be a little easier or harder.
 
 # %%
 floor = np.exp(language.entropy_rate)
@@ -132,8 +132,7 @@ assert abs(best / floor - 1) < 0.05
 #
 # <details><summary>Answer</summary>
 #
-# To 6 %: perplexity 10.7 on texts it has not seen, where the language itself has 10.1. It cannot
-# get below that except by the luck of the sample.
+# To 6 %: perplexity 10.7 on texts it has not seen, where the language itself has 10.1.
 #
 # </details>
 
@@ -158,19 +157,19 @@ for epoch in range(1, 8):
 
 # %% tags=["figure"]
 figure = plots.lines(
-    {"LSTM, on texts it has not seen": curve},
-    xlabel="epochs (passes over the training texts)",
-    ylabel="perplexity",
-    title="The model learns nearly all that can be learned",
-    level=("the language itself: no model is better", best),
+    {"LSTM, new texts 新文本": curve},
+    xlabel="epochs 轮",
+    ylabel="perplexity 困惑度",
+    title="",
+    level=("the language itself 语言自己", best),
     log="y",
 )
 figure.axes[0].set_yticks([10, 20, 50, 100], ["10", "20", "50", "100"])
 figure
 
 # %% [markdown]
-# Nobody told it the rules of the grammar; it found them in the sentences. Compare what it expects
-# after the first word *every* with how often each word follows in 10,000 fresh sentences:
+# It was told no rule of the grammar, it saw sentences. Compare what it expects after the first word
+# *every* with how often each word follows in 10,000 fresh ones:
 
 # %%
 openings = [sentence.split() for sentence in language.sample(10_000, seed=5)]
@@ -186,17 +185,74 @@ allowed = sum(p[tokenizer.token_to_id(word)] for word in set(after_every))
 # %% tags=["figure"]
 figure, ((axes,),) = panels(width=7.2, height=3.4)
 places = np.arange(len(likely))
-axes.bar(places - 0.2, counted, 0.4, color="#b0b0b0", label="counted")
-axes.bar(places + 0.2, learned, 0.4, color=COLOURS[0], label="the model")
+axes.bar(places - 0.2, counted, 0.4, color="#b0b0b0", label="counted 实际")
+axes.bar(places + 0.2, learned, 0.4, color=COLOURS[0], label="the model 模型")
 axes.set_xticks(places, likely)
-axes.set(xlabel="next word after “every”", ylabel="probability", title="The model found the rules")
+axes.set(xlabel="every …", ylabel="probability 概率")
 axes.legend(frameon=False)
 tidy(axes)
-figure
+use_fonts(figure)
 
 # %%
 print(f"probability that the model gives to words that can follow: {allowed:.3f}")
 assert np.abs(learned - counted).max() < 0.06 and allowed > 0.95
+
+# %% [markdown]
+# What each word's vector is, the same training has found. Row times table, here a part of it:
+
+# %% tags=["figure"]
+shown = ["boat", "boats", "sings", "sing", "every", "two"]
+table = model.get_weights()[0][[tokenizer.token_to_id(word) for word in shown], :5].round(2)
+plots.diagram("embedding", reference.embedding([1], table)[1], tokens=shown, language="both")
+
+# %% [markdown]
+# One rule returns through all lessons: *every **boat** sings*, *two **boats** sing*. The verb hangs
+# on the subject, whatever stands between.
+#
+# **Predict first:** where will the network be least sure of its verb?
+#
+# <details><summary>Answer</summary>
+#
+# After *every boat behind two robots*: 31 % for *sings* and the like, and 16 % for *sing*, which is
+# wrong. Lesson 05 looks inside.
+#
+# </details>
+
+# %%
+verbs = {
+    "sings …": "sleeps waits sings falls returns sees follows paints loves finds forgets",
+    "sing …": "sleep wait sing fall return see follow paint love find forget",
+}
+agreement = {}
+for begun in (
+    "every boat",
+    "two boats",
+    "every boat behind two robots",
+    "two boats behind a robot",
+):
+    logits = keras.ops.convert_to_numpy(model(np.array([tokenizer.encode(begun, bos=True)])))
+    p, _ = reference.softmax(logits)
+    agreement[begun] = [
+        sum(p[0, -1, tokenizer.token_to_id(verb)] for verb in words.split())
+        for words in verbs.values()
+    ]
+    print(
+        f"{begun:29} "
+        + "  ".join(f"{v} {x:.2f}" for v, x in zip(verbs, agreement[begun], strict=True))
+    )
+
+# %% tags=["figure"]
+figure, ((axes,),) = panels(width=7.2, height=2.4)
+for place, values in enumerate(agreement.values()):
+    axes.barh(-place, values[0], color=COLOURS[0], label="sings …" if place == 0 else None)
+    axes.barh(
+        -place, values[1], left=values[0], color=COLOURS[1], label=None if place else "sing …"
+    )
+axes.set_yticks(-np.arange(len(agreement)), [f"{begun} …" for begun in agreement])
+axes.set(xlabel="probability 概率", xlim=(0, 1))
+axes.legend(frameon=False, loc="lower right")
+tidy(axes)
+use_fonts(figure)
 
 # %% [markdown]
 # ## 5. It writes
@@ -208,7 +264,7 @@ assert np.abs(learned - counted).max() < 0.06 and allowed > 0.95
 #
 # <details><summary>Answer</summary>
 #
-# 85. A text has some ten words, and one wrong word spoils it: that is about 98.5 % a word.
+# About 85, and one wrong word spoils a text.
 #
 # </details>
 
@@ -269,15 +325,15 @@ def tuned(backbone):
 
 
 # %% [markdown]
-# Beside it stand the same network from scratch, and a linear model that counts words and pairs of
-# words: a network that does not beat this baseline (基线) is not worth its electricity.
+# Beside it stand the same network from scratch, and a linear baseline (基线) that counts words and
+# pairs of words. A network that does not beat it is not worth its electricity.
 #
 # **Predict first:** put the three in order. Which of them is no better than guessing?
 #
 # <details><summary>Answer</summary>
 #
-# Pretrained 88 %, linear 64 %, from scratch 56 %: with 100 labels and no pretraining the network
-# loses to counting pairs of words.
+# Pretrained 88 %, linear 64 %, from scratch 56 %: without pretraining the network loses to counting
+# pairs of words.
 #
 # </details>
 
@@ -286,14 +342,22 @@ _, scratch = tuned(models.RecurrentBackbone(settings))
 classifier, pretrained = tuned(model.backbone)
 linear = baselines.linear(train, test).metrics["accuracy"]
 print(f"right on {len(test)} new texts, with {len(train)} labels")
-for name, accuracy in {
-    "guessing": 0.5,
-    "linear baseline": linear,
-    "LSTM from scratch": scratch,
+results = {
+    "guessing": 0.5, "linear baseline": linear, "LSTM from scratch": scratch,
     "LSTM, pretrained": pretrained,
-}.items():
+}  # fmt: skip
+for name, accuracy in results.items():
     print(f"  {name:18} {accuracy:.0%}")
 assert pretrained > max(linear, scratch) + 0.1
+
+# %% tags=["figure"]
+figure, ((axes,),) = panels(width=7.2, height=2.2)
+spread = [1.96 * np.sqrt(value * (1 - value) / len(test)) for value in results.values()]
+axes.barh(-np.arange(4), results.values(), xerr=[0, *spread[1:]], color=[GREY, GREY, *COLOURS[:2]])
+axes.set_yticks(-np.arange(4), results)
+axes.set(xlabel="accuracy 准确率, 95 %", xlim=(0, 1))
+tidy(axes)
+use_fonts(figure)
 
 # %% [markdown]
 # The same network and the same 100 labels: the two differ in the weights that they begin with.
@@ -303,8 +367,8 @@ assert pretrained > max(linear, scratch) + 0.1
 #
 # ## 7. Is it true? Ask NumPy
 #
-# A framework computes much that one does not see. This project keeps every equation a second time
-# in plain NumPy, with a backward pass derived by hand. One call gives the classifier and a batch
+# This project keeps every equation a second time, in plain NumPy, with a backward pass derived by
+# hand. One call gives the classifier and a batch
 # to both, and compares the output of each layer, the loss, and the gradient (梯度) of each weight.
 # *Digits* is how many of them agree (the 32-bit numbers of Keras have about seven), *bar* the
 # relative difference that is allowed:
@@ -402,6 +466,8 @@ exercises.show("softmax")
 assert 0.8 < curve[0] / tokenizer.vocabulary_size < 1.2  # untrained: as good as guessing
 assert best * 0.99 < curve[-1] < best * 1.15  # trained: close to the best possible
 assert allowed > 0.95  # it found what can follow
+assert agreement["every boat"][0] > 10 * agreement["every boat"][1]  # the verb agrees nearby
+assert agreement["two boats"][1] > 10 * agreement["two boats"][0]
 assert possible > 0.5  # it writes the language
 assert pretrained > max(linear, scratch) + 0.1  # pretraining pays
 assert proof.ok  # forward and gradients, NumPy = Keras

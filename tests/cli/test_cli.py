@@ -43,7 +43,7 @@ VERBS = [
 ]
 GROUPS = {
     "data": ("list", "show", "get", "mask", "clean"),
-    "lessons": ("list", "open", "build"),
+    "lessons": ("list", "open", "copy", "build"),
 }
 
 

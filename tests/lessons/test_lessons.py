@@ -1,11 +1,13 @@
 """The lessons: each has the form, is in step with its notebook, and shows no machine."""
 
+import configparser
 import re
 import subprocess
 import sys
 import warnings
 from importlib import metadata
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -206,7 +208,10 @@ def test_first_cell_says_that_nothing_can_be_written(monkeypatch, capsys):
 
     monkeypatch.setattr("os.access", lambda *_: False)
     lessons.start()
-    assert "read-only: your changes will be lost. Cure: cp -r . ~/" in capsys.readouterr().out
+    assert (
+        "read-only: your changes will be lost. Cure: kerasllm lessons copy ~/"
+        in capsys.readouterr().out
+    )
     monkeypatch.setattr("tempfile.TemporaryFile", refused)
     with pytest.raises(PermissionError, match="mkdir -p ~/tmp && export TMPDIR"):
         lessons.start()
@@ -307,3 +312,33 @@ def test_the_verb_list_names_every_lesson(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line[:2] for line in lines] == [lesson.number for lesson in ALL]
     assert all(lesson.title in line for lesson, line in zip(ALL, lines, strict=True))
+
+
+def test_copies_overwrite_nothing_that_was_changed(tmp_path, capsys):
+    to = tmp_path / "mine"
+    written = lessons.copy(to)
+    expected = {path for part in (".", "zh") for path in (catalogue.FOLDER / part).glob("*.ipynb")}
+    assert {to / path.relative_to(catalogue.FOLDER) for path in expected} == set(written)
+    assert all(path.read_bytes() == (to / path.relative_to(catalogue.FOLDER)).read_bytes()
+               for path in expected)  # fmt: skip
+    missing, changed = written[1], written[0]
+    missing.unlink()
+    lessons.main(["copy", str(to)])
+    assert capsys.readouterr().out == "1 notebooks copied\n" and missing.is_file()
+    changed.write_text("{}", "utf-8")
+    missing.unlink()
+    with pytest.raises(FileExistsError, match="was changed: choose another folder"):
+        lessons.copy(to)
+    assert changed.read_text("utf-8") == "{}" and not missing.exists()
+
+
+def test_a_wheel_holds_all_that_the_lessons_are_made_of():
+    settings = configparser.ConfigParser()
+    settings.read(catalogue.BESIDE.parent / "setup.cfg")
+    listed = settings["options.data_files"]
+    for part, ending in ((".", "ipynb"), ("zh", "ipynb"), ("src", "py"), ("src/zh", "md")):
+        place = Path("notebooks") / part
+        there = listed[f"share/kerasllm/{place.as_posix()}"].split()
+        assert there == [f"{place.as_posix()}/*.{ending}"]
+        assert list(catalogue.BESIDE.parent.glob(there[0]))
+    assert catalogue.INSTALLED.parts[-3:] == ("share", "kerasllm", "notebooks")
