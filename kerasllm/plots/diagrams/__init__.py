@@ -4,7 +4,7 @@ from kerasllm.plots.diagrams.attention import draw_attention, draw_block
 from kerasllm.plots.diagrams.canvas import LANGUAGES_OF_DIAGRAMS, Diagram
 from kerasllm.plots.diagrams.elementary import draw_embedding, draw_neuron
 from kerasllm.plots.diagrams.evaluation import draw_confusion
-from kerasllm.plots.diagrams.recurrent import draw_lstm, draw_rnn
+from kerasllm.plots.diagrams.recurrent import draw_gru, draw_lstm, draw_rnn
 from kerasllm.plots.diagrams.sequence import draw_crf
 from kerasllm.plots.diagrams.training import draw_training
 from kerasllm.utils.errors import check_choice
@@ -18,6 +18,7 @@ DIAGRAMS = {
     "training": draw_training,
     "rnn": draw_rnn,
     "lstm": draw_lstm,
+    "gru": draw_gru,
     "attention": draw_attention,
     "block": draw_block,
     "crf": draw_crf,
@@ -34,6 +35,7 @@ def diagram(name, trace, *, language=None, **options):
     | embedding | `embedding` | step, text, tokens: names of the rows |
     | rnn | `simple_rnn` | unit, text, tokens, grads: of `simple_rnn_backward` |
     | lstm | `lstm` | step, unit, text, tokens |
+    | gru | `gru` | step, unit, text, tokens |
     | attention | `multi_head_attention`, or of one head | step, text, head, tokens |
     | block | `transformer_encoder` | text |
     | crf | `crf` | text, tokens, names: of the tags |

@@ -38,7 +38,7 @@ def mistakes_of(*functions):
 
     Example:
         >>> [mistake.name for mistake in mistakes_of("padding_mask")]
-        ['padding_mask_inverted', 'padding_mask_of_queries']
+        ['padding_mask_inverted', 'padding_mask_without_axis', 'padding_mask_of_queries']
     """
     return tuple(mistake for mistake in MISTAKES if mistake.function in functions)
 
