@@ -175,7 +175,8 @@ def _contents():
 
 What `import kerasllm` gives, by package; each name with its equation, shapes, errors and an example
 that runs. [Train and use models](kerasllm.md) has the functions of `kerasllm` itself, such as
-{{py:obj}}`kerasllm.train`. Every name stands in the {{ref}}`index <genindex>`.
+{{py:obj}}`kerasllm.train`, [Commands](commands.md) the same at a terminal. Every name stands in
+the {{ref}}`index <genindex>`.
 
 | package | |
 |---|---|
@@ -185,6 +186,7 @@ that runs. [Train and use models](kerasllm.md) has the functions of `kerasllm` i
 :hidden:
 
 kerasllm
+commands
 {inside}
 ```
 """

@@ -213,14 +213,20 @@ class _Reader:
             return self.scripts(_Atom(root, root))
         if text in _CLOSING:
             return self.scripts(self.bracket(text))
-        if text in _BARS and any(t == text for _, t in self.tokens[self.at :]) and (
-            text == "‖" or self.peek()[0] != "space"
-        ):  # fmt: skip
-            inner = self.row(text)
-            self.take()
-            barred = f"<mrow>{_BAR.format(text)}{inner}{_BAR.format(text)}</mrow>"
-            return self.scripts(_Atom(barred, barred))
+        if text in _BARS and self.begins_bars(text):
+            return self.scripts(self.barred(text))
         return _operator(text)
+
+    def begins_bars(self, bar):
+        """Whether a bar that was read has another that closes it: a norm, and no condition."""
+        again = any(text == bar for _, text in self.tokens[self.at :])
+        return again and (bar == "‖" or self.peek()[0] != "space")
+
+    def barred(self, bar):
+        inner = self.row(bar)
+        self.take()
+        whole = f"<mrow>{_BAR.format(bar)}{inner}{_BAR.format(bar)}</mrow>"
+        return _Atom(whole, whole)
 
     def bracket(self, opening):
         inner = self.row(_CLOSING[opening])
@@ -243,6 +249,16 @@ class _Reader:
 
     def scripts(self, atom):
         """Read what stands below and above an atom, and what it is called with after that."""
+        below, above = self.marks()
+        if not below and not above:
+            return atom
+        whole = _scripted(atom.markup, below, above)
+        whole = _Atom(whole, whole, atom.wide)
+        following = self.peek()
+        return self.called(whole) if following[1] in ("(", "[") else whole
+
+    def marks(self):
+        """Read all scripts that follow and return what stands below, and above."""
         below, above = [], []
         while True:
             kind, text = self.peek()
@@ -260,13 +276,7 @@ class _Reader:
                 self.take()
                 above.append("<mo>′</mo>")
             else:
-                break
-        if not below and not above:
-            return atom
-        whole = _scripted(atom.markup, "".join(below), "".join(above))
-        whole = _Atom(whole, whole, atom.wide)
-        following = self.peek()
-        return self.called(whole) if following[1] in ("(", "[") else whole
+                return "".join(below), "".join(above)
 
     def script(self):
         """Read one script: a bracket without its brackets, a sign and a name, or a name."""

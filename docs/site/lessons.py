@@ -25,7 +25,8 @@ WORDS = {
         "helps": "helped by", "notebook": "notebook", "source": "text source", "other": "中文",
         "map": "What needs what", "nothing": "Python",
         "lead": "Each lesson goes from equation to NumPy to Keras to picture, and asserts what it "
-        "says. The pages show the notebooks as they ran; `kerasllm lessons open 00` runs them.",
+        "says. The pages show the notebooks as they ran; `kerasllm lessons copy FOLDER` copies "
+        "them to be worked in, `kerasllm lessons open 00` starts JupyterLab.",
         "how": "An arrow leads from a lesson to one that needs it, a dashed one to one it helps.",
     },
     "zh": {
@@ -33,7 +34,8 @@ WORDS = {
         "notebook": "笔记本", "source": "文本源文件", "other": "English",
         "map": "先修关系", "nothing": "Python",
         "lead": "每一课都从公式到 NumPy，再到 Keras 和图，并验证文中的每个说法。"
-        "网页展示的是运行过的笔记本；用 `kerasllm lessons open 00` 可以自己运行。",
+        "网页展示的是运行过的笔记本；`kerasllm lessons copy FOLDER` 把它们复制出来供你修改，"
+        "`kerasllm lessons open 00` 打开 JupyterLab。",
         "how": "箭头从一课指向需要它的课；虚线表示有帮助但不是必需。",
     },
 }  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 
-from docs.site import api, lessons
+from docs.site import api, commands, lessons
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTINGS = "notebooks/listings/index.md"
@@ -47,6 +47,7 @@ def stage(folder, root=ROOT):
         _write(folder / RENAMED.get(name, name), text + (menu(root, language) if language else ""))
     for name, text in api.pages().items():
         _write(folder / f"{name}.md", text)
+    _write(folder / "api/commands.md", commands.page())
     _write(folder / LISTINGS, listings(folder, root))
     for language in lessons.LANGUAGES:
         stage_course(folder, root, language, link)

@@ -40,7 +40,7 @@ class TokenEmbedding(keras.layers.Layer):
         tied: False gives the output head a table of its own, O (V, D).
         packed: whether a row may hold several texts, a pad between two of them. Positions then
             begin anew with each, and the mask numbers the texts, 1, 2 …, by which attention keeps
-            them apart. It is for training, and not kept: rows of one text are the same without it.
+            them apart. It is for training: rows of one text are the same without it.
         pairs: R, rows of a table of pairs of neighbouring tokens, which share a row where their
             remainders are equal; 0 for none.
 
@@ -216,6 +216,7 @@ class TokenEmbedding(keras.layers.Layer):
             "separator": self.separator,
             "score_pad": self.score_pad,
             "tied": self.tied,
+            "packed": self.packed,
             "pairs": self.pairs,
         }
 

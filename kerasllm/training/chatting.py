@@ -23,7 +23,8 @@ def chat_with(
     """Answer the last message of a conversation.
 
     Args:
-        run: a `RunFolder` whose model was taught to chat (`kerasllm import smollm2`).
+        run: a `RunFolder` whose model was taught to chat (`kerasllm import smollm2`, or `finetune`
+            on conversations).
         messages: a list of {"role": "system", "user" or "assistant", "content": text}, the last by
             the user; or one text.
         max_new_tokens: at most so many tokens are the answer. Where they and the conversation do

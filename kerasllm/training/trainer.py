@@ -45,7 +45,7 @@ def train(
     """Train on data of any task, and write a run folder; the task follows from the data.
 
     Labelled texts give a `TextClassifier`, tagged sentences a `TokenTagger`, questions on contexts
-    a `SpanExtractor`, pairs a `Seq2Seq`, bare texts a language model.
+    a `SpanExtractor`, pairs a `Seq2Seq`, conversations a `ChatLM`, bare texts a language model.
 
     Args:
         data: name of a data set, path of a file, a `Dataset`, or (train, validation).

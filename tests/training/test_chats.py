@@ -5,9 +5,10 @@ import json
 import keras
 import numpy as np
 import pytest
+from typer import Exit
 
 import kerasllm
-from kerasllm.cli import training
+from kerasllm.cli import proof, training
 from kerasllm.datasets import Conversation, Dataset
 from kerasllm.models import (
     CausalLM,
@@ -177,6 +178,15 @@ def test_parts_of_a_batch_are_weighed_by_their_answers(llama, tmp_path):
     assert any(np.abs(a - b).max() > 1e-3 for a, b in pairs)
 
 
+def test_what_is_learned_is_shown_at_a_terminal(llama, chats, capsys):
+    with pytest.raises(Exit) as ended:
+        proof.loss_masks(llama.path, str(chats))
+    shown = capsys.readouterr().out
+    assert ended.value.exit_code == 0
+    assert "✓ the answers are counted, no more" in shown
+    assert "the first 200 of 300" in shown  # of 30 conversations, 10 tokens each
+
+
 def test_what_is_cut_is_said(llama, tmp_path, capsys):
     talks = [("q", "a"), (60 * "q", "a"), ("q", 60 * "a")]
     talks = [Conversation((("user", q), ("assistant", a))) for q, a in talks]
@@ -199,6 +209,7 @@ def test_it_is_trained_from_scratch_with_a_plain_template(animals, tmp_path):
     assert run.settings["method"] == "scratch" and run.settings["length"] == 512
     assert run.config["pretrained"] is None and "before" not in run.config
     assert run.evaluate(animals["chat"][1], quiet=True, trained_rows="score")["baselines"] == {}
+    assert isinstance(run.chat("is the red cat here ?", max_new_tokens=3), str)
     further = kerasllm.finetune(run, animals["chat"], tmp_path / "more", method="full", quiet=True,
                                 epochs=1, xla=False)  # fmt: skip
     assert further.model.preprocessor.template == run.model.preprocessor.template

@@ -29,7 +29,7 @@ def test_what_is_left_out_follows_from_the_rows():
     assert found.dropout == found.backbone_dropout == 0.5 and found.pairs == 0
     assert found.learning_rate == RATE
     assert "learning_rate 0.003: 300 rows of about 4 words" in lines
-    assert "epochs 13.0: 300 rows" in lines
+    assert "epochs 13.0: 300 rows of about 4 words" in lines
 
 
 def test_chinese_is_read_by_character_and_by_pair():
@@ -37,6 +37,14 @@ def test_chinese_is_read_by_character_and_by_pair():
     assert found.tokenizer == "character" and found.pairs == 1024
     assert "learning_rate 0.003: 6 rows of about 5 characters" in lines
     assert "tokenizer character: no spaces between words" in lines
+
+
+def test_words_are_read_in_pairs_where_there_are_many_rows():
+    few, many = (
+        chosen(ClassificationSettings(), rows([f"w{n % 7} x{n % 11} end" for n in range(count)]))[0]
+        for count in (1999, 2000)
+    )
+    assert few.pairs == 0 and many.pairs == 1024
 
 
 @pytest.mark.parametrize(
@@ -78,9 +86,12 @@ def test_weights_are_chosen_where_it_is_said_by_what():
     data = rows(["a b c", "d e f"] * 3)
     kept = [
         chosen(ClassificationSettings(**given), data)[0].keep_best
-        for given in ({}, {"metric": "accuracy"}, {"patience": 3}, {"keep_best": True})
+        for given in ({}, {"metric": "accuracy"}, {"patience": 3}, {"minutes": 9.0})
     ]
     assert kept == [False, True, True, True]
+    given = {"minutes": 9.0, "keep_best": False}
+    found, lines = chosen(ClassificationSettings(**given), data)
+    assert not found.keep_best and not any(line.startswith("epochs") for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +109,8 @@ def test_a_setting_of_one_backbone_implies_it(given, backbone):
 def test_more_rows_need_fewer_passes():
     found = [epochs(count) for count in (1, 10, 100, 1000, 10_000, 10**7)]
     assert found == sorted(found, reverse=True) and found[0] == 20 and found[-1] == 2
+    longer = [epochs(600, length) for length in (1, 40, 100, 200, 10**6)]
+    assert longer == [11.0, 11.0, 7.0, 5.0, 4.0]  # 11.13 times 1, 1, 0.632, 0.447 and 0.4
 
 
 def test_a_training_says_and_keeps_what_was_chosen(animals, tmp_path, capsys):

@@ -114,13 +114,14 @@ class ChatPreprocessor(LanguagePreprocessor):
         owners = [row for row, lesson in enumerate(found) if lesson.targets.any()]
         rows = [(found[row].ids, found[row].targets) for row in owners]
         if not pack:
-            return weighted(AnswerBatches(rows, batch_size, seed), owners, weights, len(dataset))
+            batches = AnswerBatches(rows, batch_size, seed, found)
+            return weighted(batches, owners, weights, len(dataset))
         if weights is not None:
             raise ValueError(
                 "expected no weights beside pack=True: a row holds several conversations, and has "
                 "one weight. Leave pack out."
             )
-        return AnswerBatches(packed(rows, self.length), batch_size, seed)
+        return AnswerBatches(packed(rows, self.length), batch_size, seed, found)
 
     def prompt_of(self, messages):
         """Return the ids that the answer to a conversation follows on."""
@@ -208,11 +209,13 @@ class AnswerBatches(TextBatches):
         rows: pairs (ids, targets) of int arrays (T,).
         batch_size: rows a batch; all of them when None.
         seed: of the orders; in the order of the rows when None.
+        lessons: that the rows were made of, for whoever asks what was cut.
     """
 
-    def __init__(self, rows, batch_size=32, seed=0):
+    def __init__(self, rows, batch_size=32, seed=0, lessons=()):
         ids, targets = ([row[side] for row in rows] for side in (0, 1))
         super().__init__(ids, targets, batch_size, seed)
+        self.lessons = lessons
 
     def batch(self, step):
         """Return ids (B, T) and targets (B, T)."""

@@ -60,7 +60,12 @@ def _scorer(task):
 
 def scores(task, dataset):
     """Return the loss and the perplexity of the answers, in nats per token of them."""
-    nats = np.concatenate(answer_nats(task, task.preprocessor.lessons(dataset)))
+    return scores_of(task, task.preprocessor.lessons(dataset))
+
+
+def scores_of(task, lessons):
+    """Return the scores of conversations that were read into `Lesson`s before."""
+    nats = np.concatenate(answer_nats(task, lessons))
     found = language_metrics(float(nats.sum()), len(nats))
     return {name: found[name] for name in ("loss", "perplexity")}
 

@@ -144,11 +144,18 @@ class ChatSettings(BackboneSettings, TaskSettings):
         return [
             f"{len(examples.train):,} conversations{rows}, {every:,} tokens, of which "
             f"{counted:,} are of answers and learned; {whose}",
-            *cut_told(reader.lessons(examples.train), reader.length),
+            *cut_told(batches.lessons, reader.length),
             *lines,
         ]
 
     # === How it is trained ===
+
+    def validation(self, task, examples, batches, steps):  # noqa: ARG002
+        """Return the scores of the validation conversations, which are read once."""
+        from kerasllm.models.chat.scoring import scores_of
+
+        lessons = task.preprocessor.lessons(examples.validation)
+        return lambda step: scores_of(task, lessons)  # noqa: ARG005
 
     def compared(self, examples):
         """Return None: `evaluate` scores the model beside itself before the training."""

@@ -77,8 +77,8 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
     )
     keep_best: bool | None = flag(
         None,
-        "keep the weights of the best validation; None: from scratch the last where neither metric "
-        "nor patience is given, else the best",
+        "keep the weights of the best validation; None: from scratch the last, where none of "
+        "metric, patience and minutes is given, else the best",
     )
     metric: str | None = flag(
         None,

@@ -120,7 +120,8 @@ class TaggingSettings(TaskSettings):
         if pretrained is None and self.epochs is None:
             count = len(examples.train)
             passes = passes_of(count, self.batch_size)
-            report.say(f"  epochs {passes:g}: {count:,} sentences")
+            if not self.minutes:
+                report.say(f"  epochs {passes:g}: {count:,} sentences")
         settings = dataclasses.replace(self, epochs=passes)
         return super(TaggingSettings, settings).suited(examples, pretrained, report)
 

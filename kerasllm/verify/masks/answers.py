@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasllm import datasets
+from kerasllm.models import CausalLM, ChatLM, ChatPreprocessor
 from kerasllm.text.conversations.encoding import encode_answers
 from kerasllm.training.run import as_run
 from kerasllm.utils.tables import Shown, Table
@@ -34,6 +35,7 @@ NAMES = {
 }
 FAR = 1e-3  # of the size of the logits, by which two runs of float32 may differ
 SHOWN = 200  # tokens of a report that are printed
+MOST = 256  # conversations
 
 
 class Finding(NamedTuple):
@@ -125,8 +127,10 @@ def loss_masks(run_or_task, chats, batch=None):
     """Show token by token what a loss over conversations counts, and find the mistakes in it.
 
     Args:
-        run_or_task: run folder, `Run`, or a `ChatLM` with its preprocessor.
-        chats: name, path or `Dataset` of conversations, or a list of them.
+        run_or_task: run folder or `Run` of a model that chats, or of a causal language model that
+            has yet to learn it; or such a task with its preprocessor.
+        chats: name, path or `Dataset` of conversations, or a list of them. Without `batch` the
+            first `MOST` are looked at.
         batch: (ids (B, T), targets (B, T)), or these with weights, as a pipeline of your own made
             them of these conversations: padded with 0, targets of 0 or below not counted. None:
             what the task's preprocessor makes, in shared rows where its backbone is made for them.
@@ -157,6 +161,7 @@ def loss_masks(run_or_task, chats, batch=None):
     task = _task_of(run_or_task)
     reader = task.preprocessor
     examples = _conversations(reader, chats)
+    examples = examples[:MOST] if batch is None else examples
     known = [encode_answers(reader.tokenizer, e.messages, reader.template) for e in examples]
     ids, targets = _arrays(task, examples, batch)
     parts, strange = _matched(ids, known)
@@ -173,13 +178,16 @@ def _task_of(given):
     """Return the task in a run, or as it is given, once it is seen to chat."""
     if not hasattr(given, "preprocessor"):
         given = as_run(given).model
-    if getattr(given, "data_task", None) != "chat" or given.preprocessor is None:
+    if not isinstance(given, CausalLM) or given.preprocessor is None:
         raise ValueError(
             f"expected a model that chats, with its preprocessor, received a "
-            f"{type(given).__name__}: give a run of `kerasllm finetune RUN chats.jsonl`, or a "
-            "ChatLM."
+            f"{type(given).__name__}: give a run of `kerasllm finetune RUN chats.jsonl`, one that "
+            "such a training could begin from, or a ChatLM."
         )
-    return given
+    if isinstance(given, ChatLM):
+        return given
+    reader = ChatPreprocessor(given.preprocessor.tokenizer, given.preprocessor.length)
+    return ChatLM(given.backbone, preprocessor=reader)  # as a training would begin
 
 
 def _conversations(reader, chats):

@@ -14,7 +14,8 @@ from kerasllm.training.settings.base import resolve
 
 pytestmark = pytest.mark.usefixtures("eager")
 WORDS = {"size": "tiny", "tokenizer": "word", "min_frequency": 1, "batch_size": 7, "quiet": True}
-SMALL = {**WORDS, "hidden_dim": 3, "units": 5, "length": 13, "learning_rate": 0.02, "dropout": 0.3}
+SMALL = {**WORDS, "hidden_dim": 3, "units": 5, "length": 13, "learning_rate": 0.02, "dropout": 0.3,
+         "keep_best": False}  # fmt: skip
 
 
 def clock():

@@ -9,6 +9,7 @@ from kerasllm import verify
 from kerasllm.datasets import Conversation, Dataset
 from kerasllm.models import (
     CausalLM,
+    CausalPreprocessor,
     ChatLM,
     ChatPreprocessor,
     TransformerBackbone,
@@ -196,6 +197,9 @@ def test_rows_without_a_pad_between_are_read_too(make_task):
 
 
 def test_what_cannot_be_looked_at_says_why(make_task, batch):
+    plain = CausalLM(make_task().backbone, preprocessor=CausalPreprocessor(
+        make_task().preprocessor.tokenizer, 37))  # fmt: skip
+    assert verify.loss_masks(plain, talks()).ok  # as it would be trained
     with pytest.raises(ValueError, match="expected a model that chats"):
         verify.loss_masks(CausalLM(make_task().backbone), talks())
     with pytest.raises(ValueError, match=r"received \(3, \d+\) and \(3, 2\)"):
