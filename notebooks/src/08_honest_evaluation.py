@@ -279,9 +279,10 @@ tidy(axes)
 use_fonts(figure)
 
 # %% [markdown]
-# Chance decides which of the two is ahead; who published the best seed would have a success to
-# tell. A paired test asks about *these weights*. Whether the *method* is better, only several
-# starts can say. (What pretraining adds: lesson [12](12_fine_tuning.ipynb).)
+# No seed is ahead by more than chance, and the five differ among themselves as much as from the
+# linear model: who published the best seed would have a success to tell. A paired test asks about
+# *these weights*. Whether the *method* is better, only several starts can say. (What pretraining
+# adds: lesson [12](12_fine_tuning.ipynb).)
 #
 # ## 5. Two ways to fool yourself
 #
@@ -439,6 +440,8 @@ assert 3.2 < widths[40] / widths[640] < 4.8  # 16 times the rows, a quarter of t
 assert np.std(single, ddof=1) > 2 * np.std(folded, ddof=1)  # folds are less of a lottery
 assert np.ptp(single) > 0.1
 assert abs(differences.mean()) < together / 2 and np.ptp(differences) > 0.01  # section 4
+assert np.ptp(differences) > abs(differences.mean())  # starts differ as much as methods
+assert all(two["p"] > 0.05 or two["difference"] < 0 for two in compared)  # no seed is ahead
 assert together < apart  # pairs tell more than two intervals
 assert (all_rows[:, -1] > all_rows[:, 0] + 0.2).all()  # a leak, in each of three seeds
 assert 0.62 < all_rows[:, 2].mean() < 0.82  # 40 of 100 leaked

@@ -31,7 +31,8 @@ def draw_crf(trace, language, *, text=0, tokens=None, names=None):
     names = tokens_of(names, L, "names")
     one = emissions[text : text + 1, :T]  # padding is on the right
     best = crf_viterbi(one, transitions, start, end)[0][0]
-    canvas = Canvas(LEFT + STEP * (T - 1) + 70, TOP + ROW * (L - 1) + 66, language)
+    width = max(LEFT + STEP * (T - 1) + 70, 640)  # or the line below does not fit
+    canvas = Canvas(width, TOP + ROW * (L - 1) + 66, language)
     _edges(canvas, transitions, best, T, L)
     _nodes(canvas, one[0], _marginals(trace, text, T), best, names)
     for t, token in enumerate(tokens_of(tokens, T)):
