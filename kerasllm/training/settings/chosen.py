@@ -17,8 +17,8 @@ tried on four others; `benchmarks/defaults.md` has both, and what else was tried
 
 import dataclasses
 import itertools
-
-import numpy as np
+import math
+import statistics
 
 from kerasllm.training.settings.rates import rate_for
 
@@ -127,10 +127,10 @@ def epochs(rows, length=0):
 def _usual_length(texts, spaces):
     """Return the median length in words, or in characters."""
     lengths = [len(text.split()) if spaces else len(text) for text in texts]
-    return round(float(np.median(lengths)))
+    return round(statistics.median(lengths))
 
 
 def _rows_of_pairs(rows):
     """Return a power of two above the number of pairs in the rows, from 2 ** 10 to 2 ** 16."""
     pairs = {pair for row in rows for pair in itertools.pairwise(row)}
-    return 2 ** int(np.clip(np.ceil(np.log2(max(len(pairs), 1))), 10, 16))
+    return 2 ** min(16, max(10, math.ceil(math.log2(max(len(pairs), 1)))))
