@@ -17,7 +17,8 @@ tried on four others; `benchmarks/defaults.md` has both, and what else was tried
 
 import dataclasses
 import itertools
-from statistics import median
+import math
+import statistics
 
 from kerasllm.training.settings.rates import rate_for
 
@@ -126,10 +127,10 @@ def epochs(rows, length=0):
 def _usual_length(texts, spaces):
     """Return the median length in words, or in characters."""
     lengths = [len(text.split()) if spaces else len(text) for text in texts]
-    return round(median(lengths))
+    return round(statistics.median(lengths))
 
 
 def _rows_of_pairs(rows):
     """Return a power of two above the number of pairs in the rows, from 2 ** 10 to 2 ** 16."""
     pairs = {pair for row in rows for pair in itertools.pairwise(row)}
-    return 2 ** min(16, max(10, (len(pairs) - 1).bit_length()))
+    return 2 ** min(16, max(10, math.ceil(math.log2(max(len(pairs), 1)))))
