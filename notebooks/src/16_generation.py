@@ -206,8 +206,8 @@ plots.lines(
 #
 # <details><summary>Answer</summary>
 #
-# No. Each word costs probability, so it is short; and it holds no surprise, whereas speech has
-# some. (Translation has one right answer, and there beams help.)
+# No. Each word costs probability, so it is short; and it holds less surprise than what the language
+# itself says.
 # </details>
 
 # %%
@@ -316,8 +316,8 @@ use_fonts(figure)
 
 # %% [markdown]
 # Same weights, another choice of the next character: the loop is one of the decoding. The
-# *repetition penalty* $\theta$ divides the logits of what was said (where they are positive). It
-# also forbids what must be said twice.
+# *repetition penalty* $\theta$ divides the logits of what was said (where they are positive). Which
+# repeats are right it does not know.
 #
 # Be modest about the model: counting (Kneser-Ney) predicts held-out texts better.
 
