@@ -70,6 +70,30 @@ def documents():
     return Path(root)
 
 
+@pytest.fixture
+def chatml():
+    """Return a function from a template to a tokenizer of bytes with two special tokens."""
+    from tokenizers import pre_tokenizers
+
+    from kerasllm.text.tokenizers.imported import import_tokenizer
+
+    special = ["<|im_start|>", "<|im_end|>"]
+    tokens = [*special, *sorted(pre_tokenizers.ByteLevel.alphabet()), "ĠĠ"]
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    bytewise = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    bytewise["use_regex"] = True
+    library = {
+        "version": "1.0", "normalizer": None, "post_processor": None,
+        "added_tokens": [{"id": i, "content": t, "special": True, **flags}
+                         for i, t in enumerate(special)],
+        "pre_tokenizer": bytewise, "decoder": bytewise,
+        "model": {"type": "BPE", "merges": [["Ġ", "Ġ"]],
+                  "vocab": {token: i for i, token in enumerate(tokens)}},
+    }  # fmt: skip
+    roles = {"bos": special[0], "eos": special[1]}
+    return lambda template: import_tokenizer(library, roles, "gpt2", chat_template=template)
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Return a function from a page to what its script left in `data-found`, or skip.

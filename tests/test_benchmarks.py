@@ -72,3 +72,26 @@ def test_a_recurrent_layer_is_timed_beside_that_of_keras(benchmark, monkeypatch)
         monkeypatch.setattr(recurrent, size, 5)
     for house in (recurrent.keras.layers, recurrent.layers):
         recurrent.model_of(house, "LSTM", masked=True, jit=False)()
+
+
+def test_the_page_of_the_defaults_is_made_of_the_trials(benchmark):
+    page = benchmark("defaults_page").page()
+    assert page == (FOLDER / "defaults.md").read_text("utf-8"), "python benchmarks/defaults_page.py"
+
+
+def test_the_sign_test_is_that_of_a_fair_coin(benchmark):
+    sign_test = benchmark("defaults_page").sign_test
+    assert sign_test(5, 0) == sign_test(0, 5) == 2 / 32
+    assert sign_test(3, 1) == 2 * (1 + 4) / 16 and sign_test(2, 2) == 1.0
+
+
+def test_a_trial_scores_both_on_rows_that_neither_learned_from(benchmark, monkeypatch):
+    defaults = benchmark("defaults")
+    monkeypatch.setattr(defaults, "SCORED", 50)
+    given, scored = defaults.rows_of("topic_en", 40, 1, final=False)
+    assert len(given) == 40 and len(scored) == 50 and not set(given.texts) & set(scored.texts)
+    found = defaults.trial("topic_en", 40, 1, {"epochs": 1.0, "hidden_dim": 3, "xla": False})
+    assert found["scored"] == 50 and 0 <= found["network"] <= 1
+    difference = found["network_alone"] - found["linear_alone"]
+    assert round(50 * (found["network"] - found["linear"])) == difference
+    assert found["settings"]["epochs"] == 1.0 and found["settings"]["pooling"] == "mean_max"

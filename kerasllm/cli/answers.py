@@ -239,7 +239,7 @@ def chat(
     run: RunFolder,
     system: Annotated[str, typer.Option(help="what the model is told about its part")] = "",
     max_new_tokens: Annotated[int, typer.Option(help="tokens of an answer at most")] = 256,
-    temperature: Annotated[float, typer.Option(help="0: the likeliest token each time")] = 0.7,
+    temperature: Annotated[float, typer.Option(help="0: the likeliest token each time")] = 0.2,
     top_k: Annotated[int | None, typer.Option(help="draw among the k likeliest")] = None,
     top_p: Annotated[float, typer.Option(help="draw among those that reach p")] = 0.9,
     seed: Annotated[int, typer.Option(help="seed of the draws")] = 0,

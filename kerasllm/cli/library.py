@@ -162,16 +162,15 @@ def lessons_copy(
 @lessons_app.command("build")
 def lessons_build(
     number: Annotated[str | None, typer.Argument(help="number of a lesson; all if none")] = None,
-    html: Annotated[bool, typer.Option(help="write web pages that need no network")] = False,
     language: Annotated[
         str | None, typer.Option(help="en or zh: one edition alone; zh executes nothing")
     ] = None,
 ):
-    """Execute lessons from their sources, and write notebooks or web pages.
+    """Execute lessons from their sources, and write the notebooks.
 
     Example: kerasllm lessons build 05
     """
     from kerasllm import lessons
 
-    for path in lessons.build(number, html=html, language=language):
+    for path in lessons.build(number, language=language):
         say(path)

@@ -8,7 +8,8 @@ import typer
 
 from kerasllm.cli import flags
 from kerasllm.cli.command import CHECK, app
-from kerasllm.cli.flags import RunFolder
+from kerasllm.cli.flags import Data, RunFolder
+from kerasllm.utils.terminal import show
 
 
 @app.command(rich_help_panel=CHECK)
@@ -73,6 +74,22 @@ def trace(
 
     text = text if context is None else (text, context)
     show_trace(run, text, layer=layer, symbol=symbol, step=step, unit=unit, top=top)
+
+
+@app.command("loss-masks", rich_help_panel=CHECK)
+def loss_masks(run: RunFolder, data: Data):
+    """Show which tokens of conversations a model that chats learns, and find mistakes in it.
+
+    Also before the training, with the run that it will begin from.
+
+    Example: kerasllm loss-masks runs/imported instructions_en
+    """
+    flags.load_keras()
+    from kerasllm.verify import loss_masks as found_in
+
+    found = found_in(run, data)
+    show(str(found))
+    raise typer.Exit(0 if found.ok else 1)
 
 
 @app.command(rich_help_panel=CHECK)

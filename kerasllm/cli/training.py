@@ -135,6 +135,9 @@ def import_(
     ],
     output: Annotated[Path, typer.Option(help="run folder")] = Path("runs/imported"),
     revision: Annotated[str | None, typer.Option(help="branch, tag or commit on the hub")] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="SOURCE is an adapter of peft: the run it was trained on")
+    ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
@@ -142,6 +145,12 @@ def import_(
 
     Example: kerasllm import smollm2 --output runs/smollm2
     """
+    if base is not None:
+        flags.load_keras()
+        from kerasllm.training import import_adapter
+
+        import_adapter(source, base, output, overwrite=overwrite, quiet=quiet)
+        return
     from kerasllm.utils.hub.fetching import find
 
     find(source, revision)  # which fails at once, or fetches, before Keras is loaded
@@ -156,6 +165,9 @@ def export(
     run: RunFolder,
     folder: Annotated[Path, typer.Argument(help="folder to write, or a file NAME.gguf")],
     kind: Annotated[str, typer.Option(help="of a GGUF file's values: F32, F16 or Q8_0")] = "F16",
+    adapter: Annotated[
+        bool, typer.Option(help="method lora: the corrections alone, as peft keeps them")
+    ] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ):
@@ -164,7 +176,11 @@ def export(
     Example: kerasllm export runs/finetuned exported
     """
     flags.load_keras()
-    from kerasllm.training import export_checkpoint
+    from kerasllm.training import export_adapter, export_checkpoint
+
+    if adapter:
+        export_adapter(run, folder, overwrite=overwrite, quiet=quiet)
+        return
 
     export_checkpoint(run, folder, kind=kind, overwrite=overwrite, quiet=quiet)
 

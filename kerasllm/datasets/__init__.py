@@ -2,6 +2,7 @@
 
 from kerasllm.datasets.examples import (
     TASKS,
+    Conversation,
     Dataset,
     Labelled,
     LabelledPair,
@@ -17,7 +18,8 @@ from kerasllm.datasets.public.registry import DatasetInfo, HashMismatchError, Un
 from kerasllm.datasets.splits import DuplicateReport, duplicates, split
 
 __all__ = [
-    "TASKS", "Dataset", "DatasetInfo", "DownloadError", "DuplicateReport", "HashMismatchError",
-    "Labelled", "LabelledPair", "Pair", "Span", "Tagged", "Text", "UnverifiedError",
-    "duplicates", "get", "info", "load", "names", "split", "task_of", "with_options",
+    "TASKS", "Conversation", "Dataset", "DatasetInfo", "DownloadError", "DuplicateReport",
+    "HashMismatchError", "Labelled", "LabelledPair", "Pair", "Span", "Tagged", "Text",
+    "UnverifiedError", "duplicates", "get", "info", "load", "names", "split", "task_of",
+    "with_options",
 ]  # fmt: skip

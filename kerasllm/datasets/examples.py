@@ -2,7 +2,7 @@
 
 - `Text` for language models, `Labelled` for classification (`LabelledPair` where two texts have a
   label together), `Tagged` for token tagging, `Span` for extractive question answering, `Pair` for
-  sequence to sequence.
+  sequence to sequence, `Conversation` for models that chat.
 - `Dataset` is an immutable sequence of one of these, with its name, split, task and labels. For a
   task of your own it holds examples of a dataclass whose `task` says so.
 """
@@ -71,12 +71,41 @@ class Pair:
         return self.target, *self.others
 
 
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Messages in turn, (role, content) each; those of the role "assistant" are answers.
+
+    Example:
+        >>> talk = Conversation((("user", "Hi"), ("assistant", "Good day.")))
+        >>> talk.asked, talk.answers, talk.messages[0]
+        (('Hi',), ('Good day.',), {'role': 'user', 'content': 'Hi'})
+    """
+
+    turns: tuple[tuple[str, str], ...]
+
+    @property
+    def messages(self):
+        """The messages as a list of {"role", "content"}."""
+        return [{"role": role, "content": content} for role, content in self.turns]
+
+    @property
+    def asked(self):
+        """What others than the assistant say, as a tuple of str."""
+        return tuple(content for role, content in self.turns if role != "assistant")
+
+    @property
+    def answers(self):
+        """What the assistant says, as a tuple of str."""
+        return tuple(content for role, content in self.turns if role == "assistant")
+
+
 EXAMPLE_TYPES = {
     "language_model": Text,
     "classification": Labelled,
     "tagging": Tagged,
     "span": Span,
     "seq2seq": Pair,
+    "chat": Conversation,
 }
 TASKS = tuple(EXAMPLE_TYPES)
 
@@ -90,6 +119,9 @@ def main_text(example):
     """
     if isinstance(example, Tagged):
         return " ".join(example.tokens)
+    if isinstance(example, Conversation):
+        said = [content for role, content in example.turns if role == "user"]
+        return (said or example.asked or ("",))[0]
     return getattr(example, fields(example)[0].name)
 
 
@@ -104,9 +136,21 @@ def inputs_of(example):
     """
     if isinstance(example, LabelledPair):
         return example.text, example.text_b
+    if isinstance(example, Conversation):
+        return example.asked
     if type(example) in EXAMPLE_TYPES.values():
         return main_text(example), getattr(example, "question", "")
     return tuple(v for v in astuple(example) if isinstance(v, str))
+
+
+def answers_of(example):
+    """Return what an example holds beside what a model is given of it, to be compared.
+
+    Example:
+        >>> answers_of(Labelled("win", "spam")), answers_of(Pair("a", "b", ("c",)))
+        (('spam',), ('b', ('c',)))
+    """
+    return example.answers if isinstance(example, Conversation) else astuple(example)[1:]
 
 
 def values_of(example):
@@ -124,7 +168,7 @@ class Dataset(Sequence):
     """An immutable sequence of examples of one kind.
 
     Args:
-        examples: iterable of `Text`, `Labelled`, `Tagged`, `Span` or `Pair`.
+        examples: iterable of `Text`, `Labelled`, `Tagged`, `Span`, `Pair` or `Conversation`.
         name: what the set is called, such as "sms_spam".
         split: which part this is: "train", "validation" or "test".
         task: one of `TASKS`, or the `task` of the examples' own class.

@@ -25,6 +25,10 @@ _BUILTIN = {
     "spam_en": ("Unwanted messages", "en"),
     "spam_zh": ("Unwanted messages, in Chinese", "zh"),
 }
+_INSTRUCTIONS = {
+    "instructions_en": ("Instructions with short answers", "en"),
+    "instructions_zh": ("Instructions with short answers, in Chinese", "zh"),
+}
 _MADE = {
     "dates": ("Dates as people write them, into ISO", "seq2seq", "en"),
     "dates_zh": ("Dates as people write them, into ISO, in Chinese", "seq2seq", "zh"),
@@ -157,7 +161,7 @@ def get(name, **options):
     """
     entry = info(name)
     if entry.make:
-        return _builtin_folder() if name in _BUILTIN else None
+        return _builtin_folder() if name in {**_BUILTIN, **_INSTRUCTIONS} else None
     return get_public(entry, **options)
 
 
@@ -187,8 +191,11 @@ def _local_entries():
         make=load_docstrings,
     )
     for name, (title, language) in _BUILTIN.items():
-        make = partial(_builtin, name)
+        make = partial(_builtin, name, language)
         yield DatasetInfo(name, title, "classification", language, _OWN, "", make=make)
+    for name, (title, language) in _INSTRUCTIONS.items():
+        make = partial(_builtin, name, language, ".jsonl")
+        yield DatasetInfo(name, title, "chat", language, _OWN, "", make=make)
     for name, title in _GENERATED.items():
         make = partial(load_synthetic, name)
         yield DatasetInfo(name, title, "language_model", "en", _OWN, "", make=make)
@@ -197,8 +204,8 @@ def _local_entries():
         yield DatasetInfo(name, title, task, language, _OWN, "", make=make)
 
 
-def _builtin(name, **options):
-    return load_files(_builtin_folder() / f"{name}.csv", language=_BUILTIN[name][1], **options)
+def _builtin(name, language, ending=".csv", **options):
+    return load_files(_builtin_folder() / f"{name}{ending}", language=language, **options)
 
 
 def _builtin_folder():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasllm.datasets.examples import Dataset, Pair, Span, Tagged, Text
+from kerasllm.datasets.examples import Conversation, Dataset, Pair, Span, Tagged, Text
 from kerasllm.datasets.files.lines import is_plain_text
 from kerasllm.datasets.loading import info, load, names
 from kerasllm.datasets.options import with_options
@@ -87,7 +87,8 @@ _FACTS = (
     "how_split", "duplicates_removed", "duplicates_with_other_label", "empty_texts_dropped",
     "headers_repeated", "scheme", "tags_converted", "tags_mended", "comments_skipped",
     "numbers_skipped", "columns_read", "answers_moved", "answers_dropped", "questions_dropped",
-    "forms_completed", "dialogues_dropped", "label_separator", "entropy_rate", "note",
+    "forms_completed", "dialogues_dropped",
+    "conversations_dropped", "unanswered_cut", "label_separator", "entropy_rate", "note",
 )  # fmt: skip
 
 
@@ -162,6 +163,13 @@ def _part_line(part):
         counts = Counter(starts).most_common()
         named = ", ".join(f"{kind} {count:,}" for kind, count in counts)
         line += f"\n  {tokens:,} tokens" + (f"; names: {named}" if named else "")
+    if part.task == "chat":
+        lengths = [len(answer) for example in part for answer in example.answers]
+        told = sum(example.turns[0][0] == "system" for example in part)
+        line += (
+            f"\n  {len(lengths):,} answers; characters median {int(np.median(lengths)):,}, most "
+            f"{max(lengths):,}; {told:,} conversations begin with what the system says"
+        )
     return line
 
 
@@ -188,6 +196,8 @@ def _example(example):
         shown = f"{example.question} | {answer}"
     elif isinstance(example, Pair):
         shown = " | ".join((example.source, *example.references))
+    elif isinstance(example, Conversation):
+        shown = " | ".join(f"{role}: {content}" for role, content in example.turns)
     else:
         shown = " | ".join(getattr(example, name) for name in example.__slots__)
     shown = " ".join(shown.split())

@@ -2,11 +2,19 @@
 
 import unicodedata
 from collections import defaultdict
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
-from kerasllm.datasets.examples import EXAMPLE_TYPES, Pair, Text, inputs_of, main_text
+from kerasllm.datasets.examples import (
+    EXAMPLE_TYPES,
+    Conversation,
+    Pair,
+    Text,
+    answers_of,
+    inputs_of,
+    main_text,
+)
 
 SPLIT_NAMES = ("train", "validation", "test")
 WHY_MORE = "why a few say nothing is shown in lesson 21 under S15, `kerasllm lessons open 21`"
@@ -139,6 +147,7 @@ def _distinct(dataset, clean):
     for row, example in enumerate(dataset):
         # Two translations of a sentence are two pairs; of two labels of a text one is wrong.
         answers = example.references if isinstance(example, Pair) else ()
+        answers = example.answers if isinstance(example, Conversation) else answers
         key = *_inputs(example, clean), *map(clean, answers)
         if key not in first:
             first[key] = example
@@ -234,7 +243,7 @@ def duplicates(a, b=None):
         match = exact_rows.get(keys[0], near_rows.get(keys[1]))
         if match is not None:
             (exact if keys[0] in exact_rows else near).append((match, row))
-            if astuple(a[match])[1:] != astuple(example)[1:]:
+            if answers_of(a[match]) != answers_of(example):
                 conflicts.append((match, row))
         if within:
             exact_rows.setdefault(keys[0], row)

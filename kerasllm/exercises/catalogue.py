@@ -11,14 +11,22 @@ import numpy as np
 
 from kerasllm import reference
 from kerasllm.exercises.exercise import LEVELS
-from kerasllm.exercises.tasks import attention, elementary, recurrent, sequence, time, training
+from kerasllm.exercises.tasks import (
+    attention,
+    elementary,
+    evaluation,
+    recurrent,
+    sequence,
+    time,
+    training,
+)
 from kerasllm.exercises.untouched import untouched_reference
 from kerasllm.exercises.words import say, speaking, told
 from kerasllm.utils.errors import nearest
 from kerasllm.utils.languages import chosen_language
 from kerasllm.utils.tables import Table
 
-_TOPICS = (elementary, recurrent, time, attention, training, sequence)
+_TOPICS = (elementary, recurrent, time, attention, training, sequence, evaluation)
 _ALL = [exercise for topic in _TOPICS for exercise in topic.EXERCISES]
 # By name, easy ones first.
 EXERCISES = {e.name: e for e in sorted(_ALL, key=lambda e: LEVELS.index(e.level))}

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from kerasllm import layers
-from kerasllm.layers.embedding import NEVER
+from kerasllm.layers.embedding import MIX, NEVER
 from kerasllm.models.tagging.token_tagger import GatherWords
 from kerasllm.verify.twins.rules.kerasllm import LogitsTrace
 from kerasllm.verify.twins.rules.recurrent import equation
@@ -53,8 +53,10 @@ def _token_embedding(call, layer, add):
     else:
         places = {"sinusoidal": True} if layer.positions == "sinusoidal" else None
     segments = add(layer.segment_embeddings) if layer.segments else None
+    pairs = add(layer.pair_embeddings) if layer.pairs else None
     return [{"op": "embedding", "name": call.name, "table": table, "positions": places,
-             "segments": segments, "separator": int(layer.separator)}]  # fmt: skip
+             "segments": segments, "separator": int(layer.separator), "pairs": pairs,
+             "mix": MIX}]  # fmt: skip
 
 
 def _embedding(call, layer, add):

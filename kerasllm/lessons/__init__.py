@@ -1,4 +1,4 @@
-"""The lessons: text sources, the notebooks executed from them, web pages, and what they quote."""
+"""The lessons: text sources, the notebooks executed from them, and what they quote."""
 
 from kerasllm.lessons.catalogue import (
     Lesson,

@@ -1,10 +1,9 @@
-"""The lessons: text sources, the notebooks executed from them, and web pages.
+"""The lessons: text sources, and the notebooks executed from them.
 
     python -m kerasllm.lessons list             # --language zh: the Chinese edition
     python -m kerasllm.lessons open 05          # JupyterLab, extra `notebooks`; --no-browser
     python -m kerasllm.lessons build 05         # execute the source, write both editions
     python -m kerasllm.lessons build 05 --language zh     # the Chinese one, without executing
-    python -m kerasllm.lessons build --html     # notebooks/_build/*.html, no network needed
     python -m kerasllm.lessons copy FOLDER      # the notebooks, to be worked in
     python -m kerasllm.lessons check            # execute every source, write nothing
     python -m kerasllm.lessons glossary         # docs/glossary.md, from glossary.toml
@@ -21,13 +20,11 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from kerasllm.lessons.editions import LessonError, prose_path, with_outputs
 from kerasllm.lessons.execution import EXTRA, needed, read_source, run
 from kerasllm.lessons.glossary import write_glossary
-from kerasllm.lessons.pages import write_pages
 from kerasllm.utils.languages import LANGUAGES, VARIABLE, chosen_language
 
 BESIDE = Path(__file__).resolve().parents[2] / "notebooks"  # in a clone
@@ -125,31 +122,27 @@ def execute(number, folder=FOLDER, limit=LIMIT):
     return run(find(number, folder), limit)
 
 
-def build(number=None, folder=FOLDER, *, language=None, html=False, limit=3 * LIMIT):
-    """Execute a lesson, or all, and write its notebooks; with `html` write web pages instead.
+def build(number=None, folder=FOLDER, *, language=None, limit=3 * LIMIT):
+    """Execute a lesson, or all, and write its notebooks.
 
     Args:
         number: of the lesson; all of them if left out.
         folder: where the notebooks lie, with `src` inside.
         language: of the one edition to write; left out, both. The Chinese one alone takes the
             outputs of the English notebook that is there.
-        html: render the notebooks that are there to `_build/NN_name.html`, Chinese ones to
-            `_build/zh/`.
         limit: seconds for each lesson; left out, so many as a slow machine may need.
 
     Returns:
         The paths written.
 
     Raises:
-        LessonError: see `execute`; or a notebook that is not the one of its source.
+        LessonError: see `execute`; or an English notebook that is not the one of its source.
         ValueError: there is no such lesson, or not in this language.
         PermissionError: the folder cannot be written to.
     """
     lessons = _editions(number, folder, language)
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"cannot write to {folder}: build in a clone of your own")
-    if html:
-        return write_pages(lessons, Path(folder) / "_build", partial(all_lessons, folder))
     nbformat, written = needed("nbformat"), []
     for lesson in lessons:
         english = lesson.language == "en"
@@ -253,7 +246,6 @@ def main(arguments=None):
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("verb", choices=("list", "open", "build", "copy", "check", "glossary"))
     parser.add_argument("number", nargs="?", help="of a lesson, or the folder to copy to")
-    parser.add_argument("--html", action="store_true")
     parser.add_argument("--no-browser", action="store_true")
     parser.add_argument("--language", choices=LANGUAGES)
     given = parser.parse_args(arguments)
@@ -264,7 +256,7 @@ def main(arguments=None):
         browser = not given.no_browser
         sys.exit(start_jupyter(given.number, browser=browser, language=given.language))
     elif given.verb == "build":
-        for path in build(given.number, language=given.language, html=given.html):
+        for path in build(given.number, language=given.language):
             print(path)
     elif given.verb == "copy":
         print(f"{len(copy(given.number or 'lessons'))} notebooks copied")

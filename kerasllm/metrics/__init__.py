@@ -34,6 +34,7 @@ from kerasllm.metrics.multilabel import (
     multilabel_intervals,
     multilabel_metrics,
 )
+from kerasllm.metrics.paired import paired_metrics
 from kerasllm.metrics.spans import (
     cmrc_score,
     normal_answer,
@@ -66,6 +67,7 @@ __all__ = [
     "multilabel_intervals",
     "multilabel_metrics",
     "normal_answer",
+    "paired_metrics",
     "percentile_interval",
     "pooled_mean",
     "precision_recall_f1",

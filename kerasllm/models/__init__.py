@@ -5,6 +5,8 @@ from kerasllm.models.backbones.config import RecurrentConfig, TransformerConfig
 from kerasllm.models.backbones.embedding import EmbeddingBackbone, EmbeddingConfig
 from kerasllm.models.backbones.recurrent import RecurrentBackbone
 from kerasllm.models.backbones.transformer import TransformerBackbone
+from kerasllm.models.chat.chat_lm import ChatLM
+from kerasllm.models.chat.preprocessor import ChatPreprocessor
 from kerasllm.models.classification.preprocessor import ClassificationPreprocessor
 from kerasllm.models.classification.text_classifier import TextClassifier
 from kerasllm.models.classification.text_encoder import TextEncoder
@@ -42,6 +44,8 @@ __all__ = [
     "Beam",
     "CausalLM",
     "CausalPreprocessor",
+    "ChatLM",
+    "ChatPreprocessor",
     "ClassificationPreprocessor",
     "ContrastiveLM",
     "ContrastivePreprocessor",

@@ -148,7 +148,7 @@ def matrices_of(backbone, targets, rank):
 # Settings that came later: at these values they are left out, so that older adapters still fit.
 _LATER = {
     "normalization": "layer", "use_bias": True, "num_kv_heads": None, "key_dim": None,
-    "rotary_base": 10000.0, "interleaved": False, "tied": True,
+    "rotary_base": 10000.0, "interleaved": False, "tied": True, "pairs": 0, "deviation": None,
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import pkgutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kerasllm.models.backbones.embedding import EmbeddingBackbone
 from kerasllm.models.backbones.recurrent import RecurrentBackbone
 from kerasllm.models.backbones.transformer import TransformerBackbone
 from kerasllm.models.hub import load_checkpoint
@@ -19,7 +20,11 @@ from kerasllm.utils.json_text import read_object
 
 COMMITTED = ("tokenizer.json", "model.keras")  # config.json has their hashes
 ROW = 1024  # tokens read at once in training and scoring, of checkpoints with longer contexts too
-BACKBONES = {"recurrent": RecurrentBackbone, "transformer": TransformerBackbone}
+BACKBONES = {
+    "recurrent": RecurrentBackbone,
+    "transformer": TransformerBackbone,
+    "embedding": EmbeddingBackbone,
+}
 
 
 class Preset(NamedTuple):
@@ -140,7 +145,7 @@ def make_backbone(kind, size, vocabulary_size, causal, **settings):
     """Return an untrained backbone.
 
     Args:
-        kind: "recurrent" or "transformer".
+        kind: "recurrent", "transformer" or "embedding".
         size: "tiny", "small" or "base".
         vocabulary_size: V.
         causal: whether it sees the past only; if not, a recurrent one reads in both directions.
@@ -154,7 +159,7 @@ def make_backbone(kind, size, vocabulary_size, causal, **settings):
         # With a residual of equal widths there is nothing to project.
         widths = made.config_class.of_size(size, vocabulary_size, **given)
         given.setdefault("project", not (widths.residual and widths.units == widths.hidden_dim))
-    else:
+    elif kind == "transformer":
         given["causal"] = causal
     return made.from_size(size, vocabulary_size, **given)
 

@@ -16,7 +16,7 @@ def is_raw(x):
         >>> is_raw(["a text"]), is_raw([("who?", "Ada.")]), is_raw(np.array([[7, 8]]))
         (True, True, False)
     """
-    if isinstance(x, datasets.Dataset | str | bytes):
+    if isinstance(x, datasets.Dataset | datasets.Conversation | str | bytes):
         return True
     if isinstance(x, dict):
         return any(is_raw(part) for part in x.values())

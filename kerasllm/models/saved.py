@@ -108,19 +108,22 @@ def _check_plain(value):
 def at_most(numbers):
     """Let models be built of so many weights in all, counted before they are made.
 
+    They begin as zeros, as they are about to be read: random ones would take longer, and three
+    times the memory of the largest.
+
     Raises:
         DamagedError: a model needs more.
     """
     left, add_weight = numbers, keras.Layer.add_weight
 
-    def counted(layer, shape=None, *args, **kwargs):
+    def counted(layer, shape=None, initializer=None, *args, **kwargs):  # noqa: ARG001
         nonlocal left
         left -= math.prod(shape or ())
         if left < 0:
             raise DamagedError(
                 f"its settings describe a model with more weights than the {numbers:,} in the file"
             )
-        return add_weight(layer, shape, *args, **kwargs)
+        return add_weight(layer, shape, "zeros", *args, **kwargs)
 
     keras.Layer.add_weight = counted
     try:

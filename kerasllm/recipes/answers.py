@@ -30,6 +30,7 @@ CHINESE = dataclasses.replace(SCRATCH, tokenizer="character")
 STORY = ClassificationSettings(
     tokenizer="word", min_frequency=1, lowercase=True, length=512, pooling="attention",
     hidden_dim=64, units=64, batch_size=32, learning_rate=3e-3, epochs=40.0, metric="accuracy",
+    backbone="recurrent", dropout=0.1, backbone_dropout=0.0,
 )  # fmt: skip
 
 # data: (settings from scratch, measure, target of an encoder)

@@ -51,6 +51,7 @@ from kerasllm.reference.sequence.ngram import *
 from kerasllm.reference.sequence.pointer_generator import *
 from kerasllm.reference.training.clipping import *
 from kerasllm.reference.training.contrast import *
+from kerasllm.reference.training.evaluation import *
 from kerasllm.reference.training.head import *
 from kerasllm.reference.training.losses import *
 from kerasllm.reference.training.matrix_optimizers import *

@@ -3,6 +3,7 @@
 import importlib
 
 _NAMES = {
+    "ChatSettings": "settings.chat",
     "ClassificationSettings": "settings.classification",
     "InUseError": "folder",
     "PretrainSettings": "settings.pretraining",
@@ -14,9 +15,11 @@ _NAMES = {
     "chat": "run",
     "crossvalidate": "experiments.crossvalidation",
     "evaluate": "run",
+    "export_adapter": "sharing",
     "export_checkpoint": "importing",
     "finetune": "trainer",
     "generate": "run",
+    "import_adapter": "sharing",
     "import_checkpoint": "importing",
     "load_run": "run",
     "payoff": "experiments.label_efficiency",

@@ -3,7 +3,7 @@
 from kerasllm.models import CausalLM, Sampling
 from kerasllm.models.decoding.session import Session
 from kerasllm.models.language.continuations import pieces
-from kerasllm.text.conversations import fitted
+from kerasllm.text.conversations.encoding import fitted
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.generation import check_numbers
 
@@ -13,7 +13,7 @@ def chat_with(
     messages,
     *,
     max_new_tokens=256,
-    temperature=0.7,
+    temperature=0.2,
     top_k=None,
     top_p=0.9,
     repetition_penalty=1.0,
@@ -23,12 +23,13 @@ def chat_with(
     """Answer the last message of a conversation.
 
     Args:
-        run: a `RunFolder` whose model was taught to chat (`kerasllm import smollm2`).
+        run: a `RunFolder` whose model was taught to chat (`kerasllm import smollm2`, or `finetune`
+            on conversations).
         messages: a list of {"role": "system", "user" or "assistant", "content": text}, the last by
             the user; or one text.
         max_new_tokens: at most so many tokens are the answer. Where they and the conversation do
             not fit into the model's context, the oldest messages are left out, which is said.
-        temperature: 0 takes the likeliest token each time.
+        temperature: 0 takes the likeliest token each time; small models wander at higher ones.
         top_k: draw among the k likeliest tokens only.
         top_p: draw among the likeliest tokens that together reach this probability.
         repetition_penalty: above 1 avoids what the conversation holds already.
@@ -52,7 +53,8 @@ def chat_with(
     check_numbers(max_new_tokens, 1, seed)
     tokenizer = model.preprocessor.tokenizer
     context = getattr(model.backbone.settings, "max_length", None) or 2**20
-    ids, left_out = fitted(tokenizer, messages, context - max_new_tokens)
+    template = getattr(model.preprocessor, "template", None)  # that it was fine-tuned with
+    ids, left_out = fitted(tokenizer, messages, context - max_new_tokens, template)
     if left_out:
         Progress().say(
             f"the oldest {left_out} messages are left out: with the rest and the answer they would "

@@ -3,6 +3,7 @@
 import re
 
 from kerasllm.models import TextEncoder
+from kerasllm.training.before import scores_before
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.rows import TRAINED_ROWS
 from kerasllm.utils.errors import check_choice, enough_memory
@@ -36,9 +37,13 @@ def evaluate_run(
     held = run.shape.held_out_rows(run, data, split, trained_rows)
     with enough_memory("score fewer rows at once, leave the baselines out, or end other programs"):
         found = run.model.evaluation(held.test, held.train if with_baselines else None)
+        if with_baselines and run.shape.scored_before:
+            before, told = scores_before(run, held.test)
+            found["baselines"] |= before
+            held = held._replace(notes=(*held.notes, *told))
     figures, shown, report = found.pop("figures", {}), run.model.shown, Progress(quiet)
     rows = found.pop("rows", None) or len(held.test)
-    notes = [*held.notes, *found.pop("notes", ()), *_beaten(found, shown)]
+    notes = [*held.notes, *found.pop("notes", ()), *_beaten(found, run.model, held.test)]
     notes = [note for note in notes if with_baselines or not note.startswith("no baselines")]
     result = {"data": held.test.name, "split": held.split, "rows": rows, **found, "notes": notes}
     report.result(table_of(result, shown, run.model.counted))
@@ -64,14 +69,16 @@ def _safe(name):
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "data"
 
 
-def _beaten(found, shown):
-    """Say which baseline does better than the network by the task's own score."""
-    own, best, score = _best_baseline(found, shown)
+def _beaten(found, task, test):
+    """Say which baseline does better than the network by the task's own score, and where it is."""
+    own, best, score = _best_baseline(found, task.shown)
     if best is None or not _is_better(score, found["model"][own], own):
         return []
+    known = task.baselines_for(test)
     return [
         f"the baseline {best.replace('_', ' ')} has the better {own.replace('_', ' ')} "
-        f"({score:.4g}, the network {found['model'][own]:.4g}): use it"
+        f"({score:.4g}, the network {found['model'][own]:.4g}): use "
+        + (_place(known[best]) if best in known else "it")
     ]
 
 

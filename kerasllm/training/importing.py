@@ -9,6 +9,7 @@ from kerasllm.models import (
     TextEncoder,
 )
 from kerasllm.models.hub import load_checkpoint, save_checkpoint, save_gguf
+from kerasllm.models.hub.peft import CONFIG as ADAPTER_CONFIG
 from kerasllm.models.presets import ROW
 from kerasllm.models.runs_of_before import IMPORTED_RATE as RATE
 from kerasllm.training.engine.progress import Progress
@@ -48,6 +49,11 @@ def import_checkpoint(
         FileNotFoundError, ValueError, OSError: as `kerasllm.models.hub.load_checkpoint` does.
     """
     check_free(output, overwrite)
+    if (Path(source) / ADAPTER_CONFIG).is_file() and not (Path(source) / "config.json").is_file():
+        raise ValueError(
+            f"{source} holds an adapter without the model that it belongs to: name the run that it "
+            "was trained on, `kerasllm import ADAPTER --base RUN`."
+        )
     report = Progress(quiet)
     overrides = {} if dropout is None else {"dropout": dropout}
     backbone, tokenizer, info = load_checkpoint(source, revision, **overrides)

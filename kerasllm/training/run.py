@@ -140,7 +140,8 @@ def predict(run, texts, **options):
     Args:
         run: run folder or `Run`.
         texts: list of texts (one text alone is taken for a list of one); for a model that finds
-            answers, of pairs (question, context); for one of pairs of texts, of (text, text_b). Or
+            answers, of pairs (question, context); for one of pairs of texts, of (text, text_b); for
+            one that chats also of conversations. Or
             a `Path` of a file of them; see `kerasllm.datasets.files.inputs.read_inputs`.
         **options: `attention=True` for an encoder-decoder: also return what it looked at.
 

@@ -16,6 +16,8 @@ from kerasllm.training.engine.compilation import check_tensorboard, precision_ke
 from kerasllm.training.engine.freezing import check_method
 from kerasllm.training.engine.interruption import told_how_to_go_on
 from kerasllm.training.engine.memory import check_step, check_weights
+from kerasllm.training.engine.minutes import fitted
+from kerasllm.training.engine.minutes import told as told_what_fits
 from kerasllm.training.engine.processes import check_same, join, wait
 from kerasllm.training.engine.progress import Progress, silent
 from kerasllm.training.engine.stages import train_in_stages
@@ -43,7 +45,7 @@ def train(
     """Train on data of any task, and write a run folder; the task follows from the data.
 
     Labelled texts give a `TextClassifier`, tagged sentences a `TokenTagger`, questions on contexts
-    a `SpanExtractor`, pairs a `Seq2Seq`, bare texts a language model.
+    a `SpanExtractor`, pairs a `Seq2Seq`, conversations a `ChatLM`, bare texts a language model.
 
     Args:
         data: name of a data set, path of a file, a `Dataset`, or (train, validation).
@@ -171,6 +173,8 @@ def trained_task(settings, examples, pretrained=None, report=None):
     """
     check_weights(settings)
     task, batches = _begun(settings, examples, pretrained)
+    if found := fitted(settings, task, examples, batches, pretrained):
+        settings = settings.lasting(found["steps"], batches)
     train_in_stages(task, examples, batches, settings, pretrained, report=report)
     return task
 
@@ -214,6 +218,9 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
         **settings.facts(task, examples, batches),
     }
     folder = Run.create(output)
+    if found := _fitting(folder, settings, task, examples, batches, pretrained, resume):
+        config["fitted"], settings = found, settings.lasting(found["steps"], batches)
+        report.say(f"  {told_what_fits(found, settings.minutes, batches)}")
     folder.begin(config, task.preprocessor.tokenizer, resume)
     wait()  # for the first process, which writes that
     settings.recorded(task, given, config["data"]["source"]).save(folder.path)
@@ -229,6 +236,13 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     return folder
 
 
+def _fitting(folder, settings, task, examples, batches, pretrained, resume):
+    """Return what fits into the minutes that are given: decided already where a run goes on."""
+    begun = settings.minutes and resume and (folder.path / "config.json").exists()
+    known = folder.config.get("fitted") if begun else None
+    return known or fitted(settings, task, examples, batches, pretrained)
+
+
 def _finish(folder, task, settings, examples, batches, rows, distances, report):
     """Write what is known at the end: scores, model and figures."""
     folder.write_json("moved.json", distances)
@@ -236,7 +250,7 @@ def _finish(folder, task, settings, examples, batches, rows, distances, report):
         report.say(f"  {line}")
     kept = _kept(rows, settings.monitor(task), settings.keep_best)
     _write_scores(folder, kept, batches, settings, task, report)
-    folder.save(task, task.preprocessor.tokenizer)
+    folder.save(settings.kept(task), task.preprocessor.tokenizer)
     _compare(settings, task, examples, report)
     with report.despite("the figures"):
         _draw(folder, rows, settings, task, examples)
@@ -327,8 +341,9 @@ def _kept(rows, monitor, keep_best):
     stage = [row for row in stage if not math.isnan(row.get(monitor, math.nan))]
     if not (keep_best and stage):
         return rows[-1]
-    choose = min if monitor.endswith("loss") else max
-    return choose(stage, key=lambda row: row[monitor])
+    if monitor.endswith("loss"):
+        return min(stage, key=lambda row: row[monitor])
+    return max(reversed(stage), key=lambda row: row[monitor])  # of equal ones the last
 
 
 def _write_scores(folder, kept, batches, settings, task, report):

@@ -1,12 +1,13 @@
 """Where NumPy reference and Keras meet: twins, comparisons, mask checks, proofs, interventions.
 
-A first look::
+A first look:
 
     from kerasllm import verify
 
     print(verify.compare(model, x, y, steps=10))   # forward, gradients, optimizer steps
     verify.twin(model).trace(x)["lstm"].f          # the forget gate at every step
     print(verify.check_masks(model))               # does padding change what the model says?
+    print(verify.loss_masks(run, "chats.jsonl"))   # which tokens a model that chats learns
     with verify.recurrent_masks(kept=False):       # Keras' LSTM as Keras 3.16 makes it
         model = build()
     verify.trace(run, "some text").table("lstm_0", "f")    # gates beside the tokens
@@ -39,6 +40,7 @@ _LAZY = {
     "gradient_flow": "traces.gradient_flow",
     "integrated_gradients": "interventions.attribution",
     "intervene": "interventions.intervention",
+    "loss_masks": "masks.answers",
     "mask_table": "masks.table",
     "occlusion": "interventions.attribution",
     "over_seeds": "interventions.seeds",

@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from kerasllm.datasets import TASKS, Dataset, Labelled, Pair, Span, Tagged, Text
+from kerasllm.datasets import TASKS, Conversation, Dataset, Labelled, Pair, Span, Tagged, Text
 from kerasllm.datasets.examples import EXAMPLE_TYPES
 
 
@@ -20,6 +20,7 @@ def test_each_task_holds_its_own_examples():
         "tagging": Tagged(("a",), ("O",)),
         "span": Span("abc", "b?", (("b", 1),)),
         "seq2seq": Pair("a", "b"),
+        "chat": Conversation((("user", "a"), ("assistant", "b"))),
     }
     assert set(one) == set(TASKS) == set(EXAMPLE_TYPES)
     for task, example in one.items():

@@ -88,6 +88,8 @@ MODELS = {
                                                "max", clean=True)),
     "last": ("word", lambda t: classifier(recurrent(t), t, "last")),
     "bag": ("word", lambda t: classifier(recurrent(t), t, layer=0)),
+    "vectors": ("character", lambda t: classifier(
+        EmbeddingBackbone(EmbeddingConfig(t.vocabulary_size, 7, pairs=13)), t, "mean_max")),
     "gpt": ("bpe", lambda t: language(transformer(t), t)),
     "rotary": ("character", lambda t: language(transformer(t, positions="rotary"), t)),
     "sinusoidal": ("wordpiece", lambda t: language(

@@ -70,6 +70,33 @@ def test_a_segment_begins_behind_each_separator(segments, randomize, numpy, prec
     assert np.abs(numpy(layer(ids)) - expected).max() < tolerance
 
 
+def test_a_pair_takes_the_row_of_its_remainder(randomize, numpy, precision):
+    dtype, tolerance = precision
+    layer = TokenEmbedding(V, D, pairs=7, dtype=dtype)
+    layer(IDS)
+    table, rows = randomize(layer).get_weights()
+    assert rows.shape == (7, D)
+    # 20261 = 7 * 2894 + 3: the row of (a, b) is (3 a + b) mod 7, and 0 stands before the first
+    expected = ref.embedding(IDS, table)[0] + rows[[[3, 3, 0, 6, 1], [2, 1, 5, 4, 0]]]
+    assert np.abs(numpy(layer(IDS)) - expected).max() < tolerance
+
+
+def test_the_rows_of_pairs_stay_within_32_bits(numpy):
+    layer = TokenEmbedding(2**16, 1, pairs=2**16, embeddings_initializer="zeros")
+    ids = np.array([[2**16 - 1, 2**16 - 2]], dtype="int32")
+    layer(ids)
+    layer.pair_embeddings.assign(np.arange(2**16)[:, None])
+    numbers = [2**16 - 1, (20261 * (2**16 - 1) + 2**16 - 2) % 2**16]
+    assert numpy(layer(ids)).ravel().tolist() == numbers
+    with pytest.raises(ValueError, match=r"pairs must be 0 to 65,536 rows, received 65537"):
+        TokenEmbedding(11, 1, pairs=2**16 + 1)
+
+
+def test_a_text_that_goes_on_has_no_pairs():
+    with pytest.raises(ValueError, match="a pair has two tokens"):
+        TokenEmbedding(V, D, pairs=7)(IDS, start=1)
+
+
 def test_without_segments_the_separator_is_a_token_like_others(randomize, numpy):
     layer = _layer("learned", "float32", randomize)
     assert len(layer.get_weights()) == 2

@@ -19,6 +19,7 @@ def _softmax(x):
 EQUATIONS = {
     "mean": lambda x, w: x.mean(axis=0),
     "max": lambda x, w: x.max(axis=0),
+    "mean_max": lambda x, w: np.concatenate([x.mean(axis=0), x.max(axis=0)]),
     "last": lambda x, w: x[-1],
     "attention": lambda x, w: _softmax(x @ w) @ x,
 }
@@ -60,7 +61,9 @@ def test_a_text_without_a_real_token(mode, dtype, rng, numpy):
     x = rng.normal(size=(4, 5, D)).astype(dtype)
     y = numpy(_pool(mode, x, dtype))
     assert np.isfinite(y).all()
-    expected = x[3, 0] if mode in ("last", "first") else np.zeros(D)
+    expected = (
+        x[3, 0] if mode in ("last", "first") else np.zeros(2 * D if mode == "mean_max" else D)
+    )
     assert np.array_equal(y[3], expected)
 
 
@@ -79,6 +82,12 @@ def test_half_precision_counts_above_256(rng, numpy):
     x = np.full((1, 1000, 1), 0.5)
     y = _pool("mean", x, "bfloat16", mask=np.arange(1000)[None] < 777)
     assert abs(float(numpy(keras.ops.cast(y, "float32"))[0, 0]) - 0.5) < 0.005
+
+
+def test_mean_and_max_are_as_wide_as_both(rng):
+    layer = MaskedPooling("mean_max")
+    assert layer.compute_output_shape((2, 5, D)) == (2, 2 * D)
+    assert layer(keras.Input((None, D))).shape == (None, 2 * D)
 
 
 def test_an_unknown_mode_is_refused():

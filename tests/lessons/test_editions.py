@@ -134,23 +134,6 @@ def test_a_lesson_in_english_alone_names_no_other(folder):
     assert cells[0].source == "# 03 · Tiny\n5 minutes"
 
 
-def test_pages_of_both_languages(folder):
-    pytest.importorskip("nbclient"), pytest.importorskip("nbconvert")
-    lessons.build(3, folder)
-    pages = {
-        path.relative_to(folder / "_build").as_posix(): path.read_text("utf-8")
-        for path in lessons.build(html=True, folder=folder)
-    }
-    assert set(pages) == {"03_tiny.html", "index.html", "zh/03_tiny.html", "zh/index.html"}
-    assert 'href="zh/03_tiny.html"' in pages["03_tiny.html"]
-    chinese = pages["zh/03_tiny.html"]
-    assert 'lang="zh"' in chinese and 'href="../03_tiny.html"' in chinese
-    assert 'href="03_tiny.html">03 · 小课</a> (6 分钟)' in pages["zh/index.html"]
-    folded = re.search("<details.*?</details>", chinese, re.DOTALL)[0]
-    assert "作图代码" in folded and "drawn" in folded and "42" not in folded
-    assert chinese.count("<details") == 1 and "code of the figure" in pages["03_tiny.html"]
-
-
 @each
 def test_code_and_outputs_are_those_of_the_english_edition(lesson):
     english = lessons.find(lesson.number)

@@ -130,29 +130,6 @@ def test_lesson_defines_nothing_that_the_library_has(lesson):
                 if hasattr(part, name)}  # fmt: skip
 
 
-@each_edition
-def test_page_needs_no_network_and_has_no_raw_formula(lesson):
-    pytest.importorskip("nbconvert")
-    pytest.importorskip("latex2mathml")
-    from kerasllm.lessons.pages import page
-
-    html = page(lesson)
-    assert not re.search(r"""<(script|link|img|iframe)[^>]*(src|href)=["']?(https?:)?//""", html)
-    prose = re.sub(r"<(pre|code|style)\b.*?</\1>", "", html, flags=re.DOTALL)
-    assert "$$" not in prose and not re.search(r"\\(frac|text|mid|sigma)\b|formulanumber", prose)
-    assert "<math" in html and "prefers-color-scheme: dark" in html
-
-
-def test_code_keeps_its_dollar_signs_and_formulas_leave_the_markdown():
-    pytest.importorskip("latex2mathml")
-    from kerasllm.lessons.pages import set_aside
-
-    formulas = []
-    markdown = set_aside("costs `$5 and $6`; $x_1 +\nx_2$ and $$a &= b$$", formulas)
-    assert "`$5 and $6`" in markdown and len(formulas) == 2
-    assert all(formula.startswith("<math") for formula in formulas)
-
-
 def test_numbers_find_lessons_and_unknown_ones_are_named():
     assert lessons.find(5) == lessons.find("05") == lessons.find("05_lstm_and_gru_by_hand")
     with pytest.raises(ValueError, match="received 98: there are 0"):
@@ -257,21 +234,6 @@ def test_open_says_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr(catalogue, "needed", lambda _name: None)
     with pytest.raises(lessons.LessonError, match="is not there: build 03 first"):
         lessons.start_jupyter(3, tmp_path)
-
-
-def test_aligned_equations_and_headings_with_formulas_become_clean_pages(tmp_path):
-    pytest.importorskip("nbconvert")
-    pytest.importorskip("latex2mathml")
-    from kerasllm.lessons.pages import page, set_aside
-
-    formulas = []
-    set_aside("$$\\begin{aligned}a &= b \\\\\\[4pt] c &= d\\end{aligned}$$", formulas)
-    assert "4pt" not in formulas[0] and formulas[0].count("<mtr>") == 2
-    tiny(tmp_path, "1 + 1\n\n# %% [markdown]\n# ## Why $d_k$?")
-    lesson = lessons.find(3, tmp_path)
-    lesson.notebook.write_text(nbformat.writes(lessons.read_source(lesson)), "utf-8")
-    heading = re.search(r"<h2.*?</h2>", page(lesson), re.DOTALL)[0]
-    assert re.match(r'<h2 id="[\w%?-]*">Why <math', heading), heading
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from kerasllm.models import (
 )
 from kerasllm.models.optimizers import LayerwiseAdamW
 from kerasllm.training.engine.compilation import optimizer_of, prepare
+from kerasllm.training.engine.progress import silent
 from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.pretraining import PretrainSettings
 from kerasllm.training.settings.seq2seq import Seq2SeqSettings
@@ -242,7 +243,7 @@ def test_the_default_optimizer_is_the_engines(kind, make_small):
     settings = SETTINGS[kind]()
     if kind == "tagger":  # whose rate depends on what it begins from
         data = small.task.preprocessor.dataset(small.x, small.y)
-        settings = settings.suited(settings.examples(data, data), None, None)
+        settings = settings.suited(settings.examples(data, data), None, silent())
     expected = optimizer_of(settings, steps=4)
     assert type(small.task.optimizer) is type(expected) is LayerwiseAdamW
     config = {**expected.get_config(), "name": small.task.optimizer.name}
@@ -288,6 +289,7 @@ def test_fit_gives_what_the_training_command_gives(tmp_path, rng, monkeypatch, s
     )
     options = {"size": "tiny", "units": 7, "hidden_dim": 5, "tokenizer": "word", "dropout": 0.0}
     options |= {"length": 7, "learning_rate": 1e-3, "batch_size": 8, "keep_best": False}
+    options |= {"backbone_dropout": 0.0, "word_dropout": 0.0}  # `fit` hides no words
     run = kerasllm.train((train, held), tmp_path / "run", epochs=3, quiet=True, **options)
     settings = run.shape(**run.settings)
     prepare(settings)

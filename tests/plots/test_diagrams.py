@@ -45,6 +45,17 @@ def step_of_training(**changed):
     } | changed  # fmt: skip
 
 
+def crf_of_steps(T):
+    one = np.ones(1)
+    return reference.crf(np.ones((1, T, 1)), np.zeros((1, T), int), one[None], one, one)
+
+
+def crf_by_hand():
+    """Return the trace of two steps and two tags, whose change costs 5; four paths in all."""
+    emissions, changes = np.array([[[2.0, 0.0], [0.0, 1.0]]]), np.array([[0.0, -5.0], [0.0, 0.0]])
+    return reference.crf(emissions, np.array([[0, 0]]), changes, np.zeros(2), np.zeros(2))[1]
+
+
 def some(name):
     """Return (trace, options) of any diagram."""
     x = rng.normal(size=(2, 5, 3))
@@ -55,9 +66,12 @@ def some(name):
         "embedding": lambda: reference.embedding(np.array([[1, 4]]), table)[1],
         "rnn": lambda: reference.simple_rnn(x, table[:3], table[:3])[1],
         "lstm": lambda: reference.lstm(x, np.tile(table[:3], 4), np.tile(table[:3], 4))[1],
+        "gru": lambda: reference.gru(x, np.tile(table[:3], 3), np.tile(table[:3], 3))[1],
         "attention": lambda: reference.scaled_dot_product_attention(query, query, query)[1],
         "block": lambda: block_of("pre")[1],
         "training": step_of_training,
+        "crf": crf_by_hand,
+        "confusion": lambda: {"confusion": [[7, 1], [2, 3]], "labels": ["ham", "spam"]},
     }
     return make[name]()
 
@@ -84,6 +98,25 @@ def test_a_gate_is_filled_as_far_as_it_is_open():
     )
     shares = np.divide(levels, tracks)  # in the order f, i, o
     assert np.allclose(shares, [0.9526, 0.6225, 0.5], atol=1e-3)
+
+
+@pytest.mark.parametrize(("reset_after", "candidate"), [(True, 0.94), (False, 0.91)])
+def test_a_gru_shows_what_a_pencil_gives(reset_after, candidate):
+    # z = σ(1), r = σ(0); h̃ = tanh(1 + r · (0.5 · 2 + 0.5)), or tanh(1 + (r · 0.5) · 2).
+    kernel, recurrent = np.array([[0.5, -0.5, 1.0]]), np.array([[1.0, 1.0, 2.0]])
+    bias = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.5]]) if reset_after else None
+    first = (np.array([[0.5]]),)
+    _, trace = reference.gru(
+        np.ones((1, 2, 1)), kernel, recurrent, bias, initial_state=first, reset_after=reset_after
+    )
+    texts, _ = drawn("gru", trace, step=0)
+    z, r = 1 / (1 + np.exp(-1.0)), 0.5
+    h = z * 0.5 + (1 - z) * np.tanh(1 + (r * 1.5 if reset_after else r * 1.0))
+    shown = {"z": z, "r": r, "h̃": candidate, "ht-1": 0.5, "ht": h, "z × ht-1": z / 2,
+             "1 - z": 1 - z, "inner": 0.75 if reset_after else 0.5}  # fmt: skip
+    assert {f"{name} = {value:.2f}" for name, value in shown.items()} <= set(texts)
+    assert f"reset {'after' if reset_after else 'before'}" in texts[0]
+    assert f"ht-1 = {h:.2f}" in drawn("gru", trace, step=1)[0]
 
 
 def test_an_rnn_shows_its_states_and_the_gradient_that_comes_back():
@@ -153,6 +186,35 @@ def test_a_block_shows_its_sizes_in_the_order_of_its_norm(norm):
                          "post": ["attention", "+", "layer norm"]}[norm]  # fmt: skip
 
 
+def test_a_confusion_matrix_shows_the_scores_of_a_class():
+    texts, root = drawn("confusion", some("confusion"), language="en")
+    assert {"3 / 4 = 0.750", "3 / 5 = 0.600", "F1 = 0.667", "7", "2"} <= set(texts)
+    chosen = [box for box in root.iter(f"{SVG}rect") if box.get("class") == "chosen"]
+    assert float(chosen[0].get("x")) > float(chosen[1].get("x"))  # the column of spam, and its row
+    first, _ = drawn("confusion", some("confusion"), language="en", label=0)
+    assert {"7 / 9 = 0.778", "7 / 8 = 0.875"} <= set(first)
+
+
+def test_a_lattice_shows_probabilities_of_tags_and_the_best_path():
+    trace = crf_by_hand()
+    texts, root = drawn("crf", trace, tokens=["the", "boat"], names=["A", "B"], language="en")
+    paths = np.exp([[2.0, 2.0 + 1.0 - 5.0], [0.0, 1.0]])  # scores of AA, AB, BA, BB
+    p = paths / paths.sum()
+    for share in (*p.sum(axis=1), *p.sum(axis=0)):
+        assert f"p = {share:.2f}" in texts
+    assert f"CRF · log Z = {np.log(paths.sum()):.2f}" in texts and {"A", "B", "boat"} <= set(texts)
+    ways = [line for line in root.iter(f"{SVG}polyline")]
+    assert len(ways) == 4 and [way.get("class") for way in ways].count("arrow plus") == 1
+
+
+def test_a_forbidden_change_is_no_way():
+    trace = crf_by_hand()
+    shut = trace.transitions.copy()
+    shut[0, 1] = -1e4
+    _, root = drawn("crf", trace._replace(transitions=shut))
+    assert len(list(root.iter(f"{SVG}polyline"))) == 3
+
+
 def test_a_step_of_training_shows_loss_gradient_and_rate():
     texts, _ = drawn("training", step_of_training())
     assert {"7 × 3", "7 × 2", "θ: 8", "L = 0.69", "|g| = 5.00"} <= set(texts)  # √(6 · 4 + 1)
@@ -173,7 +235,7 @@ def test_every_diagram_speaks_both_languages(name, monkeypatch):
     assert plots.diagram(name, trace).svg.replace(STYLE, "") == chinese
 
 
-@pytest.mark.parametrize("name", ["neuron", "embedding", "rnn", "lstm", "attention"])
+@pytest.mark.parametrize("name", ["neuron", "embedding", "rnn", "lstm", "gru", "attention"])
 @pytest.mark.parametrize("token", ["</text><b>", '"><b>', "a & b", "]]>", "&lt;", "$x$"])
 def test_hostile_tokens_stay_text(name, token):
     trace = some(name)
@@ -192,7 +254,7 @@ def test_a_diagram_is_light_and_dark_and_needs_no_network(name):
     assert svg.count("http") == 1  # the name of SVG
     rules = re.findall(r"([^{}]+)\{[^{}]*\}", STYLE)
     selectors = [part.strip() for rule in rules for part in rule.split(",")]
-    assert len(selectors) > 20 and all(part.startswith(".kd") for part in selectors)
+    assert len(selectors) > 20 and all(".kd" in part for part in selectors)
 
 
 def test_a_diagram_is_shown_and_saved(tmp_path):
@@ -217,6 +279,8 @@ def test_a_diagram_is_shown_and_saved(tmp_path):
         ("rnn", {"grads": 3}, "the trace of reference.simple_rnn_backward, received int"),
         ("neuron", {"activation": "gelu"}, "an activation among .* received 'gelu'"),
         ("attention", {"keys": ["a"]}, "expected 5 keys"),
+        ("crf", {"names": ["a"]}, "expected 2 names"),
+        ("confusion", {"label": 2}, "label as a whole number from 0 to 1, received 2"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(name, options, message):
@@ -228,7 +292,8 @@ def test_what_cannot_be_drawn_is_said(name, options, message):
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
 def test_the_trace_of_another_function_is_refused(name):
     with pytest.raises(ValueError, match=r"expected (the trace of reference|a dict)"):
-        plots.diagram(name, {} if name == "training" else reference.relu(np.ones(3))[1])
+        of_a_dict = name in ("training", "confusion")
+        plots.diagram(name, {} if of_a_dict else reference.relu(np.ones(3))[1])
 
 
 @pytest.mark.parametrize(
@@ -238,6 +303,8 @@ def test_the_trace_of_another_function_is_refused(name):
         ("neuron", lambda: reference.dense(np.ones((1, 13)), np.ones((13, 1)))),
         ("embedding", lambda: reference.embedding(np.array([[0]]), np.ones((15, 2)))),
         ("attention", lambda: reference.scaled_dot_product_attention(*3 * [np.ones((25, 2))])),
+        ("crf", lambda: crf_of_steps(9)),
+        ("confusion", lambda: (0, {"confusion": np.ones((9, 9)), "labels": "abcdefghi"})),
     ],
 )
 def test_more_than_a_reader_can_see_is_refused(name, make):

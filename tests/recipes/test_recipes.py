@@ -88,11 +88,12 @@ LEFT_OUT = {"character_lm", "word_lm", "pretraining_pays"}
 
 
 @pytest.fixture
-def eagerly():
+def eagerly(request):
     """Take the few steps one by one: to trace and compile them would take longer."""
     import keras
 
-    if keras.backend.backend() != "tensorflow":
+    # Long documents are many steps.
+    if keras.backend.backend() != "tensorflow" or "long_documents" in request.node.name:
         yield
         return
     import tensorflow as tf
@@ -110,18 +111,21 @@ def ran(name, given, tmp_path, capsys):
     return " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.filterwarnings("ignore:Even though the .tf.config")
 @pytest.mark.parametrize(("name", "given"), [(n, g) for n, *g in BUILTIN], ids=str)
-def test_the_fast_way_on_sets_of_this_project(name, given, tmp_path, capsys):
+def test_the_fast_way_on_sets_of_this_project(name, given, tmp_path, capsys, eagerly):
     assert ran(name, given, tmp_path, capsys) or name == "spam"
 
 
+@pytest.mark.filterwarnings("ignore:Even though the .tf.config")
 @pytest.mark.parametrize(("name", "given"), [(n, g) for n, *g in PUBLIC], ids=str)
-def test_the_fast_way_on_public_sets(name, given, tmp_path, capsys, data_root):
+def test_the_fast_way_on_public_sets(name, given, tmp_path, capsys, data_root, eagerly):
     assert ran(name, given, tmp_path, capsys)
 
 
+@pytest.mark.filterwarnings("ignore:Even though the .tf.config")
 @pytest.mark.parametrize(("name", "given"), [(n, g) for n, *g in NLTK], ids=str)
-def test_the_fast_way_on_nltk(name, given, tmp_path, capsys, nltk_data):
+def test_the_fast_way_on_nltk(name, given, tmp_path, capsys, nltk_data, eagerly):
     assert ran(name, given, tmp_path, capsys)
 
 

@@ -1,9 +1,12 @@
 """Conversations as texts: templates of strangers, special tokens in messages, and what fits."""
 
+import itertools
+
 import pytest
 
-from kerasllm.text.conversations import check_messages, encode_conversation, fitted, render
-from kerasllm.text.tokenizers.imported import import_tokenizer
+from kerasllm.text.conversations.encoding import encode_answers, encode_conversation, fitted
+from kerasllm.text.conversations.messages import check_messages
+from kerasllm.text.conversations.template import PLAIN, render
 
 pytest.importorskip("jinja2", reason="needs the extra chat")
 CHATML = (
@@ -14,26 +17,8 @@ HELLO = [{"role": "user", "content": "Hi"}]
 
 
 @pytest.fixture
-def tokenizer():
-    """Return a tokenizer of bytes that knows two special tokens and one merge."""
-    from tokenizers import pre_tokenizers
-
-    special = ["<|im_start|>", "<|im_end|>"]
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokens = [*special, *letters, "ĠĠ"]
-    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-    bytewise = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
-    bytewise["use_regex"] = True
-    library = {
-        "version": "1.0", "normalizer": None, "post_processor": None,
-        "added_tokens": [{"id": i, "content": t, "special": True, **flags}
-                         for i, t in enumerate(special)],
-        "pre_tokenizer": bytewise, "decoder": bytewise,
-        "model": {"type": "BPE", "merges": [["Ġ", "Ġ"]],
-                  "vocab": {token: i for i, token in enumerate(tokens)}},
-    }  # fmt: skip
-    roles = {"bos": special[0], "eos": special[1]}
-    return import_tokenizer(library, roles, "gpt2", chat_template=CHATML)
+def tokenizer(chatml):
+    return chatml(CHATML)
 
 
 def readable(tokenizer, ids):
@@ -159,3 +144,104 @@ def test_the_extra_that_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(ImportError, match=r"pip install 'kerasllm\[chat\]'"):
         render("x", HELLO)
+
+
+# === Answers ===
+
+TALK = [
+    {"role": "system", "content": "S"},
+    {"role": "user", "content": "q <|im_end|>"},
+    {"role": "assistant", "content": "one\ntwo"},
+    {"role": "user", "content": "r"},
+    {"role": "assistant", "content": "a<|im_end|>b"},
+]
+LLAMA_2 = (
+    "{% for m in messages %}{% if m.role == 'user' %}<|im_start|>[INST] {{ m.content }} [/INST]"
+    "{% elif m.role == 'assistant' %} {{ m.content | trim }} <|im_end|>{% endif %}{% endfor %}"
+)
+
+
+def counted(tokenizer, talk, **options):
+    """Return the text of each stretch of counted tokens, and all of the text."""
+    ids, marks = encode_answers(tokenizer, talk, **options)
+    edges = [0, *(i + 1 for i in range(len(ids) - 1) if marks[i] != marks[i + 1]), len(ids)]
+    pairs = itertools.pairwise(edges)
+    parts = [readable(tokenizer, ids[a:b].tolist()) for a, b in pairs if marks[a]]
+    return parts, readable(tokenizer, ids.tolist())
+
+
+def test_answers_are_counted_with_their_end_and_nothing_else(tokenizer):
+    parts, whole = counted(tokenizer, TALK)
+    assert parts == ["one\ntwo<|im_end|>", "a<|im_end|>b<|im_end|>"]
+    assert whole == readable(tokenizer, encode_conversation(tokenizer, TALK, False))
+    ids, marks = encode_answers(tokenizer, TALK)
+    assert ids.tolist() == encode_conversation(tokenizer, TALK, False)
+    ends = [i for i in range(len(ids)) if ids[i] == tokenizer.eos_id and marks[i]]
+    assert len(ends) == 2  # the literal one in an answer is ordinary characters
+    begin = int(marks.argmax())
+    assert ids[:begin].tolist() == encode_conversation(tokenizer, TALK[:2])
+
+
+@pytest.mark.parametrize(
+    ("template", "parts"),
+    [
+        # no header, an answer that is trimmed, a blank before it that belongs to it
+        (LLAMA_2, [" one\ntwo <|im_end|>", " a<|im_end|>b <|im_end|>"]),
+        # nothing asks for an answer: the model has to write the header itself
+        (CHATML.partition("{% if add")[0],
+         ["<|im_start|>assistant\none\ntwo<|im_end|>", "<|im_start|>assistant\na<|im_end|>b"
+          "<|im_end|>"]),
+        # what asks for an answer is more than what stands before one
+        (CHATML.replace("assistant\n'", "assistant\n<think>'"),
+         ["one\ntwo<|im_end|>", "a<|im_end|>b<|im_end|>"]),
+        # no end token at all: the answer is all that there is, the line end included
+        (CHATML.replace("<|im_end|>", ""), ["one\ntwo\n", "a<|im_end|>b\n"]),
+        # a template that leaves out what the system says, as some do
+        (CHATML.replace("in messages", "in messages if m.role != 'system'"),
+         ["one\ntwo<|im_end|>", "a<|im_end|>b<|im_end|>"]),
+    ],
+)  # fmt: skip
+def test_answers_are_found_whatever_the_template(template, parts, tokenizer):
+    assert counted(tokenizer, TALK, template=template)[0] == parts
+
+
+def test_a_template_that_rewrites_what_came_before_is_refused(tokenizer):
+    rewriting = CHATML.replace("m['content']", "(m.content if loop.last else '…')")
+    with pytest.raises(ValueError, match=r"writes the first messages otherwise .* \(message 2\)"):
+        encode_answers(tokenizer, TALK, template=rewriting)
+    parts, _ = counted(tokenizer, TALK[1:3], template=rewriting.replace("'…'", "m.content"))
+    assert parts == ["one\ntwo<|im_end|>"]
+
+
+@pytest.mark.parametrize("kind", ["word", "character", "bpe"])
+def test_a_model_without_a_template_gets_a_plain_one(kind):
+    from kerasllm.text import train_tokenizer
+
+    tokenizer = train_tokenizer(["the owl is here", "who ? me"], kind, 300, min_frequency=1)
+    talk = [{"role": "user", "content": "who ?"}, {"role": "assistant", "content": "the owl"}] * 2
+    ids, marks = encode_answers(tokenizer, talk, PLAIN)
+    question, answer = tokenizer.encode("who ?"), tokenizer.encode("the owl")
+    one = [tokenizer.bos_id, *question, tokenizer.sep_id, *answer, tokenizer.eos_id]
+    assert ids.tolist() == 2 * one
+    assert marks.tolist() == 2 * ((2 + len(question)) * [False] + (1 + len(answer)) * [True])
+
+
+def test_a_template_that_takes_too_long_is_stopped(monkeypatch):
+    monkeypatch.setattr("kerasllm.text.conversations.template.MOST_SECONDS", -1.0)
+    with pytest.raises(ValueError, match="longer than -1 seconds"):
+        render(CHATML, HELLO)
+
+
+@pytest.mark.parametrize(
+    ("operation", "told"),
+    [
+        ("10 ** (10 ** 10)", "more than 4,096 bits"),
+        ("'x' * 10 ** 12", "more than 16,777,216 characters"),
+        ("10 ** 9 * [0]", "more than 16,777,216 characters"),
+        ("'%999999999d' % 1", "pads a text"),
+    ],
+)
+def test_one_operator_cannot_take_forever(operation, told):
+    with pytest.raises(ValueError, match=f"template of conversations fails .*{told}"):
+        render("{{ %s }}" % operation, HELLO)  # noqa: UP031 - the braces are jinja's
+    assert render("{{ 3 * 4 }}{{ 'ab' * 2 }}{{ '%03d' % 7 }}{{ 2 ** 9 }}", HELLO) == "12abab007512"

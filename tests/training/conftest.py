@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerasllm.datasets import Dataset, Labelled, Pair, Span, Tagged, Text
+from kerasllm.datasets import Conversation, Dataset, Labelled, Pair, Span, Tagged, Text
 
 COLOURS, ANIMALS = ("red", "blue", "green", "pink", "grey"), ("cat", "dog", "fox", "hen", "owl")
 
@@ -37,7 +37,13 @@ def _text(colour, animal):
     return Text(f"the {colour} {animal} is here . I saw that {animal} , is it {colour} ?")
 
 
+def _chat(colour, animal):
+    question = f"is the {colour} {animal} here ?"
+    return Conversation((("user", question), ("assistant", f"the {animal} is {colour}")))
+
+
 MADE = {
+    "chat": _chat,
     "classification": _labelled,
     "tagging": _tagged,
     "span": _span,
@@ -149,10 +155,11 @@ def bases_in(shared, animals):
 
 # Kill points: a run folder as a process leaves it that is killed at a replace of a file -------
 
-EPOCHS = {"classification": 2, "tagging": 2, "span": 2, "seq2seq": 2}
+EPOCHS = {"chat": 2, "classification": 2, "tagging": 2, "span": 2, "seq2seq": 2}
 OPTIONS = {"batch_size": 23, "learning_rate": 0.02, "dropout": 0.3, "quiet": True, "xla": False}
 SMALL = {"size": "tiny", "tokenizer": "word", "min_frequency": 1, "hidden_dim": 8}
 FROM_SCRATCH = {
+    "chat": {**SMALL, "num_heads": 2, "num_layers": 1, "length": 29},
     "classification": {**SMALL, "units": 7, "word_dropout": 0.2},
     "tagging": {"units": 5, "word_dim": 7, "filters": 3},
     "span": {**SMALL, "num_heads": 2, "length": 29},

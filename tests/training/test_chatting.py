@@ -12,7 +12,7 @@ from kerasllm.models import TransformerBackbone, TransformerConfig
 from kerasllm.models.decoding import session, steps
 from kerasllm.models.hub import save_checkpoint
 from kerasllm.text import train_tokenizer
-from kerasllm.text.conversations import encode_conversation
+from kerasllm.text.conversations.encoding import encode_conversation
 from kerasllm.text.tokenizers.imported import import_tokenizer
 from kerasllm.training import chat, load_run
 from kerasllm.training.importing import export_checkpoint, import_checkpoint

@@ -63,6 +63,21 @@ def test_a_table_goes_to_standard_output(classifier, capfd):
     assert result["rows"] == 20
 
 
+def test_a_baseline_that_does_better_is_named_with_its_place(classifier, monkeypatch):
+    some = datasets.load("topic_en", split="validation")[:20]
+
+    def beaten(self, test, train):
+        baselines = {"majority": {"accuracy": 0.1}, "linear": {"accuracy": 0.75}}
+        return {"model": {"accuracy": 0.5}, "interval": {}, "baselines": baselines}
+
+    monkeypatch.setattr(type(classifier.model), "evaluation", beaten)
+    result = evaluate(classifier, some, split="validation", quiet=True)
+    assert result["notes"][-1] == (
+        "the baseline linear has the better accuracy (0.75, the network 0.5): use "
+        "kerasllm.baselines.linear"
+    )
+
+
 def test_labels_that_the_model_does_not_know_are_refused(classifier):
     rows = [Labelled("a b", "sport"), Labelled("c d", "knitting")]
     other = Dataset(rows, name="other", split="test", task="classification")

@@ -19,6 +19,7 @@ CASES = [  # task, what it begins from, method
     ("span", "encoder", "full"),
     ("seq2seq", None, "scratch"),
     ("language_model", "contrastive", "frozen"),
+    ("chat", "lstm", "lora"),
 ]
 ELSEWHERE = "span"  # the shape that the other backends try
 

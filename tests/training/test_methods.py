@@ -14,13 +14,14 @@ BASES = {  # what is begun from: the task of the data
     "encoder": ("classification", "tagging", "span"),
     "recurrent": ("seq2seq",),
     "transformer": ("seq2seq",),
-    "lstm": ("language_model",),
+    "lstm": ("language_model", "chat"),
     "contrastive": ("language_model",),
 }
 CASES = [(base, task) for base, tasks in BASES.items() for task in tasks]
 TIED = {("lstm", "frozen")}  # its head is the embedding table: nothing is left to train
 OPTIONS = {"learning_rate": 0.02, "batch_size": 7, "seed": 3, "lora_rank": 2, "xla": False}
 OWN = {
+    "chat": {"epochs": 1},
     "classification": {"epochs": 1},
     "tagging": {"epochs": 1},
     "span": {"epochs": 1, "max_answer": 5},

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from kerasllm.datasets.sources import Source
-from kerasllm.training import TaggingSettings, TrainingDivergedError, load_run, pretrain
+from kerasllm.training import (
+    Seq2SeqSettings,
+    TaggingSettings,
+    TrainingDivergedError,
+    load_run,
+    pretrain,
+)
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.settings.base import resolve
 from kerasllm.training.settings.classification import ClassificationSettings
@@ -153,8 +159,9 @@ def test_settings_out_of_range_are_refused(options, error, message):
 
 def test_epochs_have_to_be_given_where_nothing_stands_for_them():
     with pytest.raises(TypeError, match="epochs must be float, received None"):
-        resolve(ClassificationSettings, epochs=None)
-    assert resolve(TaggingSettings, epochs=None).epochs is None  # what suits the model
+        resolve(Seq2SeqSettings, epochs=None)
+    for kind in (TaggingSettings, ClassificationSettings):
+        assert resolve(kind, epochs=None).epochs is None  # what suits the model and the data
 
 
 def test_settings_take_whole_numbers_for_floats_and_none_where_allowed():

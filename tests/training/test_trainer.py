@@ -184,5 +184,5 @@ def test_a_place_that_cannot_be_written_is_said_before_any_work(animals, tmp_pat
 
 
 def test_data_of_no_task_names_the_tasks():
-    with pytest.raises(ValueError, match=r"expected data for one of \['classification', .*'poems'"):
+    with pytest.raises(ValueError, match=r"expected data for one of \['chat', .*'poems'"):
         settings_for("poems")

@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from docs.site.formulas import set_formulas
 from kerasllm.exercises.result import Result, Verdict
-from kerasllm.lessons.pages import set_aside
 from kerasllm.recipes.shared.report import Code, Picture, write_report
 from kerasllm.utils import pages
 from kerasllm.utils.tables import Table
@@ -65,7 +65,7 @@ def writers(label, folder):
         "report": report._repr_html_(),
         "equations": equations._repr_html_(),
         "exercise": result._repr_html_(),
-        "lesson": set_aside(table._repr_html_(), []),
+        "lesson": set_formulas(table._repr_html_()),
         "page": pages.page(label, label, pages.scrolling(label)),
         "proof": whole_page(label, label, report, label),
         "quickstart": (folder / "report.html").read_text("utf-8"),

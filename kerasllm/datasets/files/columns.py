@@ -1,9 +1,10 @@
-"""Rows of named columns as examples: pairs, labelled texts (or pairs of them) or plain texts."""
+"""Rows of named columns as examples: pairs, labels of texts (or of pairs), plain texts, chats."""
 
 import reprlib
 from pathlib import Path
 
 from kerasllm.datasets.examples import Labelled, LabelledPair, Pair, Text
+from kerasllm.datasets.files.conversations import conversations_of, form_of
 from kerasllm.datasets.files.labels import clean_labels, first_lines, is_missing, joined_labels
 from kerasllm.datasets.options import option_to_pass
 from kerasllm.utils.errors import nearest
@@ -34,6 +35,9 @@ def examples_of_table(path, encoding, read_rows, options):
 def _examples(rows, path, options):
     found = list(dict.fromkeys(name for _, row in rows for name in row))
     text, label = options["text"], options["label"]
+    named = text != "text" or any(options[name] for name in ("label", "source", "target"))
+    if not named and "label" not in found and (form := form_of(found)):
+        return "chat", *conversations_of(rows, path, form, options["drop_empty"])
     is_pair = {"source", "target"} <= set(found) and "label" not in found and not label
     if options["source"] or options["target"] or is_pair:
         names = options["source"] or "source", options["target"] or "target"

@@ -177,11 +177,11 @@ def read_file(path, *, split="all", name=None, format=None, encoding=None, **opt
             (of several references a row: their columns,
             "first,second"), and `drop_unlabelled`, `labels_as_text` for csv, tsv and jsonl;
             `label_separator`, such as "|", for texts with several labels (lists in jsonl need
-            none); `drop_empty` for pairs; `delimiter` for csv; `header` (the names of the columns,
-            such as "label,text", or False) for tables without one; `sublabels` for labelled;
-            `source` and `target` (suffixes) for parallel; `token_column`, `tag_column`, `scheme`
-            (see `tag_schemes`) for conll; `unfound` ("error" or "drop") for answers that are not in
-            their context; `language`.
+            none); `drop_empty` for pairs and conversations; `delimiter` for csv; `header` (the
+            names of the columns, such as "label,text", or False) for tables without one;
+            `sublabels` for labelled; `source` and `target` (suffixes) for parallel; `token_column`,
+            `tag_column`, `scheme` (see `tag_schemes`) for conll; `unfound` ("error" or
+            "drop") for answers that are not in their context; `language`.
 
     Raises:
         ValueError: for an unknown format, a file that cannot be read, or labels that cannot be

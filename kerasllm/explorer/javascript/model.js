@@ -8,7 +8,8 @@ const STEPS = {
     const x = place ? add(layer.positions.data ? row : row.map(v => v * Math.sqrt(row.length)), place)
       : row;
     const segment = layer.segments && rowOfMatrix(layer.segments, segmentOf(ids, t, layer));
-    return seen.put(name, "output", t, segment ? add(x, segment) : x);
+    const pair = layer.pairs && rowOfMatrix(layer.pairs, pairOf(ids, t, layer));
+    return seen.put(name, "output", t, [segment, pair].filter(row => row).reduce(add, x));
   }),
   recurrent: (rows, layer, name, seen) => residual(rows, walk(rows, layer, name, seen), layer),
   both: (rows, layer, name, seen) => residual(rows, walkBoth(rows, layer, name, seen), layer),
@@ -37,6 +38,7 @@ const STEPS = {
 const POOLS = {
   mean: rows => rows.reduce(add).map(value => value / rows.length),
   max: rows => rows.reduce((a, b) => a.map((value, k) => Math.max(value, b[k]))),
+  mean_max: rows => Float64Array.of(...POOLS.mean(rows), ...POOLS.max(rows)),
   last: rows => rows[rows.length - 1],
   first: rows => rows[0],
   attention(rows, { query }) {
@@ -58,6 +60,11 @@ function sinusoids(t, width) {
 function segmentOf(ids, t, { separator, segments }) {
   const before = ids.slice(0, t).filter(id => id === separator).length;
   return Math.min(before, segments.shape[0] - 1);
+}
+
+function pairOf(ids, t, { pairs, mix }) {
+  const rows = pairs.shape[0];
+  return (mix * ((t ? ids[t - 1] : 0) % rows) + ids[t]) % rows;
 }
 
 // What a model computes: `symbols[layer][symbol][position]` is a row, or a row for each head.

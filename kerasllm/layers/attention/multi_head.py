@@ -31,7 +31,8 @@ class MultiHeadAttention(keras.layers.Layer):
         inputs: x (B, T, D).
         source: keys' and values' input (B, S, D), or the pair that `project_source` made of it; x
             when None.
-        mask: real positions of x (B, T); hides keys of self-attention.
+        mask: real positions of x (B, T); hides keys of self-attention. Whole numbers tell texts of
+            one row apart, 0 being padding: a position sees those of its own number alone.
         source_mask: real positions of the source (B, S).
         cache: (keys, values), each (B G, S_max, K), of the positions before `start`: the new keys
             are written at `start` and (y, cache) is returned. `initial_cache` makes an empty one.
@@ -43,6 +44,7 @@ class MultiHeadAttention(keras.layers.Layer):
     Differences from `keras.layers.MultiHeadAttention`: one fused matrix product for Q, K and V,
     rotary positions, a cache, and the scores computed in the dtype of the inputs on every backend
     (`keras.ops.dot_product_attention` silently drops float64 on JAX and torch).
+    Rotary positions of several texts in a row need not restart: of them distances alone count.
     A row whose keys are all masked attends evenly to all of them: finite, and never read.
     Keys of a group are never repeated: the heads that share them are rows of one product.
 
@@ -139,7 +141,9 @@ class MultiHeadAttention(keras.layers.Layer):
         query, key, value = self._project(inputs, source, start)
         if cache is not None:
             key, value = cache = _written(cache, (key, value), start)
-        key_mask = mask if source is None else source_mask
+        key_mask = mask
+        if source is not None:
+            key_mask = None if source_mask is None else ops.cast(source_mask, "bool")
         steps, keys = ops.shape(inputs)[1], ops.shape(key)[1]
         seen = self._seen(steps, keys, key_mask, cache, start)
         scores = _products(query * self.head_size**-0.5, key)  # (B G, N/G T, S)
@@ -209,6 +213,9 @@ class MultiHeadAttention(keras.layers.Layer):
             seen = (ops.arange(key_length, dtype="int32")[None, :] <= t)[None, None]  # (1, 1, T, S)
         if key_mask is not None and cache is None:
             keys = ops.cast(key_mask, "bool")[:, None, None, :]  # (B, 1, 1, S)
+            if keras.backend.standardize_dtype(key_mask.dtype).startswith("int"):
+                same = ops.equal(key_mask[:, None, :, None], key_mask[:, None, None, :])
+                keys = ops.logical_and(keys, same)  # (B, 1, T, S): blocks along the diagonal
             seen = keys if seen is None else ops.logical_and(seen, keys)
         return seen
 

@@ -1,5 +1,7 @@
 """Kernels on JAX."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -30,3 +32,13 @@ def differentiable(forward, backward):
 def scan(step, carry, inputs, reverse=False):
     """Go through time; see `of_tensorflow.scan`."""
     return jax.lax.scan(step, carry, inputs, reverse=reverse)
+
+
+@partial(jax.jit, donate_argnums=0)
+def _with_rows(array, first, rows):
+    return jax.lax.dynamic_update_slice_in_dim(array, rows.astype(array.dtype), first, axis=0)
+
+
+def set_rows(variable, first, rows):
+    """Set the rows of a variable from `first` on; what it held is given up, not copied."""
+    variable.assign(_with_rows(variable.value, first, rows))

@@ -95,3 +95,12 @@ def scan(step, carry, inputs, reverse=False):
         lambda number, *_: number < count, body, (1, carry, ys), maximum_iterations=count - 1
     )
     return carry, keras.tree.pack_sequence_as(first, [y.stack() for y in ys])
+
+
+def set_rows(variable, first, rows):
+    """Set the rows of a variable from `first` on, in its place: nothing else is copied."""
+    # `value[first:stop].assign` would read the variable, and what is read is copied on a change.
+    tf.raw_ops.ResourceStridedSliceAssign(
+        ref=variable.value.handle, begin=[first], end=[first + len(rows)], strides=[1],
+        value=tf.cast(rows, variable.dtype),
+    )  # fmt: skip

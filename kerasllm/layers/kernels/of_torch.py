@@ -15,3 +15,9 @@ def fold(step, carry, arrays, rows):
 def walks():
     """Return False: of the loops in Python, the one of Keras is the faster."""
     return False
+
+
+def set_rows(variable, first, rows):
+    """Set the rows of a variable from `first` on, in its place: nothing else is copied."""
+    with torch.no_grad():
+        variable.value[first : first + len(rows)] = torch.as_tensor(rows)

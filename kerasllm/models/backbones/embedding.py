@@ -1,4 +1,4 @@
-"""A backbone of word embeddings alone."""
+"""A backbone of embeddings alone, of tokens and of pairs of neighbours."""
 
 from dataclasses import dataclass
 
@@ -17,11 +17,15 @@ class EmbeddingConfig(BackboneConfig):
         vocabulary_size: V, with the special tokens.
         hidden_dim: width of the embedding.
         dropout: after the embedding.
+        pairs: rows of a table of pairs of neighbouring tokens; 0 for none.
+        deviation: standard deviation of the first vectors; 1 / √hidden_dim when None.
     """
 
     vocabulary_size: "int"
     hidden_dim: "int" = 100
     dropout: float = 0.0
+    pairs: int = 0
+    deviation: float | None = None
 
     @classmethod
     def of_size(cls, size, vocabulary_size, **overrides):
@@ -32,7 +36,9 @@ class EmbeddingConfig(BackboneConfig):
 
 @keras.saving.register_keras_serializable("kerasllm")
 class EmbeddingBackbone(Backbone):
-    """A vector for each word, whatever its neighbours: x = E[ids].
+    """A vector for each token, whatever its neighbours, or with the one before.
+
+        x_t = E[id_t]  (+ G[row of (id_{t-1}, id_t)] with pairs; see `TokenEmbedding`)
 
     Args:
         config: an `EmbeddingConfig`.
@@ -46,12 +52,13 @@ class EmbeddingBackbone(Backbone):
     config_class = EmbeddingConfig
 
     def __init__(self, config, **kwargs):
-        limit = (3 / config.hidden_dim) ** 0.5
+        limit = 3**0.5 * (config.deviation or config.hidden_dim**-0.5)
         embedding = TokenEmbedding(
             config.vocabulary_size,
             config.hidden_dim,
             dropout=config.dropout,
             embeddings_initializer=keras.initializers.RandomUniform(-limit, limit),
+            pairs=config.pairs,
             name="embedding",
         )
         ids = keras.Input((None,), dtype="int32", name="ids")

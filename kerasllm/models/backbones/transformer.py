@@ -16,6 +16,8 @@ class TransformerBackbone(Backbone):
 
     Args:
         config: a `TransformerConfig`.
+        packed: whether a row may hold several texts, a pad between two of them; see
+            `TokenEmbedding`. A saved model does not keep it.
 
         >>> from keras import ops
         >>> backbone = TransformerBackbone.from_size("tiny", vocabulary_size=31)
@@ -25,7 +27,7 @@ class TransformerBackbone(Backbone):
 
     config_class = TransformerConfig
 
-    def __init__(self, config, **kwargs):
+    def __init__(self, config, packed=False, **kwargs):
         # === Layers ===
         embedding = TokenEmbedding(
             config.vocabulary_size,
@@ -37,6 +39,7 @@ class TransformerBackbone(Backbone):
             separator=config.separator,
             score_pad=config.score_pad,
             tied=config.tied,
+            packed=packed,
             name="embedding",
         )
         blocks = [
@@ -70,12 +73,18 @@ class TransformerBackbone(Backbone):
             x = block(x)
         super().__init__(ids, norm(x) if config.norm == "pre" else x, **kwargs)
         # === Config ===
-        self.settings = config
+        self.settings, self.packed = config, packed
 
     @property
     def blocks(self):
         """Return the Transformer blocks from the bottom to the top."""
         return [self.get_layer(f"block_{n}") for n in range(self.settings.num_layers)]
+
+    def packing(self):
+        """Return a copy whose rows may hold several texts, a pad between two; none sees another."""
+        made = TransformerBackbone(self.settings, packed=True)
+        made.set_weights(self.get_weights())
+        return made
 
     def _layer_outputs(self):
         return [block.output for block in self.blocks[:-1]]

@@ -142,6 +142,10 @@ class GGUFTensors:
         kind = self._file.tensors[self._theirs[name]].kind
         return kind if kind in ("F32", "F16") else "F32"
 
+    def rows(self, name, start, stop):
+        """Return rows of a tensor that belongs to no head, without reading the others."""
+        return self._file.read(self._theirs[name], start, stop)
+
     def __getitem__(self, name):
         theirs = self._theirs[name]
         array = self._file.read(theirs)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kerasllm.layers import kernels
 from kerasllm.models.backbones.transformer import TransformerBackbone
 from kerasllm.models.hub.architectures import ARCHITECTURES, widths
 from kerasllm.models.hub.files import read_tokenizer
@@ -22,6 +23,7 @@ _BUFFERS = (
 )  # fmt: skip
 _HEADS = ("lm_head.weight",)  # which a tied model may have too, and does not read
 NONE = -1  # an id that no token has
+ROWS = 1024  # of a table that are read at a time
 _OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
 
@@ -105,12 +107,39 @@ def _fill(backbone, checkpoint, architecture, numbering):
     shapes = {weight.ours: weights[weight.ours].shape for weight in table}
     _check(where, tensors, names, _shapes(table, shapes, config, backbone.settings))
     for weight in table:
-        value = _read(weight, tensors, names)
-        rows = shapes[weight.ours][0]
-        value = _our_rows(weight.ours, value, rows, numbering, config)
-        weights[weight.ours].assign(value)
-        del value  # held once: the largest table counts
+        ours = weights[weight.ours]
+        rows = _their_rows(weight.ours, ours.shape[0], numbering, config)
+        if rows is None:
+            kernels.backend().set_rows(ours, 0, _read(weight, tensors, names))
+        else:
+            _fill_table(ours, rows, tensors, names[weight.tensors[0]])
     return left_out
+
+
+def _fill_table(table, rows, tensors, name):
+    """Give a table its rows, some at a time: so large a part of a model is held once.
+
+    Args:
+        table: the variable.
+        rows: the foreign row of each of ours (R,); below 0, a row of zeros.
+        tensors: of the checkpoint.
+        name: of the tensor there.
+    """
+    for first in range(0, len(rows), ROWS):
+        theirs = rows[first : first + ROWS]
+        block = np.zeros((len(theirs), *table.shape[1:]), "float32")
+        for places in _in_a_row(theirs):
+            start, stop = theirs[places[0]], theirs[places[-1]] + 1
+            block[places[0] : places[-1] + 1] = tensors.rows(name, int(start), int(stop))
+        _check_finite(name, block)
+        kernels.backend().set_rows(table, first, block)
+
+
+def _in_a_row(theirs):
+    """Return the places where foreign rows follow one another, run by run."""
+    places = np.flatnonzero(theirs >= 0)
+    broken = (np.diff(places) != 1) | (np.diff(theirs[places]) != 1)
+    return [run for run in np.split(places, np.flatnonzero(broken) + 1) if len(run)]
 
 
 def _build(folder, settings, tensors):
@@ -202,22 +231,23 @@ def _check(folder, tensors, names, shapes):
 def _read(weight, tensors, names):
     parts = [tensors[names[name]] for name in weight.tensors]
     for name, part in zip(weight.tensors, parts, strict=True):
-        if wrong := part.size - int(np.isfinite(part).sum()):
-            raise ValueError(
-                f"{name} holds {wrong:,} values of {part.size:,} that are NaN or infinite: the "
-                "model that was saved had diverged, or the file is damaged. Fetch it again."
-            )
+        _check_finite(name, part)
     parts = [part.T if weight.turned else part for part in parts]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
-def _our_rows(name, value, rows, numbering, config):
-    """Return a table in our numbering of ids, positions and segments."""
+def _check_finite(name, values):
+    if wrong := values.size - int(np.isfinite(values).sum()):
+        raise ValueError(
+            f"{name} holds {wrong:,} values of {values.size:,} that are NaN or infinite: the "
+            "model that was saved had diverged, or the file is damaged. Fetch it again."
+        )
+
+
+def _their_rows(name, rows, numbering, config):
+    """Return the foreign row of each of so many rows of a table; None for what is no table."""
     if name in ("embedding/embeddings", "embedding/output_embeddings"):
-        table = np.empty((rows, value.shape[1]), value.dtype)
-        np.take(value, numbering, axis=0, out=table, mode="clip")  # "raise" would copy it
-        table[numbering < 0] = 0
-        return table
+        return numbering
     if name == "embedding/position_embeddings":
-        return value[pad_rows(config) :]
-    return value[:rows] if name == "embedding/segment_embeddings" else value
+        return np.arange(rows) + pad_rows(config)
+    return np.arange(rows) if name == "embedding/segment_embeddings" else None

@@ -51,18 +51,28 @@ class Tensors:
         """Return the type of a tensor's values as safetensors calls it, without reading it."""
         return self._files[name].get_slice(name).get_dtype()
 
+    def rows(self, name, start, stop):
+        """Return rows of a tensor, without reading the others."""
+        return self._files[name].get_slice(name)[start:stop].astype("float32")
+
     def __getitem__(self, name):
         return self._files[name].get_tensor(name).astype("float32")
 
 
-def write_tensors(path, tensors):
-    """Write {name: float32 array} to a safetensors file, whole or not at all."""
+def write_tensors(path, tensors, facts=None):
+    """Write {name: float32 array} to a safetensors file, whole or not at all.
+
+    Args:
+        path: of the file.
+        tensors: by name.
+        facts: {name: text}, metadata of the file.
+    """
     _library()
     from safetensors.numpy import save
 
     with whole_file(path, "wb") as file:
         # "pt": the layouts of matrices are torch's; `transformers` refuses files without it.
-        file.write(save(tensors, metadata={"format": "pt"}))
+        file.write(save(tensors, metadata={"format": "pt", **(facts or {})}))
 
 
 def check_file(path):

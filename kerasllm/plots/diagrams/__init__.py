@@ -3,7 +3,9 @@
 from kerasllm.plots.diagrams.attention import draw_attention, draw_block
 from kerasllm.plots.diagrams.canvas import LANGUAGES_OF_DIAGRAMS, Diagram
 from kerasllm.plots.diagrams.elementary import draw_embedding, draw_neuron
-from kerasllm.plots.diagrams.recurrent import draw_lstm, draw_rnn
+from kerasllm.plots.diagrams.evaluation import draw_confusion
+from kerasllm.plots.diagrams.recurrent import draw_gru, draw_lstm, draw_rnn
+from kerasllm.plots.diagrams.sequence import draw_crf
 from kerasllm.plots.diagrams.training import draw_training
 from kerasllm.utils.errors import check_choice
 from kerasllm.utils.languages import chosen_language
@@ -16,8 +18,11 @@ DIAGRAMS = {
     "training": draw_training,
     "rnn": draw_rnn,
     "lstm": draw_lstm,
+    "gru": draw_gru,
     "attention": draw_attention,
     "block": draw_block,
+    "crf": draw_crf,
+    "confusion": draw_confusion,
 }
 
 
@@ -30,14 +35,18 @@ def diagram(name, trace, *, language=None, **options):
     | embedding | `embedding` | step, text, tokens: names of the rows |
     | rnn | `simple_rnn` | unit, text, tokens, grads: of `simple_rnn_backward` |
     | lstm | `lstm` | step, unit, text, tokens |
+    | gru | `gru` | step, unit, text, tokens |
     | attention | `multi_head_attention`, or of one head | step, text, head, tokens |
     | block | `transformer_encoder` | text |
+    | crf | `crf` | text, tokens, names: of the tags |
     | training | a dict, see below | |
+    | confusion | a dict, see below | label: number of the class that is scored |
 
     Args:
         name: of the diagram, as in the table.
         trace: what the function returned beside its output; for "training" a dict with arrays x
-            and output, lists of arrays weights and gradients, numbers loss, learning_rate, step.
+            and output, lists of arrays weights and gradients, numbers loss, learning_rate, step;
+            for "confusion" one with confusion (C, C) and labels.
         language: of its words, "en", "zh" or "both"; that of KERASLLM_LANGUAGE if left out.
         **options: step, unit, text and head choose what is drawn, from 0, negative ones from the
             end; tokens name the steps, for attention also keys: the tokens looked at.

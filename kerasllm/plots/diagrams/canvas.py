@@ -1,7 +1,7 @@
 """A small SVG canvas: boxes, arrows, operators, matrices, and text that stays text.
 
-- Its colours are variables of a style sheet, light or dark as the reader's system is. The paper is
-  drawn as well: a notebook may be light where the system is dark.
+- Its colours are variables of a style sheet, light or dark as the page is that it stands in, or the
+  reader's system. The paper is drawn as well: a notebook may be light where the system is dark.
 - `element` escapes every text. A part of a symbol behind "_" stands lower: `h_t`.
 - Coordinates are pixels, boxes are given by their middle.
 """
@@ -16,15 +16,20 @@ from kerasllm.utils.errors import writing
 from kerasllm.utils.languages import LANGUAGES
 from kerasllm.utils.pages import Markup, element
 
-STYLE = """
-.kd { --paper: #fff; --ink: #1c1e21; --soft: #5b6168; --line: #7a828a; --card: #f1f3f5;
-  --gate: #fff1dc; --state: #e1effa; --plus: #0072B2; --minus: #c94f00; --open: #e39a2b;
+LIGHT = """--paper: #fff; --ink: #1c1e21; --soft: #5b6168; --line: #7a828a; --card: #f1f3f5;
+  --gate: #fff1dc; --state: #e1effa; --plus: #0072B2; --minus: #c94f00; --open: #e39a2b;"""
+DARK = """--paper: #15181c; --ink: #e6e8ea; --soft: #a3abb3; --line: #8b949d; --card: #262c33;
+  --gate: #453316; --state: #173650; --plus: #56a8e0; --minus: #f08a3c; --open: #d99a3a;"""
+# A page that has a switch of its own says data-theme; else the system decides.
+STYLE = f"""
+.kd {{ {LIGHT}
   font-family: system-ui, "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC",
-    "Microsoft YaHei", sans-serif; max-width: 100%; height: auto; }
-@media (prefers-color-scheme: dark) {
-  .kd { --paper: #15181c; --ink: #e6e8ea; --soft: #a3abb3; --line: #8b949d; --card: #262c33;
-    --gate: #453316; --state: #173650; --plus: #56a8e0; --minus: #f08a3c; --open: #d99a3a; } }
-.kd .paper { fill: var(--paper); }
+    "Microsoft YaHei", sans-serif; max-width: 100%; height: auto; }}
+@media (prefers-color-scheme: dark) {{ .kd {{ {DARK} }} }}
+[data-theme="light"] .kd {{ {LIGHT} }}
+[data-theme="dark"] .kd {{ {DARK} }}
+"""
+STYLE += """.kd .paper { fill: var(--paper); }
 .kd text { fill: var(--ink); text-anchor: middle; dominant-baseline: central; font-size: 14px; }
 .kd text.left { text-anchor: start; } .kd text.right { text-anchor: end; }
 .kd text.small { font-size: 12px; } .kd text.soft { fill: var(--soft); font-size: 12px; }

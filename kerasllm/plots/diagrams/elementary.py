@@ -70,7 +70,7 @@ def draw_embedding(trace, language, *, step=0, text=0, tokens=None):
     chosen = int(row[index("step", step, len(row))])
     one_hot = np.eye(V)[[chosen]]
     cell, left, top = (44, 28), 30, 78
-    canvas = Canvas(int(2 * left + 44 * (V + 2 * D) + 250), 150 + 28 * V, language)
+    canvas = Canvas(int(2 * left + 44 * (V + 2 * D) + 250), 106 + 28 * V, language)
     middle = top + 28 * chosen
     starts = (left, left + 44 * V + 120, left + 44 * (V + D) + 190)
     parts = ((one_hot, middle, "one_hot"), (table, top, "table"), (table[[chosen]], middle, "row"))

@@ -1,4 +1,4 @@
-"""Recurrent networks: one step of an LSTM, and a simple RNN through time with its gradients."""
+"""Recurrent networks: a step of an LSTM, of a GRU, and a simple RNN through time with gradients."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def draw_lstm(trace, language, *, step=-1, unit=0, text=0, tokens=None):
     _cell_line(canvas, c_old, c, f * c_old, i * g)
     _gates(canvas, {"f": f, "i": i, "g": g, "o": o})
     _output(canvas, h, c)
-    _inputs(canvas, h_old, tokens[step])
+    _inputs(canvas, h_old, tokens[step], _X.values())
     return canvas.diagram(f"LSTM · t = {step} · {canvas.word('unit')} {unit}")
 
 
@@ -79,17 +79,58 @@ def _output(canvas, h, c):
                kind="state")  # fmt: skip
 
 
-def _inputs(canvas, h_old, token):
+def _inputs(canvas, h_old, token, gates):
     """Draw the bus along which the old state and the input reach every gate."""
     canvas.box(80, 300, 124, 50, (f"h_t-1 = {number(h_old)}", "value"), canvas.word("hidden"),
                kind="state")  # fmt: skip
     canvas.box(80, 360, 124, 50, "x_t", kind="state")
     if token:
         canvas.text(152, 348, token, "small left")
-    canvas.arrow((142, 300), (_X["o"], 300), head=False)
+    canvas.arrow((142, 300), (max(gates), 300), head=False)
     canvas.arrow((142, 360), (182, 360), (182, 300), head=False)
-    for x in _X.values():
+    for x in gates:
         canvas.arrow((x, 300), (x, 265))
+
+
+def draw_gru(trace, language, *, step=-1, unit=0, text=0, tokens=None):
+    """Draw one step of a GRU: how much of the old state stays, and how the rest is filled."""
+    names = ("z", "r", "inner", "candidate", "h", "initial_state")
+    *symbols, first = needed(trace, names, "reference.gru")
+    tokens = tokens_of(tokens, symbols[0].shape[1])
+    text, step, unit = _place(symbols[0], text, step, unit)
+    z, r, inner, candidate, h = (float(symbol[text, step, unit]) for symbol in symbols)
+    h_old = float(first[0][text, unit] if step == 0 else symbols[4][text, step - 1, unit])
+    canvas = Canvas(880, 400, language)
+    _state_line(canvas, h_old, h, z, candidate)
+    canvas.gate(215, 232, "z", "update_gate", z)
+    canvas.gate(365, 232, "r", "reset_gate", r)
+    canvas.box(535, 232, 152, 64, (f"h̃ = {number(candidate)}", "value"), canvas.word("candidate"),
+               (f"inner = {number(inner)}", "soft"))  # fmt: skip
+    canvas.arrow((431, 232), (458, 232))
+    _inputs(canvas, h_old, tokens[step], (215, 365, 535))
+    kind = "reset after" if trace.reset_after else "reset before"
+    return canvas.diagram(f"GRU · {kind} · t = {step} · {canvas.word('unit')} {unit}")
+
+
+def _state_line(canvas, h_old, h, z, candidate):
+    """Draw the way of the state: times z, plus (1 - z) times the candidate."""
+    y = 78
+    for x, symbol, value in ((80, "h_t-1", h_old), (800, "h_t", h)):
+        canvas.box(x, y, 124, 50, (f"{symbol} = {number(value)}", "value"), canvas.word("hidden"),
+                   kind="state")  # fmt: skip
+    canvas.arrow((142, y), (202, y))
+    canvas.arrow((228, y), (437, y))
+    canvas.arrow((463, y), (738, y))
+    canvas.arrow((215, 200), (215, 91))
+    canvas.arrow((215, 152), (437, 152))
+    canvas.arrow((535, 200), (535, 152), (463, 152))
+    canvas.arrow((450, 139), (450, 91))
+    canvas.operator(215, y, "×")
+    canvas.operator(450, y, "+")
+    canvas.operator(450, 152, "×")
+    canvas.symbol(330, y - 14, f"z × h_t-1 = {number(z * h_old)}", "value")
+    canvas.symbol(330, 140, f"1 - z = {number(1 - z)}", "value")
+    canvas.symbol(456, 116, f" (1 - z) × h̃ = {number((1 - z) * candidate)}", "value left")
 
 
 def draw_rnn(trace, language, *, unit=0, text=0, tokens=None, grads=None):

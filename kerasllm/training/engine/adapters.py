@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kerasllm.models import LoRA
-from kerasllm.models.lora import fingerprint
+from kerasllm.models.lora import fingerprint, matrices_of
 from kerasllm.models.presets import copy_of
 from kerasllm.models.saved import at_most, rebuild
 from kerasllm.utils.archives import read_arrays
@@ -66,6 +66,34 @@ def load_adapter(path, backbone):
             raise _damaged(path, f"{name} has the shape {arrays[name].shape}")
         weight.assign(arrays[name])
     return adapted.merge()
+
+
+def corrections_in(path, backbone):
+    """Return ({path of the weight: (A, B)}, what else the file says) of an adapter.
+
+    Args:
+        path: file that `save_adapter` wrote.
+        backbone: the adapted or the pretrained backbone, whose shapes they have.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or of a task with a head of its own.
+    """
+    task, meta, arrays = _read(path, backbone)
+    if task.head_weights():
+        raise ValueError(
+            f"the adapter {path} has a head, that of a {type(task).__name__}: only corrections of "
+            "a language model stand alone in a file of `peft`. Export the merged model instead."
+        )
+    weights = matrices_of(task.backbone, meta["targets"], meta["rank"])
+    pairs = {}
+    for number, weight in enumerate(weights):
+        a, b = (arrays[f"{name}_{number}"] for name in "ab")
+        shapes = (weight.shape[0], meta["rank"]), (meta["rank"], weight.shape[1])
+        if (a.shape, b.shape) != shapes:
+            raise _damaged(path, f"a_{number} and b_{number} have the shapes {a.shape}, {b.shape}")
+        pairs[weight.path] = a, b
+    return pairs, {**meta, "dropout": getattr(task.backbone.settings, "dropout", None)}
 
 
 def _in_training(backbone, trained):

@@ -216,7 +216,8 @@ class _State:
         if value is not None:
             better = _better(value, self.best, stage.monitor)
             self.waited = 0 if better else self.waited + 1
-            if better:
+            # Few rows often have the same number right: the rate was lower at the later step.
+            if better or (value == self.best and not stage.monitor.endswith("loss")):
                 self.best = value
                 self.best_weights = stage.model.get_weights() if stage.keep_best else None
             self.finished = bool(stage.patience) and self.waited >= stage.patience

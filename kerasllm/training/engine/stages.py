@@ -27,16 +27,11 @@ def train_in_stages(
         report: a `Progress`; quiet when None.
     """
     before, adapted = weights_by_layer(task), _adapted(task, settings)
-    planned = stages(len(task.used_groups()), settings.method, *settings.durations(batches))
-    if not task.head_weights():  # there is no stage of a head without weights
-        planned = [(top, steps) for top, steps in planned if top]
     rows = []
-    for number, (top, steps) in enumerate(planned):
-        factors = {**freeze_below(task, 0 if adapted else top, settings.discriminative),
-                   **settings.factors(task, pretrained)}  # fmt: skip
+    for number, (top, steps) in enumerate(planned_stages(task, settings, batches)):
         name = f"stage {number}: {_what(task, adapted, top, settings)}"
-        stage = _stage(
-            name, task, adapted, examples, batches, top, steps, factors, settings, folder
+        stage = stage_of(
+            name, task, adapted, examples, batches, top, steps, settings, pretrained, folder
         )
         if _was_finished(number, folder, resume):
             continue
@@ -50,6 +45,13 @@ def train_in_stages(
         adapted.merge()
     task.backbone.trainable = True  # for whoever begins from this run
     return rows, moved(before, task)
+
+
+def planned_stages(task, settings, batches):
+    """Return [(groups that are trained, steps)] of a training; see `freezing.stages`."""
+    planned = stages(len(task.used_groups()), settings.method, *settings.durations(batches))
+    # There is no stage of a head without weights.
+    return [(top, steps) for top, steps in planned if top or task.head_weights()]
 
 
 def _adapted(task, settings):
@@ -70,8 +72,28 @@ def _what(task, adapted, top, settings):
     return f"head and {top} of {len(task.used_groups())} groups"
 
 
-def _stage(name, task, adapted, examples, batches, top, steps, factors, settings, folder):
-    """Compile what a stage trains, and describe the stage."""
+def stage_of(
+    name, task, adapted, examples, batches, top, steps, settings, pretrained=None, folder=None
+):
+    """Freeze what a stage does not train, compile what it does, and describe the stage.
+
+    Args:
+        name: of the stage.
+        task: a `Task`.
+        adapted: its `LoRA`, or None.
+        examples: `Examples`.
+        batches: `Batches` of the training examples.
+        top: how many groups of layers are trained.
+        steps: of the stage.
+        settings: resolved settings of the task's shape.
+        pretrained: the `Run` that the backbone comes from, or None.
+        folder: run folder to write into, or None.
+
+    Returns:
+        A `Stage`.
+    """
+    factors = {**freeze_below(task, 0 if adapted else top, settings.discriminative),
+               **settings.factors(task, pretrained)}  # fmt: skip
     model, validated = task, settings.validation(task, examples, batches, steps)
     if adapted and top:
         model = adapted

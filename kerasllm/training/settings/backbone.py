@@ -9,6 +9,7 @@ SIZES = ("tiny", "small", "base")
 CELLS = ("lstm", "gru", "simple")
 POSITIONS = ("learned", "sinusoidal", "rotary")
 TOKENIZERS = ("bpe", "wordpiece", "word", "character")
+DEVIATION = 0.006  # of the first vectors of an embedding: a word seen once adds little noise
 SPLITTERS = ("treebank", "tweet", "space", "jieba")
 
 
@@ -30,7 +31,9 @@ class BackboneSettings:
         None, "Transformer positions: learned, sinusoidal or rotary", choices=POSITIONS
     )
     tokenizer: str | None = flag(
-        "bpe", "from scratch: bpe, wordpiece, word or character", choices=TOKENIZERS
+        None,
+        "from scratch: bpe, wordpiece, word or character; None: character for Chinese, else bpe",
+        choices=TOKENIZERS,
     )
     word_splitter: str | None = flag(
         "treebank", "word tokenizer: treebank, tweet, space or jieba", choices=SPLITTERS
@@ -42,6 +45,31 @@ class BackboneSettings:
         above=0,
     )
     lowercase: bool | None = flag(False, "lower-case the text")
+
+    def suited(self, examples, pretrained, report):
+        """Return the settings with what is None filled; from scratch with a tokenizer too."""
+        settings = self if pretrained else self._with_tokenizer(examples, report)
+        return super(BackboneSettings, settings).suited(examples, pretrained, report)
+
+    def _with_tokenizer(self, examples, report):
+        """Return the settings with the tokenizer that suits the language of the texts."""
+        if self.tokenizer is not None:
+            return self
+        chinese = examples.language == "zh"
+        if chinese:
+            report.say("  tokenizer character: Chinese has no spaces between words")
+        return dataclasses.replace(self, tokenizer="character" if chinese else "bpe")
+
+    def width(self, pretrained=None):
+        """Return how wide the layers are: units of recurrent ones, features of a Transformer's."""
+        if pretrained is not None:
+            own = pretrained.backbone.settings
+            return getattr(own, "units", None) or own.hidden_dim
+        from kerasllm.models.presets import BACKBONES
+
+        name = "units" if self.backbone == "recurrent" else "hidden_dim"
+        usual = BACKBONES[self.backbone].config_class.of_size(self.size, vocabulary_size=7)
+        return getattr(self, name) or getattr(usual, name)
 
     def make_tokenizer(self, texts):
         """Train the tokenizer that the settings describe."""
@@ -61,7 +89,9 @@ class BackboneSettings:
         """Return the untrained backbone that the settings describe."""
         from kerasllm.models.presets import make_backbone
 
-        if self.backbone == "recurrent":
+        if self.backbone == "embedding":
+            names, own = ("hidden_dim", "pairs"), {"deviation": DEVIATION}
+        elif self.backbone == "recurrent":
             names = ("cell", "units", "residual", "hidden_dim", "num_layers")
             own = {}
         else:

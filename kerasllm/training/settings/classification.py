@@ -4,10 +4,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kerasllm.training.settings.backbone import BackboneSettings
+from kerasllm.training.settings.backbone import TOKENIZERS, BackboneSettings
 from kerasllm.training.settings.base import amount, flag, fraction
+from kerasllm.training.settings.chosen import chosen
 from kerasllm.training.settings.task import POOLINGS, TaskSettings
 
+BACKBONES = ("embedding", "recurrent", "transformer")
 METRICS = ("loss", "accuracy", "f1_macro", "f1_micro", "matthews")
 LENGTH = 128  # tokens that a classifier from scratch reads
 
@@ -23,17 +25,61 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
     )
     curves: ClassVar[tuple] = ("loss", "val_loss", "val_accuracy")
 
+    own: ClassVar[tuple] = ("metric", "epochs", "dropout", "word_dropout", "keep_best")
+    brought: ClassVar[frozenset] = BackboneSettings.brought | {"pairs"}
+
+    tokenizer: str | None = flag(
+        None,
+        "from scratch: bpe, wordpiece, word or character; None: word, or character where no spaces "
+        "divide words",
+        choices=TOKENIZERS,
+    )
+    backbone: str | None = flag(
+        None,
+        "from scratch: embedding, recurrent or transformer; None: embedding, or the one that other "
+        "settings are of",
+        choices=BACKBONES,
+    )
+    vocabulary_size: int | None = flag(
+        None, "tokens in the vocabulary at most; None: 30,000 from scratch", above=6
+    )
+    lowercase: bool | None = flag(None, "lower-case the text; None: yes from scratch")
+    pairs: int | None = flag(
+        None,
+        "embedding: rows of a table of pairs of neighbouring tokens; None: as many as a text "
+        "without spaces has, else 0",
+        maximum=2**16,
+    )
+    epochs: float | None = flag(
+        None,
+        "passes over the training examples; None: from scratch by their number, else 3",
+        above=0,
+        maximum=10**6,
+    )
     pooling: str | None = flag(
         None,
-        "mean, max, last, first or attention; inherited from pretraining, else mean",
+        "mean, max, mean_max, last, first or attention; inherited from pretraining, else mean_max "
+        "from scratch and mean from a run",
         choices=POOLINGS,
     )
     layer: int | None = flag(
         None, "features pooled: 0 embeddings, -1 the top; inherited", minimum=-1
     )
-    dropout: float = fraction(0.1, "dropout on the pooled features")
-    backbone_dropout: float | None = fraction(None, "from scratch: dropout in the backbone")
-    word_dropout: float = fraction(0.0, "share of the tokens that are hidden (<unk>) in training")
+    dropout: float | None = fraction(
+        None, "dropout on the pooled features; None: 0.5 from scratch, else 0.1"
+    )
+    backbone_dropout: float | None = fraction(
+        None, "from scratch: dropout in the backbone; None: 0.5"
+    )
+    word_dropout: float | None = fraction(
+        None,
+        "share of the tokens hidden (<unk>) in training; None: 0.1 of words from scratch, else 0",
+    )
+    keep_best: bool | None = flag(
+        None,
+        "keep the weights of the best validation; None: from scratch the last, where none of "
+        "metric, patience and minutes is given, else the best",
+    )
     metric: str | None = flag(
         None,
         f"validation score that chooses the weights: {', '.join(METRICS)}; None: loss, of balanced "
@@ -92,9 +138,19 @@ class ClassificationSettings(BackboneSettings, TaskSettings):
             )
         return super().prepared(examples, report)
 
+    def suited(self, examples, pretrained, report):
+        """Return the settings with what is None filled; what the data decide is told."""
+        settings = self
+        if pretrained is None:
+            settings, lines = chosen(self, examples.train)
+            for line in lines:
+                report.say(f"  {line}")
+        return super(ClassificationSettings, settings).suited(examples, pretrained, report)
+
     def _usual(self, examples, pretrained):  # noqa: ARG002
-        """Fill what neither the call nor a run says."""
+        """Fill what neither the call, nor a run, nor the data say."""
         usual = {"pooling": "mean", "layer": -1, "length": LENGTH, "clean": False}
+        usual |= {"epochs": 3.0, "dropout": 0.1, "word_dropout": 0.0, "keep_best": True}
         return dataclasses.replace(
             self, **{name: v for name, v in usual.items() if getattr(self, name) is None}
         )

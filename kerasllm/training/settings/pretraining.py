@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from kerasllm.training.settings.backbone import BackboneSettings
 from kerasllm.training.settings.base import amount, flag, fraction
+from kerasllm.training.settings.rates import rate_for
 from kerasllm.training.settings.task import (
     POOLINGS,
     Examples,
@@ -117,6 +118,15 @@ class PretrainSettings(BackboneSettings, ShapeSettings):
             )
         return super(PretrainSettings, settings).suited(examples, pretrained, report)
 
+    def _usual_rate(self, pretrained, report):
+        """Return the rate that suits the width of new weights, and how many steps there are."""
+        if self.method != "scratch":
+            return super()._usual_rate(pretrained, report)
+        width = self.width(pretrained)
+        rate = rate_for(width, self.steps)
+        report.say(f"  learning_rate {rate:g}: {width} features wide, {self.steps:,} steps")
+        return rate
+
     def _inherited(self, pretrained, report):
         check_length(self.length, pretrained)
         report.say(f"  going on with {pretrained.path}: {self.objective}, length {self.length}")
@@ -215,6 +225,10 @@ class PretrainSettings(BackboneSettings, ShapeSettings):
     def durations(self, batches):  # noqa: ARG002
         """Return the steps; the head is not trained apart."""
         return 0, self.steps
+
+    def lasting(self, steps, batches):  # noqa: ARG002
+        """Return the settings with so many steps."""
+        return dataclasses.replace(self, steps=steps)
 
     def eval_steps(self, batches, steps):  # noqa: ARG002
         """Return the steps from one validation to the next."""

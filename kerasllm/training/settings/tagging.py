@@ -16,9 +16,10 @@ from kerasllm.training.settings.task import TaskSettings, longest
 
 LONGEST = 256  # tokens that are read at once where neither settings nor run say less
 # What suits a model from scratch, and one from a pretrained run.
+STEPS = 600  # of a training from scratch at least, as far as MOST passes go
+LEAST, MOST, TUNING = 15.0, 100.0, 3.0  # passes: from scratch, and from a pretrained run
 _USUAL = {
     "learning_rate": (2e-3, 1e-4),
-    "epochs": (15.0, 3.0),
     "units": (128, 0),
     "dropout": (0.5, 0.1),
 }
@@ -35,13 +36,16 @@ class TaggingSettings(TaskSettings):
     )
     curves: ClassVar[tuple] = ("loss", "val_loss", "val_f1", "val_accuracy")
     brought: ClassVar[frozenset] = frozenset({"word_dim", "word_dropout", "lowercase"})
-    own: ClassVar[tuple] = (*_USUAL, "characters", "length", "metric")
+    own: ClassVar[tuple] = (*_USUAL, "epochs", "characters", "length", "metric")
 
     learning_rate: float | None = rate(
         None, "highest learning rate; None: 2e-3 from scratch, 1e-4 from a pretrained run"
     )
     epochs: float | None = flag(
-        None, "passes over the sentences; None: 15 from scratch, else 3", above=0, maximum=10**6
+        None,
+        "passes over the sentences; None: 15 from scratch, and more of few sentences; else 3",
+        above=0,
+        maximum=10**6,
     )
     head: str = flag(
         "crf",
@@ -109,6 +113,17 @@ class TaggingSettings(TaskSettings):
     def _with_rate(self, pretrained, report):  # noqa: ARG002
         """Leave the learning rate to what is usual."""
         return self
+
+    def suited(self, examples, pretrained, report):
+        """Return the settings with what is None filled; the passes from scratch are told."""
+        passes = self.epochs or TUNING
+        if pretrained is None and self.epochs is None:
+            count = len(examples.train)
+            passes = passes_of(count, self.batch_size)
+            if not self.minutes:
+                report.say(f"  epochs {passes:g}: {count:,} sentences")
+        settings = dataclasses.replace(self, epochs=passes)
+        return super(TaggingSettings, settings).suited(examples, pretrained, report)
 
     def _usual(self, examples, pretrained):
         """Fill what is None by what suits a model from scratch, or one from a run."""
@@ -225,6 +240,16 @@ class TaggingSettings(TaskSettings):
             found = str(check_tags(rows, scheme_of_set(examples.train)))
         counted = f"{len(batches.sequences):,} rows, {len(reader.labels)} tags"
         return [found, counted, *super().told(task, examples, batches)]
+
+
+def passes_of(sentences, batch_size):
+    """Return how many passes a tagger from scratch makes: of few sentences more, for 600 steps.
+
+    Example:
+        >>> [passes_of(count, 32) for count in (10, 480, 1280, 14_000)]
+        [100.0, 40.0, 15.0, 15.0]
+    """
+    return float(min(MOST, max(LEAST, round(STEPS * batch_size / sentences))))
 
 
 def model_tags(train, scheme):

@@ -11,7 +11,7 @@ from kerasllm.training.settings.told import script_told, unknown_told
 METHODS = ("scratch", "frozen", "full", "gradual", "lora")
 RATE = 1e-3  # learning rate where neither settings nor run say one
 COMPARED = 20_000  # training rows that baselines learn from in seconds, right after a training
-POOLINGS = ("mean", "max", "last", "first", "attention")
+POOLINGS = ("mean", "max", "mean_max", "last", "first", "attention")
 
 
 class Examples(NamedTuple):
@@ -47,6 +47,12 @@ class MethodSettings(OptimizerSettings):
     discriminative: float = flag(
         1.0, "divide the rate by this for each group of layers below", above=0, maximum=10**6
     )
+    minutes: float = flag(
+        0.0,
+        "train for so many minutes: as many steps as fit, by the speed of the first ones; 0: as "
+        "many as epochs or steps say",
+        maximum=10**6,
+    )
     patience: int = flag(0, "stop after so many validations without progress; 0: never")
     keep_best: bool = flag(True, "keep the weights of the best validation")
 
@@ -65,6 +71,7 @@ class ShapeSettings(MethodSettings):
     wanted: ClassVar[tuple] = ("other data", "look at its task")  # what it is called, how to get it
     curves: ClassVar[tuple] = ("loss", "val_loss")  # what is drawn over the validations
     brought: ClassVar[frozenset] = frozenset()  # settings that a pretrained run comes with
+    scored_before: ClassVar[bool] = False  # whether the run that it began from is scored beside it
     own: ClassVar[tuple] = ("metric",)  # settings that are not inherited where they are None
 
     # === Data ===
@@ -151,6 +158,7 @@ class ShapeSettings(MethodSettings):
                 f"expected no more parts than texts a step, received accumulate={self.accumulate} "
                 f"and batch_size={self.batch_size}: lower --accumulate, or raise --batch-size."
             )
+        self._check_minutes()
         if self.method == "lora" and self.lora_rank < 1:
             raise ValueError(f"lora_rank must be 1 or more, received {self.lora_rank}.")
         if pretrained is None and self.method not in (None, "scratch"):
@@ -160,6 +168,16 @@ class ShapeSettings(MethodSettings):
             )
         if pretrained is not None:
             _check_brought(self)
+
+    def _check_minutes(self):
+        """Raise for a number of steps beside the minutes that decide it."""
+        for entry in dataclasses.fields(self):
+            given = getattr(self, entry.name)
+            if self.minutes and entry.name in ("epochs", "steps") and given != entry.default:
+                raise ValueError(
+                    f"minutes={self.minutes:g} decides how many steps there are, and so does "
+                    f"{entry.name}={given:g}: leave one of them out."
+                )
 
     def suited(self, examples, pretrained, report):
         """Return the settings with what is None filled: inherited from a run, or the usual.
@@ -183,7 +201,11 @@ class ShapeSettings(MethodSettings):
         rate = advised.get("learning_rate") if self.method in ("full", "gradual") else None
         if rate:
             report.say(f"  learning_rate={rate:g}, as {pretrained.path} advises")
-        return dataclasses.replace(self, learning_rate=rate or RATE)
+        return dataclasses.replace(self, learning_rate=rate or self._usual_rate(pretrained, report))
+
+    def _usual_rate(self, pretrained, report):  # noqa: ARG002 - some shapes look at them
+        """Return the learning rate where neither settings nor run say one."""
+        return RATE
 
     def _usual(self, examples, pretrained):  # noqa: ARG002 - some shapes look at them
         """Return the settings with what is still None filled by what is usual."""
@@ -259,6 +281,10 @@ class ShapeSettings(MethodSettings):
         """Return (steps with the backbone frozen, steps of the method), not rounded."""
         raise NotImplementedError  # pragma: no cover - every subclass defines it
 
+    def lasting(self, steps, batches):
+        """Return the settings with so many steps in all, those of the head apart among them."""
+        raise NotImplementedError  # pragma: no cover - every subclass defines it
+
     def eval_steps(self, batches, steps):
         """Return the steps from one validation to the next in a stage of `steps`."""
         return min(steps, batches.steps_per_epoch)
@@ -286,6 +312,10 @@ class ShapeSettings(MethodSettings):
     def finished(self, task, examples):  # noqa: ARG002 - some shapes choose more
         """Choose on validation what comes after the training; return lines that say it."""
         return []
+
+    def kept(self, task):
+        """Return what is saved of a trained task."""
+        return task
 
     def compared(self, examples):
         """Return the validation rows on which baselines are scored after a training; None: none."""
@@ -335,6 +365,12 @@ class TaskSettings(ShapeSettings):
         """Return (steps with the backbone frozen, steps of the method), not rounded."""
         each = batches.steps_per_epoch
         return self.head_epochs * each, self.epochs * each
+
+    def lasting(self, steps, batches):
+        """Return the settings with so many steps in all, in proportion to those of the head."""
+        share = steps / sum(self.durations(batches))
+        changes = {"epochs": share * self.epochs, "head_epochs": share * self.head_epochs}
+        return dataclasses.replace(self, **changes)
 
 
 def _check_brought(settings):

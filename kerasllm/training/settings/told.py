@@ -7,6 +7,8 @@ def unknown_told(train, validation):
     Example:
         >>> unknown_told(0.0, 0.013)
         ['unknown tokens: 0.0% in training, 1.3% in validation']
+        >>> unknown_told(0.0, 0.13)
+        ['unknown tokens: 0.0% in training, 13.0% in validation: words that no training text has']
     """
     if not (train or validation):
         return []
@@ -15,6 +17,8 @@ def unknown_told(train, validation):
         line += (
             ": does the tokenizer belong to this language? Train from scratch, or pretrain on it"
         )
+    elif validation > 0.05 and train < 0.005:
+        line += ": words that no training text has"
     elif max(train, validation) > 0.05:
         line += ': use a larger vocabulary, or tokenizer="bpe", which knows every text'
     return [line]

@@ -5,7 +5,7 @@ it begins), and the bytes of the tensors, each at a multiple of the alignment.
 
 - Everything is checked before any tensor is read: a count, a length, an offset or a size that the
   file cannot hold is refused, and so are tensors that lie over one another.
-- Tensors are read where they lie (the file is mapped into memory), some rows at a time if wanted.
+- Tensors are read one at a time, or some rows of one.
 """
 
 import itertools
@@ -79,10 +79,10 @@ class GGUF:
                     f"{path} is no GGUF file: it does not begin with GGUF and a header. A file of "
                     'Git LFS that was not fetched is a short text that begins with "version".'
                 )
-            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         try:
-            header = _Header(self._bytes, size)
-            self.values, self.tensors = header.read()
+            with mapped:
+                self.values, self.tensors = _Header(mapped, size).read()
         except DamagedError as lie:
             raise ValueError(
                 f"{path} is no whole GGUF file: {lie}. Download or copy it again."
@@ -99,7 +99,7 @@ class GGUF:
         start, stop, _ = slice(start, stop).indices(rows)
         _, values, width = KINDS[kind]
         of_row = columns // values * width
-        raw = np.frombuffer(self._bytes, "u1", (stop - start) * of_row, first + start * of_row)
+        raw = np.fromfile(self.path, "u1", (stop - start) * of_row, offset=first + start * of_row)
         raw = raw.reshape(stop - start, of_row)
         array = raw.view(_PLAIN[kind]).astype("float32") if kind in _PLAIN else _expand(raw, kind)
         return array.reshape(shape if len(shape) < 2 else (stop - start, *shape[1:]))

@@ -170,6 +170,12 @@ def padding_mask_inverted(ids, pad=0):
 
 
 @mistake("padding_mask")
+def padding_mask_without_axis(ids, pad=0):
+    """The mask is (B, S): without an axis for the queries the texts are taken for queries."""
+    return ref.padding_mask(ids, pad)[:, 0]
+
+
+@mistake("padding_mask")
 def padding_mask_of_queries(ids, pad=0):
     """The mask lies on the axis of the queries, (B, T, 1), and not on that of the keys."""
     return ref.padding_mask(ids, pad).swapaxes(-1, -2)

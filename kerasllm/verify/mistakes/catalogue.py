@@ -15,6 +15,7 @@ from kerasllm.verify.mistakes.mistake import Mistake
 TOPICS = (
     "elementary", "normalization", "losses", "lstm", "recurrent", "attention",
     "heads", "transformer", "llama", "decoder", "optimizers", "sequence",
+    "evaluation",
 )  # fmt: skip
 _MODULES = [importlib.import_module(f"kerasllm.verify.mistakes.{topic}") for topic in TOPICS]
 
@@ -37,7 +38,7 @@ def mistakes_of(*functions):
 
     Example:
         >>> [mistake.name for mistake in mistakes_of("padding_mask")]
-        ['padding_mask_inverted', 'padding_mask_of_queries']
+        ['padding_mask_inverted', 'padding_mask_without_axis', 'padding_mask_of_queries']
     """
     return tuple(mistake for mistake in MISTAKES if mistake.function in functions)
 

@@ -203,6 +203,12 @@ def clip_by_global_norm_without_root(grads, limit):
     return [g * min(limit / norm, 1.0) for g in grads]
 
 
+@mistake("clip_by_global_norm")
+def clip_by_global_norm_entry_by_entry(grads, limit):
+    """Single entries are cut, which turns the gradient, and may leave it longer than the limit."""
+    return ref.clip_by_value(grads, limit)
+
+
 @mistake("clip_by_norm")
 def clip_by_norm_entry_by_entry(grads, limit):
     """Single entries are cut, where the whole array should be shortened."""

@@ -1,5 +1,7 @@
 """A proof as a table: in a terminal, as Markdown, as a page."""
 
+import re
+
 import keras
 import numpy as np
 
@@ -77,12 +79,18 @@ def markdown(proof, command, mutants=None):
     lines += ["", "## Not covered", ""]
     for what, why in proof.not_covered().items():
         names = ", ".join(f"`{n}`" if n.isidentifier() else n for n in what.split(", "))
-        lines.append(f"- {names}: {why.replace('kerasllm verify', '`kerasllm verify`')}.")
+        lines.append(f"- {names}: {_with_commands(why)}.")
     if notes := proof.notes():
         lines += ["", "## Notes of the comparisons", "", *(f"- {note}" for note in notes)]
     if mutants:
         lines += ["", "## Mutants", "", *_mutants(mutants)]
     return "\n".join(lines) + "\n"
+
+
+def _with_commands(text):
+    """Return text with its commands as code; what is code already stays."""
+    commands = r"`[^`]+`|kerasllm verify(?: --\w+(?: \w+)?)*"
+    return re.sub(commands, lambda found: f"`{found[0].strip('`')}`", text)
 
 
 def _mutants(figures):

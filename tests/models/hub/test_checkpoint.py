@@ -9,11 +9,17 @@ import numpy as np
 import pytest
 
 from kerasllm.models import RecurrentBackbone, TransformerConfig
-from kerasllm.models.hub import load_checkpoint, save_checkpoint
+from kerasllm.models.hub import load_checkpoint, loading, save_checkpoint
 from kerasllm.models.hub.architectures import ARCHITECTURES, Weight
 from kerasllm.models.hub.settings import read_config, to_ours
 
 KINDS = ("bert", "bert-tanh", "roberta", "distilbert", "gpt2", "llama", "llama-tied")
+# a table of each, under the name of its tensor
+TABLES = {
+    "roberta": "embeddings.position_embeddings.weight",
+    "gpt2": "wte.weight",
+    "llama": "lm_head.weight",
+}
 PAD = {"roberta": 1, "gpt2": None, "llama": None, "llama-tied": None}
 
 
@@ -38,6 +44,32 @@ def test_features_are_those_of_the_equations(kind, checkpoint, features_of, rng)
     assert tokenizer is None
     assert info.model_type == config["model_type"]
     assert info.left_out == ()
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_are_read_some_rows_at_a_time(kind, checkpoint, monkeypatch):
+    folder, _, tensors = checkpoint(kind)
+    whole = load_checkpoint(folder)[0].get_weights()
+    read, rows_of = [], loading.Tensors.rows
+
+    def noted(self, name, start, stop):
+        read.append(stop - start)
+        return rows_of(self, name, start, stop)
+
+    monkeypatch.setattr(loading.Tensors, "rows", noted)
+    monkeypatch.setattr(loading, "ROWS", 7)
+    for one, other in zip(load_checkpoint(folder)[0].get_weights(), whole, strict=True):
+        assert np.array_equal(one, other)
+    assert max(read) <= 7
+    assert len(read) >= len(tensors[TABLES[kind]]) / 7
+
+
+def test_rows_that_follow_one_another_are_read_together():
+    theirs = np.array([5, 6, 7, -1, -1, 2, 1, 0, 3, 4])
+    runs = [run.tolist() for run in loading._in_a_row(theirs)]
+    assert runs == [[0, 1, 2], [5], [6], [7], [8, 9]]
+    assert loading._in_a_row(np.array([-1, -1])) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

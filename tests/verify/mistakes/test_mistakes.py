@@ -25,6 +25,9 @@ CHECKED_BY_TESTS = {
     "ngram_mle": "sequence/test_ngram.py",
     "ngram_perplexity": "../verify/mistakes/test_holes.py",
     "crf_viterbi": "sequence/test_crf.py",
+    **dict.fromkeys(
+        ("class_scores", "mcnemar", "percentile_bootstrap"), "training/test_evaluation.py"
+    ),
     "softmax": "elementary/test_oracles.py",
     "relu_backward": "elementary/test_oracles.py",
     "clip_by_global_norm": "elementary/test_oracles.py",

@@ -230,6 +230,8 @@ def test_markdown_and_page_name_command_and_functions(few):
     assert "`kerasllm verify --table docs/proof.md`" in text
     assert "| `dense` | " in text and "## Recurrent" in text and "`crf_viterbi`" in text
     assert "Mutants" not in text
+    assert "; `kerasllm verify --model RUN` and `--preset all` prove it whole." in text
+    assert "other backends: `kerasllm verify --backend jax`, and torch." in text
     page = found.html()
     assert page.startswith("<!doctype html>") and "<td>lstm_step</td>" in page
     assert "://" not in page  # needs nothing else

@@ -84,7 +84,7 @@ TOKENS = {
     "encoder": on_tokens(lambda: ours.TransformerEncoder(3, 7, norm="post", activation="relu")),
     "feed forward": on_tokens(lambda: ours.FeedForward(7)),
     **{f"pooling, {mode}": on_tokens(lambda m=mode: ours.MaskedPooling(m))
-       for mode in ("mean", "max", "last", "first", "attention")},
+       for mode in ("mean", "max", "mean_max", "last", "first", "attention")},
     "add": joined(lambda a, b: L.Add()([a, b])),
     "concatenate": joined(lambda a, b: L.Concatenate()([a, b])),
     "concatenate in time": joined(lambda a, b: L.Concatenate(axis=1)([a, b])),

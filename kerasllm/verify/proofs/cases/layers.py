@@ -256,12 +256,15 @@ def _rule_cases():
     for positions in ("learned", "sinusoidal", None):
         embed = partial(layers.TokenEmbedding, 7, D, T, positions, segments=2)
         yield _by_rule(f"{positions} positions, segments", embed, [IDS])
+    yield _by_rule("pairs", partial(layers.TokenEmbedding, 7, D, pairs=11), [IDS])
+    embed = partial(layers.TokenEmbedding, 7, D, T, "learned", segments=2, pairs=11, tied=False)
+    yield _by_rule("pairs, of two tables", embed, [IDS])
     head = partial(layers.TokenEmbedding, 7, D, score_pad=False)
     yield _by_rule("reversed", head, [x], reverse=True)
     head = partial(layers.TokenEmbedding, 7, D, T, "learned", segments=2, tied=False)
     yield _by_rule("of two tables", head, [IDS])
     yield _by_rule("of two tables, reversed", head, [x], reverse=True)
-    for mode in ("mean", "max", "last", "first", "attention"):
+    for mode in ("mean", "max", "mean_max", "last", "first", "attention"):
         pool = partial(layers.MaskedPooling, mode)
         yield _by_rule(mode, pool, [x], REAL)
     for options in (

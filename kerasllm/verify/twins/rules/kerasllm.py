@@ -6,7 +6,7 @@ import numpy as np
 
 from kerasllm import layers
 from kerasllm import reference as ref
-from kerasllm.layers.embedding import NEVER
+from kerasllm.layers.embedding import MIX, NEVER
 from kerasllm.reference.attention.grouped_query_attention import (
     repeat_heads,
     repeat_heads_backward,
@@ -59,6 +59,8 @@ def token_embedding(layer, weights, inputs, reverse=False, start=0):
     """Compute TokenEmbedding: ids to features, or features to logits."""
     if start:
         raise unsupported(layer, "start > 0 (decoding step by step)")
+    if layer.packed:
+        raise unsupported(layer, "packed=True (several texts in a row)")
     table, *others = weights
     if reverse:
         table = table if layer.tied else others[-1]
@@ -67,7 +69,7 @@ def token_embedding(layer, weights, inputs, reverse=False, start=0):
             logits[..., 0] = NEVER
         return logits, LogitsTrace(inputs, table, logits, part)
     rows, lookup = ref.embedding(inputs.astype("int64"), table)
-    x, place, segment = rows, None, None
+    x, place, segment, pair = rows, None, None, None
     if layer.positions == "learned":
         x, place = ref.learned_positions(rows, others[0])
     elif layer.positions == "sinusoidal":
@@ -78,7 +80,12 @@ def token_embedding(layer, weights, inputs, reverse=False, start=0):
         table_of_s = others[layer.positions == "learned"]
         rows_of_s, segment = ref.embedding(np.minimum(before, layer.segments - 1), table_of_s)
         x = x + rows_of_s
-    return x, TokenEmbeddingTrace(inputs, rows, x, (lookup, place, segment))
+    if layer.pairs:
+        before = np.pad(inputs, [(0, 0), (1, 0)])[:, :-1].astype("int64")
+        numbers = (MIX * (before % layer.pairs) + inputs) % layer.pairs
+        rows_of_g, pair = ref.embedding(numbers, others[-1 if layer.tied else -2])
+        x = x + rows_of_g
+    return x, TokenEmbeddingTrace(inputs, rows, x, (lookup, place, segment, pair))
 
 
 def token_embedding_backward(layer, d_output, trace):
@@ -92,13 +99,15 @@ def token_embedding_backward(layer, d_output, trace):
             d_weights[0] = Rows(*ref.embedding(np.zeros(0, "int64"), trace.table))
         d_weights[0 if layer.tied else -1] = grads.d_kernel.T
         return grads.d_x, d_weights
-    lookup, place, segment = trace.parts
+    lookup, place, segment, pair = trace.parts
     scale = layer.hidden_dim**0.5 if layer.positions == "sinusoidal" else 1
     d_weights = [Rows(d_output * scale, lookup)]
     if layer.positions == "learned":
         d_weights.append(ref.learned_positions_backward(d_output, place).d_table)
     if segment is not None:
         d_weights.append(ref.embedding_backward(d_output, segment).d_table)
+    if pair is not None:
+        d_weights.append(Rows(d_output, pair))
     if not layer.tied:
         d_weights.append(np.zeros(layer.embeddings.shape, d_output.dtype))
     return None, d_weights

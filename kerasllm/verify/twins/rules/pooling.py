@@ -22,16 +22,18 @@ def masked_pooling(layer, weights, x, mask=None):
         query = np.broadcast_to(weights[0], (len(x), 1, x.shape[-1]))
         output, trace = ref.scaled_dot_product_attention(query, x, x, mask[:, None], scale=1)
         return output[:, 0], trace
-    share = _SHARES[layer.mode](x, mask)
-    share = np.broadcast_to(share, x.shape).astype(x.dtype)
-    output = (x * share).sum(axis=1)  # (B, T, D) -> (B, D)
+    shares = [np.broadcast_to(_SHARES[m](x, mask), x.shape) for m in layer.mode.split("_")]
+    share = np.concatenate(shares, axis=-1).astype(x.dtype)  # (B, T, D), or (B, T, 2D)
+    output = (np.tile(x, len(shares)) * share).sum(axis=1)  # -> (B, D), or (B, 2D)
     return output, PoolTrace(x, share, output)
 
 
 def masked_pooling_backward(layer, d_output, trace):
     """Go back through MaskedPooling."""
     if layer.mode != "attention":
-        return pooling_backward(layer, d_output, trace)
+        d_x, none = pooling_backward(layer, d_output, trace)
+        # the parts of "mean_max" read the same features
+        return d_x.reshape(*d_x.shape[:2], -1, trace.x.shape[-1]).sum(axis=2), none
     grads = ref.scaled_dot_product_attention_backward(d_output[:, None], trace)
     return grads.d_key + grads.d_value, [grads.d_query.sum(axis=(0, 1))]
 

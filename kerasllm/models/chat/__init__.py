@@ -1,0 +1,1 @@
+"""Models that chat: conversations, of which the answers are learned."""
