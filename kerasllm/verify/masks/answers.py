@@ -380,11 +380,16 @@ def _token_rows(tokenizer, ids, targets, parts):
             yield TokenRow(
                 part.row,
                 part.start + t,
-                tokenizer.id_to_token(int(ids[part.row, part.start + t])),
-                tokenizer.id_to_token(target) if target else "",
+                _readable(tokenizer, int(ids[part.row, part.start + t])),
+                _readable(tokenizer, target) if target else "",
                 bool(target),
                 should,
             )
+
+
+def _readable(tokenizer, token):
+    """Return a token in one line: a line end in a table would break its row."""
+    return tokenizer.id_to_token(token).replace("\n", "\\n")
 
 
 def _learned(tokenizer, targets, part):

@@ -205,3 +205,17 @@ def test_what_cannot_be_looked_at_says_why(make_task, batch):
     with pytest.raises(ValueError, match=r"received \(3, \d+\) and \(3, 2\)"):
         verify.loss_masks(make_task(), talks(), (batch[0], batch[1][:, :2]))
     assert len(NAMES) == 9
+
+
+def test_a_line_end_does_not_break_the_table(chatml):
+    template = (
+        "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>{% endif %}"
+    )
+    tokenizer = chatml(template)
+    config = TransformerConfig(tokenizer.vocabulary_size, 8, 1, 2, max_length=64)
+    task = ChatLM(TransformerBackbone(config), preprocessor=ChatPreprocessor(tokenizer, 37))
+    report = verify.loss_masks(task, [Conversation((("user", "a"), ("assistant", "b\nc")))])
+    assert report.learned == ("b\nc<|im_end|>",)
+    assert "\\n" in [row.token for row in report.rows]
+    assert len(str(report.table).split("\n")) == 3 + len(report.rows)
