@@ -87,7 +87,7 @@ lessons.quote("004", (337, 345))
 #
 # In none. Chinese puts no spaces between words, so a text became a single "word" (a few, where its
 # author put a space), which no new text repeats. No error is raised: a model would train on rows
-# of one token each, and read every new text as an empty row. This is defect S1 of
+# of one token or a few, and read every new text as an empty row. This is defect S1 of
 # [lesson 21](21_the_errata.ipynb).
 #
 # </details>
@@ -119,7 +119,7 @@ print(f"cut into characters, {np.mean(read != characters.unk_id):.1%} of the tok
 #
 # <details><summary>Answer</summary>
 #
-# With spaces 63 %, the same but for chance; without, 17 %, which is guessing. It is the spaces. On
+# With spaces 63 %, practically the same; without, 17 %, which is guessing. It is the spaces. On
 # English it is the other way round: words 45 %, letters 22 %. Which token is best depends on the
 # script.
 #
