@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 01 · Text to numbers
 #
-# **What you will do.** Cut Chinese and English into tokens in four ways, see one of them lose every
-# word of a new text, build byte-pair encoding by hand, hold it against a library, and prove that
-# padding changes nothing once it is masked.
+# **What you will do.** Cut Chinese and English into tokens in four ways, see one of them lose
+# every word of a new text, build byte-pair encoding by hand, compare it with a library, and see
+# that padding changes nothing once it is masked.
 #
 # **What you will learn.** Characters, bytes, tokens and ids; why Chinese needs another tokenizer
 # (分词器) than English; what a vocabulary (词表) costs; padding (填充) and masks (掩码).
@@ -67,8 +67,8 @@ print(line, "->", ids)
 assert "".join(sorted(vocabulary)[place - 1] for place in ids) == line
 
 # %% [markdown]
-# Ids are names, not amounts: nothing about token 4 is twice of token 2. A network therefore looks
-# up a vector for each id.
+# Ids are names, not amounts: token 4 is in no way twice token 2. A network therefore looks up a
+# vector for each id.
 #
 # ## 2. A tokenizer that cuts at spaces reads Chinese
 #
@@ -85,8 +85,9 @@ lessons.quote("004", (337, 345))
 #
 # <details><summary>Answer</summary>
 #
-# In none. Chinese has no spaces, so each text became a single "word", which no new text repeats. No
-# error is raised: the model is trained on empty rows. This is defect S1 of
+# In none. Chinese puts no spaces between words, so a text became a single "word" (a few, where its
+# author put a space), which no new text repeats. No error is raised: a model would train on rows
+# of one token or a few, and read every new text as an empty row. This is defect S1 of
 # [lesson 21](21_the_errata.ipynb).
 #
 # </details>
@@ -118,8 +119,9 @@ print(f"cut into characters, {np.mean(read != characters.unk_id):.1%} of the tok
 #
 # <details><summary>Answer</summary>
 #
-# With spaces, the same 62 %; without, 17 %, which is guessing. It is the spaces. On English all
-# turns round: words 45 %, letters 22 %. The best token is a matter of the script.
+# With spaces 63 %, practically the same; without, 17 %, which is guessing. It is the spaces. On
+# English it is the other way round: words 45 %, letters 22 %. Which token is best depends on the
+# script.
 #
 # </details>
 
@@ -205,13 +207,14 @@ plots.token_rows(
 # %% [markdown]
 # *boat* and *boats* now share a token, and *coats*, never seen, is made of known pieces. A fourth
 # join would make *boats* one token again: more entries, shorter rows, fewer shared pieces. (That
-# subject and verb agree, *the boat floats, the boats float*, returns in lesson 05.)
+# subject and verb agree, *the boat floats, the boats float*, returns in lessons 04 and 05.)
 #
 # ## 5. Real byte-pair encoding, twice
 #
-# Real ones begin with the 256 bytes, so no text at all is unknown, emoji included. `reference` has
-# one in readable Python; the `tokenizers` library has the fast one in Rust. We train both on 1,000
-# of the project's own Chinese texts and compare them on the other 380.
+# Real tokenizers of this kind begin with the 256 bytes, so no text at all is unknown, emoji
+# included. `reference` has one in readable Python; the `tokenizers` library has the fast one in
+# Rust. We train both on 1,000 of the project's own Chinese texts and compare them on the other
+# 380.
 
 # %%
 chinese, english = (
@@ -254,8 +257,8 @@ print(reference.bpe_decode(library.encode("两条船，👍")[:-1], ours))
 #
 # <details><summary>Answer</summary>
 #
-# Nearly three: its bytes. (Marks and digits among them take fewer.) One character a token is
-# reached at some 1,200 entries, when an English token holds three letters.
+# Three, its bytes; 2.9 on average, since digits and Latin letters take one each. One character a
+# token is reached at some 1,200 entries, when an English token holds three letters.
 #
 # </details>
 
@@ -436,7 +439,8 @@ assert not verdict.ok
 # 3. *Break it.* Find a text that `characters` of section 2 cannot give back
 #    (`characters.decode(characters.encode(text)) != text`). Why is there none for `library`?
 # 4. Train `library` on `english` and read `new` with it. How many tokens is a Chinese character
-#    now? A real model that was trained on English charges Chinese like this.
+#    now? Whoever pays by the token pays for Chinese like this, if the tokenizer was trained on
+#    English.
 
 # %%
 exercises.show("padding_mask")
@@ -461,6 +465,7 @@ assert checks == {False: False, True: True}
 # %% [markdown]
 # ## Where to go next
 #
+# - [02 One neuron, one layer](02_neuron_layer_downhill.ipynb): what a network does with numbers.
 # - [05 LSTM and GRU by hand](05_lstm_and_gru_by_hand.ipynb): a network that reads the ids.
 # - [09 Attention](09_attention.ipynb): where `padding_mask` is used.
 # - [21 The errata](21_the_errata.ipynb): S1, S6, S7 and S8 are about this lesson's subject.

@@ -12,7 +12,7 @@
 # a minute on a laptop, without network.
 #
 # **Where it comes from.** Document 004, §3.1 and §3.3: neurons, activation functions and gradient
-# descent in three sentences each.
+# descent in a few sentences each.
 
 # %%
 from kerasllm import lessons
@@ -34,8 +34,9 @@ from kerasllm.plots.style import COLOURS, panels, tidy
 #
 # $$a = x_1 w_1 + x_2 w_2 + \dots + b \qquad\quad \sigma(a) = \frac{1}{1 + e^{-a}}$$
 #
-# The sigmoid $\sigma$ makes a probability of any number. Let the inputs count four characters of a
-# remark: 球 (ball), 药 (medicine), 钱 (money), 锅 (pot). Is this remark about sport?
+# The sigmoid $\sigma$ turns any number into one between 0 and 1, which we read as a probability.
+# Let the inputs count four characters of a remark: 球 (ball), 药 (medicine), 钱 (money), 锅
+# (pot). Is this remark about sport?
 
 # %%
 signs = "球药钱锅"
@@ -50,6 +51,8 @@ probability, _ = reference.sigmoid(a)
 plots.diagram("neuron", neuron, activation="sigmoid", tokens=signs, language="both")
 
 # %% [markdown]
+# It says 0.95: 球 stands there twice, so $a = 2 \cdot 2 - 1 = 3$, and $\sigma(3) = 0.95$.
+#
 # ## 2. One layer
 #
 # Six topics, six neurons: a **dense layer** (全连接层). Each has a column of weights, so the layer
@@ -59,14 +62,14 @@ plots.diagram("neuron", neuron, activation="sigmoid", tokens=signs, language="bo
 # $$p_k = \frac{e^{a_k}}{\sum_j e^{a_j}} \qquad\qquad L = -\ln p_{\text{right}}$$
 #
 # $L$, the **cross-entropy**, is what we pay: nothing for certainty in the right topic, much for
-# surprise.
+# surprise. With the natural logarithm its unit is the *nat*.
 #
 # **Predict first:** all weights are 0. What does the layer pay, in nats?
 #
 # <details><summary>Answer</summary>
 #
-# All six probabilities are 1/6, whatever the remark, so $-\ln \frac16 = 1.79$. Remember this
-# number: a loss above it is worse than knowing nothing.
+# Every $e^0$ is 1 and all six probabilities are 1/6, whatever the remark, so
+# $-\ln \frac16 = 1.79$. Remember this number: a loss above it is worse than knowing nothing.
 #
 # </details>
 
@@ -106,9 +109,10 @@ assert np.isclose(loss, np.log(6))
 #
 # $$\frac{\partial L}{\partial a_k} = p_k - y_k$$
 #
-# where $y_k$ is 1 for the right topic, else 0: what it said minus what was right. The weight
-# $W_{jk}$ stands in $a_k$ alone, times $x_j$; so $dW = x^\top (p - y)$, averaged over the rows.
-# Each step goes a little *against* the gradient (梯度下降):
+# where $y_k$ is 1 for the right topic, else 0. (The first term gives $-y_k$; by the chain rule the
+# second gives $e^{a_k} / \sum_j e^{a_j} = p_k$.) It is what the layer said minus what was right.
+# The weight $W_{jk}$ stands in $a_k$ alone, times $x_j$; so $dW = x^\top (p - y)$, averaged over
+# the rows. Each step goes a little *against* the gradient (梯度下降):
 
 # %%
 losses, y_one_hot = [], np.eye(6)[y]
@@ -173,7 +177,10 @@ assert "球" in strongest["sport"]
 # </details>
 #
 # Momentum (动量) averages gradients. **Adam** divides this average $m$ by the root of the averaged
-# square $v$, for each weight by itself, so that every weight moves at about the same pace:
+# square $v$, for each weight by itself, so that every weight moves at about the same pace ($g$ is
+# the gradient, $\eta$ the learning rate, $t$ the number of the step; $\beta_1$ and $\beta_2$ are a
+# little below 1; the divisors $1 - \beta^t$ make up for averages that begin at 0; $\epsilon$ only
+# prevents a division by 0):
 #
 # $$m \leftarrow \beta_1 m + (1 - \beta_1) g \qquad v \leftarrow \beta_2 v + (1 - \beta_2) g^2
 # \qquad w \leftarrow w - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
@@ -232,10 +239,10 @@ axes.legend(loc="lower right")
 fonts.use_fonts(figure)
 
 # %% [markdown]
-# A little above 0.03 SGD jumps from side to side for ever; below, it creeps; Adam walks along the
-# valley. Is it the scale? Then dividing each input by its spread must help SGD. That is an
-# *intervention*: change the supposed cause, and nothing else. (To be fair, SGD gets the best of
-# eight rates in both arms.)
+# At a rate of 0.04 SGD jumps from side to side in all its 150 steps; at 0.03 it creeps; Adam
+# swings, and walks along the valley. Is it the scale? Then dividing each input by its spread must
+# help SGD. That is an *intervention*: change the supposed cause, and nothing else. (To be fair,
+# SGD gets the best of eight rates in both arms.)
 
 # %%
 scaled = pair / pair.std(axis=0)
@@ -254,6 +261,9 @@ for _ in range(150):
 assert np.allclose(library[0], paths["Adam 0.1"][-1], atol=1e-5)
 
 # %% [markdown]
+# It was the scale: with scaled inputs SGD reaches the bottom, as Adam does; without scaling it
+# stays 0.065 nats above.
+#
 # ## 5. What the bend is for
 #
 # 好 (good) is praise and 不好 (not good) is not; 坏 (bad) is blame and 不坏 (not bad) is not.
@@ -310,13 +320,15 @@ for axes, model, title in zip(
 fonts.use_fonts(figure)
 
 # %% [markdown]
-# Left, without a bend: one half everywhere, the best that a flat answer can do. Right, with it.
+# Left, without a bend: one half everywhere. That is where the loss of a flat answer is least, so
+# which of the four come out right is chance: one or two here, though a line that cuts off one
+# corner would have three. Right, with the bend: four, for each seed.
 #
 # ## 6. By heart, or understood?
 #
-# Document 004 goes downhill 直到损失函数最小, until the loss is least. Which loss? A network with a
-# hidden layer of 64 units trains here on 320 remarks, and beside it a twin of the task whose topics
-# are *shuffled*: there is nothing to understand.
+# Document 004 goes downhill 直到损失函数最小, until the loss is least. Which loss? A network with
+# a hidden layer of 64 units trains here on 320 remarks, and, as a control, on the same remarks
+# with their topics *shuffled*: there is nothing to understand.
 #
 # **Predict first:** how low does the training loss get with shuffled topics?
 #
@@ -367,7 +379,7 @@ tidy(axes)
 fonts.use_fonts(figure)
 
 # %% [markdown]
-# Dashed lines fall to nothing, both. The solid ones tell: with true topics the held-out loss falls
+# Both dashed lines fall to nothing. The solid ones tell: with true topics the held-out loss falls
 # and *turns up again* (过拟合, overfitting), with shuffled ones it only rises. So we keep the
 # weights of the epoch in which the held-out loss was least, and look at the test rows once:
 
@@ -427,7 +439,7 @@ assert not verdict.ok
 
 # %% [markdown]
 # 1. *Fill a line*: `sigmoid`, `relu_backward`, `softmax` (mend the one above).
-# 2. *Write it*: `cross_entropy`, `cross_entropy_backward` , `dense_backward`,
+# 2. *Write it*: `cross_entropy`, `cross_entropy_backward`, `dense_backward`,
 #    `sgd`, `adam`. `exercises.show(NAME)` states the task, `exercises.hint(NAME)` helps.
 # 3. *Break it*: set the learning rate of section 3 to 100. Predict the loss after 200 steps, then
 #    look. Then multiply `x` by 100 and leave the rate at 1.

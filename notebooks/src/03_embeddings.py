@@ -1,12 +1,13 @@
 # %% [markdown]
 # # 03 · Embeddings
 #
-# **What you will do.** Work the five-word example of document 004 rightly, show that looking up is
-# multiplying, train word vectors in thirty lines of NumPy, and measure what their neighbours and
-# their famous analogies are worth.
+# **What you will do.** Work through the five-word example of document 004 correctly, show that
+# looking up is multiplying, train word vectors in thirty lines of NumPy, and measure what their
+# neighbours and their famous analogies are worth.
 #
 # **What you will learn.** What an embedding (嵌入) is; which rows of its table learn; what makes
-# two vectors neighbours; why *king − man + woman* flatters; when vectors help a task and when not.
+# two vectors neighbours; how *king − man + woman* can flatter; when vectors help a task and when
+# not.
 #
 # **What you need.** [Lesson 02](02_neuron_layer_downhill.ipynb): a layer, softmax, a gradient.
 # 35 minutes; the cells run in about half a minute on a laptop, without network.
@@ -56,8 +57,8 @@ plots.diagram("embedding", looked_up, step=3, tokens=words, language="both")
 #
 # <details><summary>Answer</summary>
 #
-# It cannot say. *hello* scores 1·1 = 1, and *code* = [1, 1, 0] scores 1·1 + 0·1 = 1 as well.
-# Vectors that are written by hand look nice; to tell words apart they have to be *learned*.
+# It cannot say. *hello* scores 1·1 = 1, and *code* = [1, 1, 0] scores 1·1 + 0·1 = 1 as well. These
+# vectors look nice, and do not tell *hello* from *code*. So let us have vectors *learned*.
 #
 # </details>
 
@@ -80,8 +81,8 @@ for word, row in zip(words, probabilities, strict=True):
 #
 # <details><summary>Answer</summary>
 #
-# *code* gets 2, *AI* gets 1, the others 0. In a batch with 10,000 words of vocabulary, nearly all
-# rows stand still; rare words learn rarely.
+# *code* gets 2, *AI* gets 1, the others 0. With 10,000 words of vocabulary, nearly all rows get
+# nothing from a batch; rare words learn rarely.
 #
 # </details>
 
@@ -100,8 +101,10 @@ dict(zip(words, d_table[:, 0].tolist(), strict=True))
 # ## 3. Learned vectors
 #
 # Take each word's two neighbours on either side, average their vectors, and predict the word: the
-# *continuous bag of words*. What the words of our small grammar have in common is known, because
-# its rules are: *boat* and *fox* stand in the same rule, *boats* in another.
+# *continuous bag of words*. Our texts come from a small grammar (语法), a made-up English of 84
+# words. What its words have in common is known, because its rules are: *boat* and *fox* stand in
+# the same rule, *boats* in another. The picture shows the two directions in which the vectors
+# spread most; a colour is a rule: NOUN1 and DOES1 are singular, NOUN2 and DOES2 plural.
 
 # %%
 kinds = {}  # word -> the rule that it comes from
@@ -176,7 +179,7 @@ fonts.use_fonts(figure)
 #
 # <details><summary>Answer</summary>
 #
-# Most. *boats* still meet *many* and *sing*, in whatever order: the company is enough.
+# Most. *boats* still meet *many* and *sing*, in whatever order: the company is nearly enough.
 #
 # </details>
 
@@ -223,7 +226,8 @@ tidy(axes)
 fonts.use_fonts(figure)
 
 # %% [markdown]
-# The story holds, and is more modest than it sounds: company does most of it, order the rest.
+# The story holds, and is more modest than it sounds: company does most of it, order the rest. With
+# the company gone no more neighbours are of the same kind than by lot, which would be 6 in 100.
 #
 # ## 5. Analogies, measured
 #
@@ -288,16 +292,19 @@ tidy(axes)
 fonts.use_fonts(figure)
 
 # %% [markdown]
-# A flattering report would say: "the analogy finds the plural every time". It finds *a* plural. Ask
-# of any analogy which words were left out, and what a guess within the kind would score.
+# A flattering report would say: "the analogy finds the plural every time". It finds *a* plural;
+# and with nothing left out, two answers of three are words of the question. In this grammar the
+# very word cannot be found, it was made so. In real text *fox* and *foxes* do share company, and
+# an analogy may find more. So ask of any analogy which words were left out, and what a guess
+# within the kind would score.
 #
 # ## 6. Do vectors help? The Chinese task
 #
 # The remarks of lesson 02 again, six topics, now with a vector for each character, averaged, and
-# one layer. Averaging and a layer are both linear, so this is the counting of lesson 02 with a
-# kernel $E W$ of rank $D$: nothing new can be expressed, only learned otherwise. Unless the vectors
-# bring something along: we train some on 900 *other* remarks (reviews and messages, 25,000
-# characters) first.
+# one layer. Averaging and a layer are both linear, so this is the counting of lesson 02, divided
+# by the length, with a kernel $E W$ of rank $D$ at most: nothing new can be expressed, only
+# learned otherwise. Unless the vectors bring something along: we train some on 900 *other* remarks
+# (reviews and messages, 25,000 characters) first.
 
 # %%
 rows = [
@@ -349,13 +356,13 @@ print("vectors from scratch     ", np.round(from_scratch, 3), f"mean {np.mean(fr
 print("vectors trained before   ", np.round(with_vectors, 3), f"mean {np.mean(with_vectors):.3f}")
 
 # %% [markdown]
-# The neighbours are nonsense, and they do not help: 900 remarks, fifteen sights of each sign on
-# average, did not suffice. When pretraining pays, and how much, is
-# [lesson 12](12_fine_tuning.ipynb).
+# The neighbours are nonsense, and they do not help: 900 remarks, in which a sign stands fifteen
+# times on average, and 150 training steps did not suffice. (Which of the two was too little, this
+# does not tell.) When pretraining pays, and how much, is [lesson 12](12_fine_tuning.ipynb).
 #
 # ## Exercises
 #
-# The gradient of a table, with the slip that everybody makes once:
+# The gradient of a table, with a common slip:
 
 
 # %%

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 16 · Generation
 #
-# **What you will do.** Train a small Transformer on a language whose grammar is known, let it write
-# thousands of sentences, and count which ones are right. Then let a Chinese model loop, stop it,
-# and make it write five characters a line that begin with the words you choose.
+# **What you will do.** Train a small Transformer on a language whose grammar is known, let it
+# write thousands of sentences, and count which ones are right. Then let a Chinese model loop, stop
+# it, and make it write lines of five characters, which begin with the characters you choose.
 #
 # **What you will learn.** Temperature (温度), top-k and top-p (核采样); what a cache saves; why the
 # likeliest text is not a typical one (beams, 束搜索); repetition; constraints.
@@ -11,8 +11,8 @@
 # **What you need.** [Lesson 09](09_attention.ipynb). 40 minutes; the cells run in about a minute on
 # a laptop, without network.
 #
-# **Where it comes from.** Document 004 §6.6 promises text of high quality, in two sentences. How a
-# token is chosen no document says, nor what quality costs.
+# **Where it comes from.** Document 004 §6.6 promises text of high quality, in two sentences. No
+# document says how a token is chosen, nor what quality costs.
 
 # %%
 from kerasllm import lessons
@@ -35,8 +35,8 @@ lessons.quote("004", 489)
 # %% [markdown]
 # ## 1. A language that can be checked
 #
-# `grammar` has 80 words and rules of agreement: *this **boat** that two hungry farmers find
-# **sings***. `log_probability` says whether a sentence is one.
+# `grammar` has 84 words and rules of agreement: *this **boat** that two hungry farmers find
+# **sings***. `log_probability` says whether a sentence belongs to it.
 
 # %%
 language = grammar_language(seed=0)
@@ -93,14 +93,15 @@ row[0].invert_yaxis()
 figure
 
 # %% [markdown]
-# Singular verbs lead, and the tail is wrong: small for each word, large together. A long text draws
-# often enough to hit it.
+# Singular verbs lead. Behind them stand words that cannot follow (*that*, *paint*, *see*), with
+# little probability each; but a long text draws often enough to hit one.
 #
 # **Predict first.** Which temperature writes the most correct sentences, and what does it cost?
 #
 # <details><summary>Answer</summary>
 #
-# The lowest; and greedy writes one sentence, always the same. Correctness is bought with variety.
+# The lowest of those tried; and greedy writes one sentence, always the same. Correctness is bought
+# with variety.
 # </details>
 
 # %%
@@ -165,7 +166,8 @@ plots.diagram("attention", last, keys=trace.tokens, tokens=trace.tokens[-1:], la
 #
 # <details><summary>Answer</summary>
 #
-# 1 + 2 + … + 20 = 210, instead of 20.
+# 1 + 2 + … + 20 = 210, instead of 20. (The texts of the next cell end sooner: 2 + 3 + … + 9 = 44,
+# instead of 9.)
 # </details>
 
 # %%
@@ -315,11 +317,13 @@ tidy(axes)
 use_fonts(figure)
 
 # %% [markdown]
-# Same weights, another choice of the next character: the loop is one of the decoding. The
-# *repetition penalty* $\theta$ divides the logits of what was said (where they are positive). Which
-# repeats are right it does not know.
+# (The text printed is one of the two that loop most, of 24.) With the same weights and $\tau = 1$
+# the loop is gone, in each of three models: it comes from how we choose the next character. The
+# *repetition penalty* $\theta$ divides the logits of what was said where they are positive, and
+# multiplies them where they are negative. Which repeats are right it does not know.
 #
-# Be modest about the model: counting (Kneser-Ney) predicts held-out texts better.
+# Be modest about the model, whose settings nobody searched: counting (Kneser-Ney) predicts
+# held-out texts far better.
 
 # %%
 codes = signs.encode_batch(lines, bos=True, eos=True)
@@ -358,7 +362,7 @@ poem = acrostic("语言模型", Sampling(temperature=0.5))
 print("，".join(poem) + "。")
 
 # %% [markdown]
-# The form is right by construction; the sense is what so small a model has.
+# The form is right by construction; of sense there is as much as so small a model has.
 #
 # ## Exercises
 #
