@@ -100,6 +100,8 @@ LAYERS = {
         "separator": 4,
         "score_pad": True,
         "tied": True,
+        "packed": False,
+        "pairs": 0,
     },
     "TransformerDecoder": BLOCK,
     "TransformerEncoder": {
