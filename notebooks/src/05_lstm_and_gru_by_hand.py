@@ -18,8 +18,11 @@ from kerasllm import lessons
 lessons.start()
 
 # %%
+from collections import Counter
+
 import keras
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from kerasllm import datasets, exercises, models, plots, reference, text, verify
 
@@ -33,7 +36,7 @@ from kerasllm import datasets, exercises, models, plots, reference, text, verify
 #
 # $W$ weighs the input, $U$ the old state, $b$ is a bias (偏置), and $\tanh$ keeps the result
 # between -1 and 1. (The documents print the weights on the left, $W x_t$: there $x_t$ is a column.
-# Keras stores a batch as rows, so here the weights stand on the right. It is the same sum.)
+# Keras stores a batch as rows, so here the weights stand on the right.)
 #
 # With one input and one unit every symbol is one number. Let $W = 0.5$, $U = 0.9$, $b = 0$, and let
 # the network see a 1, then zeros:
@@ -57,7 +60,7 @@ assert 0.9**50 < 0.006
 # %% [markdown]
 # The 1 fades. Everything that the network remembers has to pass through $U$ and the $\tanh$ at
 # *every* step, and a number that has to survive fifty steps is multiplied by 0.9 fifty times: less
-# than 0.6 % of it is left, the $\tanh$ not yet counted. Section 5 measures this.
+# than 0.6 % of it is left, the $\tanh$ not yet counted (section 5).
 
 # %% [markdown]
 # ## 2. The LSTM, one gate at a time
@@ -112,7 +115,7 @@ print(f"g = tanh(1.5·1 - 1.0·0.5 + 0.0) = tanh(1.0) = {g:.4f}")
 
 # %% [markdown]
 # **Cell**: keep a share of the old, add a share of the new. No $\tanh$ and no matrix stands
-# between $c_{t-1}$ and $c_t$; that is the whole secret.
+# between $c_{t-1}$ and $c_t$.
 #
 # $$c_t = f \cdot c_{t-1} + i \cdot g$$
 
@@ -132,7 +135,7 @@ print(f"o = σ(-0.4·1 + 0.8·0.5 + 0.0) = σ(0.0) = {o:.4f}")
 print(f"h = {o:.4f}·tanh({c:.4f}) = {h:.4f}")
 
 # %% [markdown]
-# That was all. Now the same step three times: ours, the library's NumPy, and Keras.
+# The same step three times: ours, the library's NumPy, and Keras.
 
 # %%
 row = np.array([[x]])  # (B, D) = (1, 1)
@@ -235,8 +238,8 @@ for (name, ours), theirs in zip(by_hand.items(), grads.d_projected[0], strict=Tr
 assert np.allclose(list(by_hand.values()), grads.d_projected[0], rtol=1e-12)
 
 # %% [markdown]
-# Do not take a derivation on trust. Nudge one number and see how the result moves: the centred
-# difference $(L(a + \varepsilon) - L(a - \varepsilon)) / 2\varepsilon$ needs no calculus.
+# Check it: nudge one number and see how the result moves. The centred difference
+# $(L(a + \varepsilon) - L(a - \varepsilon)) / 2\varepsilon$ needs no calculus.
 
 
 # %%
@@ -340,9 +343,8 @@ plots.lines(
 )
 
 # %% [markdown]
-# The measured memory is longer than $-1 / \ln f$, here up to three times: besides the way along
-# the cell there are ways through the gates. The rule of thumb is the floor, and it tells the
-# order.
+# The measured memory is longer than $-1 / \ln f$, here up to three times. The rule of thumb is the
+# floor, and it tells the order.
 
 # %%
 assert all(n <= m < 3 * n + 1 for m, n in zip(measured, implied, strict=True))
@@ -353,8 +355,8 @@ assert sorted(measured) == measured and sorted(implied) == implied
 #
 # In English a verb agrees with its subject, however many words stand between: *this **boat** that
 # two hungry farmers find **sings***. A model that predicts the verb has to carry "one" or "many"
-# across the clause. `datasets.load("grammar")` draws such sentences (they are grammatical rather
-# than sensible) and knows the best loss that any model can reach.
+# across the clause. `datasets.load("grammar")` draws such sentences and knows the best loss that a
+# model can reach.
 
 # %%
 data = datasets.load("grammar", n_texts=3000)
@@ -362,29 +364,43 @@ tokenizer = text.train_tokenizer(data.texts, "word", 200)
 ids = text.pad_sequences(tokenizer.encode_batch(data.texts, bos=True, eos=True), length=24)
 print(data.texts[2])
 
-settings = models.RecurrentConfig(
-    tokenizer.vocabulary_size, hidden_dim=16, units=24, num_layers=1, cell="lstm", dropout=0.0
-)
-keras.utils.set_random_seed(2)  # with 1 and 3 another unit does the same
-model = models.CausalLM(models.RecurrentBackbone(settings))
-model.compile(keras.optimizers.Adam(0.01), models.TokenCrossEntropy(), jit_compile=False)
-history = model.fit(ids[:, :-1], ids[:, 1:], batch_size=64, epochs=8, verbose=0).history
 
+def trained(seed):
+    """Return a small LSTM that has read the 3,000 sentences eight times."""
+    keras.utils.set_random_seed(seed)
+    settings = models.RecurrentConfig(
+        tokenizer.vocabulary_size, hidden_dim=16, units=24, num_layers=1, cell="lstm", dropout=0.0
+    )
+    model = models.CausalLM(models.RecurrentBackbone(settings))
+    model.compile(keras.optimizers.Adam(0.01), models.TokenCrossEntropy(), jit_compile=False)
+    model.fit(ids[:, :-1], ids[:, 1:], batch_size=64, epochs=8, verbose=0)
+    return model
+
+
+networks = {seed: trained(seed) for seed in range(1, 7)}  # the seed alone differs
+
+fresh = tokenizer.encode_batch(datasets.load("grammar", "test").texts, bos=True, eos=True)
+fresh = text.pad_sequences(fresh, length=24)
+loss = networks[2].evaluate(fresh[:, :-1], fresh[:, 1:], batch_size=500, verbose=0)
 entropy = data.info["entropy_rate"]
-print(f"loss after 8 epochs {history['loss'][-1]:.2f} nats, best possible {entropy:.2f} nats")
-assert history["loss"][-1] < entropy + 0.2
+print(f"network 2: {loss:.2f} nats on {len(fresh)} fresh sentences, best possible {entropy:.2f}")
+assert entropy - 0.1 < loss < entropy + 0.2  # the sample is finite
 
 # %% [markdown]
-# Two sentences that differ in their subject alone:
+# Two sentences that differ in their subject alone, and network 2:
 
 
 # %%
-def read(sentence):
-    return verify.trace(model, [tokenizer.bos_id, *tokenizer.encode(sentence)], tokenizer)
+def read_with(network, subject):
+    words = tokenizer.encode(f"{subject} that two hungry farmers find")
+    return verify.intervene(network, [tokenizer.bos_id, *words], tokenizer)
 
 
-one = read("this boat that two hungry farmers find")
-many = read("these boats that two hungry farmers find")
+pairs = {
+    seed: (read_with(network, "this boat"), read_with(network, "these boats"))
+    for seed, network in networks.items()
+}
+one, many = (read.before for read in pairs[2])
 
 
 def probability(seen, verbs):
@@ -402,33 +418,119 @@ assert probability(one, singular) > 2 * probability(one, plural)
 assert probability(many, plural) > 2 * probability(many, singular)
 
 # %% [markdown]
-# The words just before the verb are the same (*two hungry farmers find*), and yet the model knows.
-# Where does it keep the number? Look for the unit whose cell differs most, all the way from the
-# subject to the verb.
+# The words just before the verb are the same, and yet the model knows. Where does it keep the
+# number? Look for the unit whose cell differs most from the subject to the verb:
+
 
 # %%
-cells = np.stack([one.array("lstm_0", "c"), many.array("lstm_0", "c")])  # (2, T, H)
-gap = np.abs(cells[0, 2:] - cells[1, 2:]).min(axis=0)  # (H,), the smallest since the subject
-unit = int(gap.argmax())
+def differences(pair):
+    """Return the smallest difference of each cell since the subject: (H,)."""
+    this, these = (read.before.array("lstm_0", "c")[2:] for read in pair)
+    return np.abs(this - these).min(axis=0)
 
+
+unit = int(differences(pairs[2]).argmax())
 figure = plots.lines(
-    {"this boat …": cells[0, :, unit], "these boats …": cells[1, :, unit]},
+    {
+        "this boat …": one.array("lstm_0", "c")[:, unit],
+        "these boats …": many.array("lstm_0", "c")[:, unit],
+    },
     xlabel="token (below: of the second sentence)",
     ylabel=f"cell of unit {unit}",
-    title="One cell remembers the subject across the clause",
+    title=f"Network 2: cell {unit} differs from the subject to the verb",
     size=(7.5, 4.0),
 )
-pairs = zip(one.tokens, many.tokens, strict=True)
-figure.axes[0].set_xticks(range(len(one.tokens)), [a if a == b else f"{a}\n{b}" for a, b in pairs])
+places = zip(one.tokens, many.tokens, strict=True)
+labels = [a if a == b else f"{a}\n{b}" for a, b in places]
+figure.axes[0].set_xticks(range(len(one.tokens)), labels)
 figure
 
 # %% [markdown]
-# And here is how, with the trained numbers in the equations, at *two*, in the middle of the clause:
-# the forget gate $f_t$ is open, so nearly all of the old cell stays, and what is added to it is
-# much the same in both sentences.
+# A difference is no cause. **Intervene:** at *two*, give cells their value in the *other* sentence,
+# and let the network read on. Does the verb follow, both ways?
 
 # %%
 MIDDLE = one.tokens.index("two")
+
+
+def follows(pair, units=None, symbol="c"):
+    """Return the share of the verb that goes with what was swapped, the lower of both ways."""
+    shares = []
+    for read, other, verbs in ((*pair, plural), (*pair[::-1], singular)):
+        after = read.swap("lstm_0", symbol, other, unit=units, position=MIDDLE).after
+        number = probability(after, singular) + probability(after, plural)
+        shares.append(probability(after, verbs) / number)
+    return float(min(shares))
+
+
+single = {seed: [follows(pair, unit) for unit in range(24)] for seed, pair in pairs.items()}
+
+
+def largest(seed):
+    """Swapping the cell that differs most flips the verb."""
+    unit = int(differences(pairs[seed]).argmax())
+    return single[seed][unit] > 0.5, f"cell {unit}: {single[seed][unit]:.2f}"
+
+
+def some(seed):
+    """Swapping some single cell flips the verb (all 24 tried)."""
+    unit = int(np.argmax(single[seed]))
+    return single[seed][unit] > 0.5, f"best is cell {unit}: {single[seed][unit]:.2f}"
+
+
+def every(seed):
+    """Swapping all cells flips the verb."""
+    share = follows(pairs[seed])
+    return share > 0.5, f"all: {share:.2f}"
+
+
+def hidden(seed):
+    """Swapping the whole hidden state h instead flips the verb (the control)."""
+    share = follows(pairs[seed], symbol="h")
+    return share > 0.5, f"all: {share:.2f}"
+
+
+found = {
+    claim.__name__: verify.over_seeds(claim, n=6, first=1, train=lambda seed: seed)  # trained above
+    for claim in (largest, some, every, hidden)
+}
+for claim in found.values():
+    print(f"{claim}\n")
+
+# %% tags=["figure"]
+ranked = {seed: np.argsort(single[seed])[::-1].tolist() for seed in pairs}
+figure = plots.lines(
+    {
+        f"network {seed}": [follows(pair, ranked[seed][:count]) for count in range(1, 25)]
+        for seed, pair in pairs.items()
+    },
+    range(1, 25),
+    xlabel="cells swapped, the most effective first",
+    ylabel="share of the verb that follows",
+    title=f"One cell flips the verb in {found['some'].holds} of 6 networks, "
+    f"all cells in {found['every'].holds}",
+    level=("half", 0.5),
+    size=(7.5, 4.0),
+)
+figure.axes[0].set_ylim(0, 1)
+figure.axes[0].legend(frameon=False, ncols=2, loc="lower right")
+figure
+
+# %%
+assert found["largest"].outcomes[1].holds  # network 2, whose cell is drawn above
+assert found["some"].outcomes[3].holds and not found["largest"].outcomes[3].holds  # network 4
+assert found["largest"].holds <= found["some"].holds <= 3
+assert found["every"].holds == 6 and found["hidden"].holds == 0
+
+# %% [markdown]
+# So "one cell remembers the subject" is true of network 2 and false as a rule. All cells together
+# carry it in every network, $h$ does not; others need several, and the one that differs most may do
+# nothing (network 4).
+#
+# Here is how network 2 carries it, in trained numbers, at *two*: the forget gate $f_t$ is open, so
+# nearly all of the old cell stays, and what is added to it is much the same in both sentences.
+
+# %%
 one.equations("lstm_0", step=MIDDLE, unit=unit)
 
 
@@ -447,91 +549,121 @@ kept = np.stack([seen.array("lstm_0", "f")[3:, unit] for seen in (one, many)])
 print(f"difference: {carried:.2f} carried, {added:.2f} added")
 print(f"forget gate of unit {unit} within the clause: {kept.mean():.2f} on average")
 assert kept[:, 1].min() > 0.75 and carried > 4 * added  # kept[:, 1] is the gate at 'two'
-assert kept.mean() > 0.6 and gap[unit] > 0.5
+assert kept.mean() > 0.6 and differences(pairs[2])[unit] > 0.5
 
 # %% [markdown]
-# Each word moves the cell, but moves it much alike in both sentences; the *difference* was made at
-# the subject and is carried along. Here are the forget gates of all units:
+# Each word moves the cell much alike in both sentences; the *difference* was made at the subject.
+# The forget gates of all units:
 
 # %%
 one.figure("lstm_0", "f", "Forget gates: some units hold, others reset")
 
 # %% [markdown]
-# Rows that stay bright along the sentence are memories; rows that turn dark at some token are
-# reset there.
+# A row that stays bright keeps what it holds; one that turns dark is reset there.
 #
 # ### And in real English?
 #
-# Those sentences came from a grammar. So let another small LSTM read plain English, the remarks and
-# reviews that come with this project. It reads letter by letter and predicts the next letter;
-# nobody tells it what a word is. Does it find out?
+# Let small LSTMs predict plain English, remarks and reviews, letter by letter; nobody tells them
+# what a word is. The control reads the same texts without spaces.
 
 # %%
 english = datasets.load("topic_en").texts + datasets.load("sentiment_en").texts
-letters = text.train_tokenizer(english, "character")
-stream = np.concatenate([letters.encode(line, eos=True) for line in english])
-windows = stream[: len(stream) // 65 * 65].reshape(-1, 65)  # rows of 64 letters and the next
-small = models.RecurrentConfig(letters.vocabulary_size, hidden_dim=32, units=64, num_layers=1)
-speller = models.CausalLM(models.RecurrentBackbone(small))
-speller.compile(keras.optimizers.Adam(0.01), models.TokenCrossEntropy(), jit_compile=False)
-history = speller.fit(windows[:, :-1], windows[:, 1:], batch_size=32, epochs=8, verbose=0).history
+new_lines = datasets.load("topic_en", "test").texts[:36]
+
+
+def without_spaces(lines):
+    return [line.replace(" ", "") for line in lines]
+
+
+def rows_of(lines, letters):
+    stream = np.concatenate([letters.encode(line, eos=True) for line in lines])
+    return stream[: len(stream) // 65 * 65].reshape(-1, 65)  # rows of 64 letters and the next
+
+
+def speller(lines, seed):
+    """Return a language model of the letters of these lines, and its tokenizer."""
+    keras.utils.set_random_seed(seed)
+    letters = text.train_tokenizer(lines, "character")
+    small = models.RecurrentConfig(letters.vocabulary_size, hidden_dim=32, units=64, num_layers=1)
+    model = models.CausalLM(models.RecurrentBackbone(small))
+    model.compile(keras.optimizers.Adam(0.01), models.TokenCrossEntropy(), jit_compile=False)
+    rows = rows_of(lines, letters)
+    model.fit(rows[:, :-1], rows[:, 1:], batch_size=32, epochs=6, verbose=0)
+    return model, letters
+
+
+spellers = {seed: speller(english, seed) for seed in (1, 2, 3)}
+controls = {seed: speller(without_spaces(english), seed) for seed in (1, 2, 3)}
+model, letters = spellers[1]
+rows = rows_of(new_lines, letters)
+loss = model.evaluate(rows[:, :-1], rows[:, 1:], batch_size=64, verbose=0)
 print(
-    f"{len(english)} texts, {len(stream):,} letters; "
-    f"knowing nothing {np.log(letters.vocabulary_size):.2f} nats, now {history['loss'][-1]:.2f}"
+    f"knowing nothing {np.log(letters.vocabulary_size):.2f} nats a letter, on new lines {loss:.2f}"
 )
 
 # %% [markdown]
-# Over twelve new remarks, look for the unit that treats spaces most unlike letters:
+# On 12 new lines, pick the forget gate that best tells spaces from letters; in the control, first
+# letters of words from others. On 24 more, score how often it has one of each kind in the right
+# order (the area under the ROC curve; a coin has 0.5):
 
 
 # %%
-def forget_gates(line):
-    return verify.trace(speller, line, letters).array("lstm_0", "f")  # (T, H)
+def score(trained, lines, marks):
+    """Return the number of the gate picked on 12 lines, and its score on the other ones."""
+    gates = [verify.trace(trained[0], line, trained[1]).array("lstm_0", "f") for line in lines]
+    seen, new = np.concatenate(gates[:12]), np.concatenate(gates[12:])
+    picked = [roc_auc_score(np.concatenate(marks[:12]), gate) for gate in seen.T]
+    unit = int(np.abs(np.array(picked) - 0.5).argmax())
+    area = roc_auc_score(np.concatenate(marks[12:]), new[:, unit])
+    return unit, area if picked[unit] > 0.5 else 1 - area
 
 
-new_lines = datasets.load("topic_en", "test").texts
-gates = np.concatenate([forget_gates(line) for line in new_lines[:12]])
-is_space = np.array([sign == " " for line in new_lines[:12] for sign in line])
-word_unit = int((gates[~is_space].mean(axis=0) - gates[is_space].mean(axis=0)).argmax())
+space = [np.array([sign == " " for sign in line]) for line in new_lines]
+first = [np.roll(marks, 1)[~marks] for marks in space]
+for marks in first:
+    marks[0] = True
 
-# %% [markdown]
-# Here it reads another remark:
+starts = Counter(word[0] for line in english for word in line.split())
+often = Counter("".join(without_spaces(english)))
+by_letter = [starts[sign] / max(often[sign], 1) for sign in "".join(without_spaces(new_lines[12:]))]
+table = roc_auc_score(np.concatenate(first[12:]), by_letter)
 
-# %%
-line = new_lines[18]
-gate = forget_gates(line)[:, word_unit]
-spaces = np.array([sign == " " for sign in line])
+picked = {seed: score(each, new_lines, space) for seed, each in spellers.items()}
+blind = {seed: score(each, without_spaces(new_lines), first) for seed, each in controls.items()}
+for seed in picked:
+    print(f"seed {seed}: spaces {picked[seed][1]:.2f}; control, first letters {blind[seed][1]:.2f}")
+print(f"no network, how often each letter begins a word: first letters {table:.2f}")
+
+# %% tags=["figure"]
+line, word_unit = new_lines[18], picked[1][0]
+gate = verify.trace(model, line, letters).array("lstm_0", "f")[:, word_unit]
 
 figure = plots.lines(
     {"forget gate": gate},
     xlabel="letter (grey: space)",
     ylabel=f"forget gate of unit {word_unit}",
-    title="This gate shuts at every space",
+    title="This gate is lower at spaces than at letters",
     size=(9, 3.2),
 )
-for place in np.flatnonzero(spaces):
+for place in np.flatnonzero(space[18]):
     figure.axes[0].axvspan(place - 0.5, place + 0.5, color="#dddddd", zorder=0)
 figure.axes[0].set_xticks(range(len(line)), line)
 figure
 
 # %%
-openings = np.flatnonzero(spaces) + 1  # the first letters of the words
-print(
-    f"gate at letters {gate[~spaces].mean():.2f}, at first letters {gate[openings].mean():.2f}, "
-    f"at spaces {gate[spaces].mean():.2f}"
-)
-assert gate[spaces].max() < 0.3 < gate[openings].mean()
+assert gate[space[18]].mean() < gate[~space[18]].mean() - 0.2
+assert min(area for _, area in picked.values()) > 0.85
+assert max(area for _, area in blind.values()) < table
 
 # %% [markdown]
-# At every space this gate shuts, and what the unit held is gone; at the letter after, it opens
-# again. The network has found the words. (It shuts at some letters, too: a unit is free to do more
-# than one job, and to do it badly.)
+# In every network a gate knows the space. That it knows words is not shown: without spaces, no
+# picked gate marks first letters as well as a table of letters does.
 #
 # ## 8. Padding needs a mask
 #
 # Texts of a batch have different lengths and are filled up with id 0 on the right. To an LSTM, a
-# padded step is a step like any other: it goes on computing, and the final state is no longer that
-# of the text. A **mask** (掩码) tells it to keep its state where there is no token.
+# padded step is a step like any other: the final state is no longer that of the text. A **mask**
+# (掩码) tells it to keep its state where there is no token.
 
 # %%
 short = rng.normal(size=(1, 4, 3))  # a text of 4 tokens
@@ -771,7 +903,10 @@ assert np.allclose(-1 / np.log([0.5, 0.9, 0.99]), [1.4, 9.5, 99.5], atol=0.05)  
 assert probability(one, singular) > probability(one, plural)  # the number crosses the clause
 assert change(masked) == 0 and change(unmasked) > 0.2  # padding needs a mask
 assert np.abs(after - before).max() > 0.1  # the two GRUs are different functions
-assert gate[spaces].max() < 0.3 < gate[openings].mean()  # a gate finds the words
+assert found["every"].holds == 6 and found["hidden"].holds == 0  # the cells carry it, together;
+assert 1 <= found["largest"].holds <= found["some"].holds <= 3  # one alone in few networks
+assert min(area for _, area in picked.values()) > 0.85  # a gate knows the space,
+assert max(area for _, area in blind.values()) < table  # which is not to know words
 assert gru_proof.ok  # the GRU, too
 assert drift < 1e-9  # NumPy trains as Keras does
 
