@@ -133,9 +133,10 @@ class KneserNey:
         tokens, position = self._flatten(sequences)
         grams, keys, counts = self._number(tokens, position)
         levels, contexts = [], 1  # the empty context
-        for k in range(1, self.order + 1):
+        longest = min(self.order, int(position.max()) + 1)  # there are none of more tokens
+        for k in range(1, longest + 1):
             counted = counts[k - 1]
-            if k < self.order:
+            if k < longest:
                 counted = _continuations(k, grams, position, counts)
             if k == 1:
                 counted[-1] = 0  # the begin mark, the largest id, is never predicted

@@ -77,6 +77,16 @@ def test_words_never_seen_keep_some_probability(corpus):
     assert np.isfinite(model.token_nats([[V + 3, 0, V + 1]])).all()
 
 
+def test_texts_shorter_than_the_order_are_counted_as_far_as_they_go():
+    train, test = [[0, 1, 2], [0, 1], [2]], [[0, 1, 1, 2, 0], [2]]
+    # With the begin mark the longest n-gram has four tokens.
+    nats = [KneserNey(3, order).fit(train).token_nats(test) for order in (4, 5, 9)]
+    np.testing.assert_array_equal(nats[0], nats[1])
+    np.testing.assert_array_equal(nats[0], nats[2])
+    assert len(KneserNey(3, 9).fit(train).levels) == 4
+    assert np.isfinite(KneserNey(3, 5).fit([[0]]).token_nats([[1, 2]])).all()
+
+
 def test_sequences_do_not_see_each_other(corpus):
     model = KneserNey(V, order=3).fit(corpus)
     one_by_one = np.concatenate([model.token_nats([sentence]) for sentence in corpus])

@@ -17,7 +17,6 @@ from kerasllm.text.unknown import incomparable, unknown_share
 BUCKET = 32  # lengths that are compiled apart
 TOKENS_AT_ONCE = 2048
 NEW_TOKENS = 256  # of an answer at most
-ORDER = 5  # longest n-gram of the baseline
 
 
 def answer_nats(task, lessons):
@@ -91,8 +90,7 @@ def evaluation(task, test, train=None):
     }
     if train is not None:
         learned = _spoken(reader.lessons(train))
-        order = min(ORDER, max(map(len, learned)))  # no longer one comes
-        ngram = kneser_ney(learned, spoken, reader.tokenizer.vocabulary_size, order)
+        ngram = kneser_ney(learned, spoken, reader.tokenizer.vocabulary_size)
         result["baselines"]["kneser_ney"] = {**ngram.metrics, "unknown": unknown}
     return result
 
