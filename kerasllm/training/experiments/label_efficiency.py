@@ -15,7 +15,7 @@ from kerasllm.training.folder import RunFolder, check_free, in_use, weights_hash
 from kerasllm.training.run import as_run
 from kerasllm.training.settings.base import resolve
 from kerasllm.training.settings.classification import ClassificationSettings
-from kerasllm.training.settings.task import METHODS
+from kerasllm.training.settings.method import METHODS
 from kerasllm.training.trainer import trained_task
 from kerasllm.utils.errors import check_choice
 from kerasllm.utils.tables import Table

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from kerasllm.training.settings.backbone import BackboneSettings
 from kerasllm.training.settings.base import amount, flag, fraction
-from kerasllm.training.settings.task import METHODS, TaskSettings
+from kerasllm.training.settings.method import METHODS
+from kerasllm.training.settings.task import TaskSettings
 
 LENGTH = 512  # tokens of a conversation that are read where nothing else is said
 

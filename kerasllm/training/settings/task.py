@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from kerasllm.training.settings.base import OptimizerSettings, flag, fraction
+from kerasllm.training.settings.base import flag, fraction
+from kerasllm.training.settings.method import MethodSettings
 from kerasllm.training.settings.told import script_told, unknown_told
 
-METHODS = ("scratch", "frozen", "full", "gradual", "lora")
 RATE = 1e-3  # learning rate where neither settings nor run say one
 COMPARED = 20_000  # training rows that baselines learn from in seconds, right after a training
 POOLINGS = ("mean", "max", "mean_max", "last", "first", "attention")
@@ -30,31 +30,6 @@ class Examples(NamedTuple):
     name: str
     language: str
     fingerprint: str
-
-
-@dataclass(frozen=True)
-class MethodSettings(OptimizerSettings):
-    """Which weights are trained, and when."""
-
-    method: str | None = flag(
-        None,
-        "scratch (new weights), frozen (the head learns alone), full, gradual or lora; None: full "
-        "from a pretrained run, else scratch",
-        choices=METHODS,
-    )
-    lora_rank: int = flag(8, "lora: rank of the corrections")
-    lora_targets: str = flag("*kernel", "lora: names of the weights corrected, by commas")
-    discriminative: float = flag(
-        1.0, "divide the rate by this for each group of layers below", above=0, maximum=10**6
-    )
-    minutes: float = flag(
-        0.0,
-        "train for so many minutes: as many steps as fit, by the speed of the first ones; 0: as "
-        "many as epochs or steps say",
-        maximum=10**6,
-    )
-    patience: int = flag(0, "stop after so many validations without progress; 0: never")
-    keep_best: bool = flag(True, "keep the weights of the best validation")
 
 
 @dataclass(frozen=True)
@@ -153,31 +128,9 @@ class ShapeSettings(MethodSettings):
 
     def check(self, pretrained):
         """Raise for settings that make no sense together."""
-        if self.accumulate > self.batch_size:
-            raise ValueError(
-                f"expected no more parts than texts a step, received accumulate={self.accumulate} "
-                f"and batch_size={self.batch_size}: lower --accumulate, or raise --batch-size."
-            )
-        self._check_minutes()
-        if self.method == "lora" and self.lora_rank < 1:
-            raise ValueError(f"lora_rank must be 1 or more, received {self.lora_rank}.")
-        if pretrained is None and self.method not in (None, "scratch"):
-            raise ValueError(
-                f"method={self.method!r} needs weights to begin from: give a pretrained run, or "
-                "leave method out to train from scratch."
-            )
+        self.check_method(pretrained)
         if pretrained is not None:
             _check_brought(self)
-
-    def _check_minutes(self):
-        """Raise for a number of steps beside the minutes that decide it."""
-        for entry in dataclasses.fields(self):
-            given = getattr(self, entry.name)
-            if self.minutes and entry.name in ("epochs", "steps") and given != entry.default:
-                raise ValueError(
-                    f"minutes={self.minutes:g} decides how many steps there are, and so does "
-                    f"{entry.name}={given:g}: leave one of them out."
-                )
 
     def suited(self, examples, pretrained, report):
         """Return the settings with what is None filled: inherited from a run, or the usual.
