@@ -4,7 +4,8 @@ Two uses. `planted(mistake)` plants one in the library, and the proof must go re
 mistake can turn red checks nothing. And `kerasllm.exercises` compares a learner's numbers with
 every mistake's numbers, and can say which one it is.
 
-A topic is a module beside this one; how to write one more stands in `mistake.py`.
+A topic is a module beside this one, or in a folder as `reference` has it; how to write one more
+stands in `mistake.py`.
 """
 
 import importlib
@@ -13,9 +14,9 @@ from kerasllm.utils.errors import nearest
 from kerasllm.verify.mistakes.mistake import Mistake
 
 TOPICS = (
-    "elementary", "normalization", "losses", "lstm", "recurrent", "attention",
-    "heads", "transformer", "llama", "decoder", "optimizers", "sequence",
-    "evaluation",
+    "elementary", "normalization", "training.losses", "lstm", "recurrent",
+    "attention.scaled_dot_product", "attention.heads", "attention.transformer", "attention.llama",
+    "attention.decoder", "training.optimizers", "sequence", "training.evaluation",
 )  # fmt: skip
 _MODULES = [importlib.import_module(f"kerasllm.verify.mistakes.{topic}") for topic in TOPICS]
 

@@ -1,0 +1,1 @@
+"""Known mistakes in attention, in Transformers, and in decoders that look back."""

@@ -1,0 +1,1 @@
+"""Known mistakes in what training needs: losses, optimizers, scores."""
