@@ -28,7 +28,7 @@ from kerasllm.training import (
 )
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.experiments.label_efficiency import draw
-from kerasllm.training.folder import check_free
+from kerasllm.training.run_folder.folder import check_free
 from kerasllm.training.settings.base import resolve
 from kerasllm.utils.errors import writing
 

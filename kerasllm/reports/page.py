@@ -12,8 +12,8 @@ from kerasllm.reports.sections import SECTIONS
 from kerasllm.reports.words import Words
 from kerasllm.training.engine.progress import Progress
 from kerasllm.training.evaluation import beside
-from kerasllm.training.folder import check_file, write_text
-from kerasllm.training.run import as_run
+from kerasllm.training.run_folder.folder import check_file, write_text
+from kerasllm.training.run_folder.run import as_run
 from kerasllm.utils.json_text import read_object
 from kerasllm.utils.pages import element, page
 

@@ -5,7 +5,7 @@
 
 A run is taken from what training and evaluation wrote into its folder. Runs that differ in their
 seed alone share a row. A schedule is whole where its validation curve has flattened: the last fifth
-of the training brought next to nothing (`kerasllm.training.history.has_flattened`).
+of the training brought next to nothing (`kerasllm.training.run_folder.history.has_flattened`).
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from kerasllm import datasets
 from kerasllm.datasets.options import with_options
-from kerasllm.training.history import has_flattened, read_history, training_minutes
+from kerasllm.training.run_folder.history import has_flattened, read_history, training_minutes
 from kerasllm.utils.errors import writing
 from kerasllm.utils.files import whole_file
 from kerasllm.utils.json_text import read_object

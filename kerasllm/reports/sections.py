@@ -8,7 +8,7 @@ from kerasllm.reports.blocks import case, legend, looks, picture, section, word_
 from kerasllm.reports.embeddings import common_words, embedding_table, laid_out, neighbours
 from kerasllm.reports.scores import notes, scores_table, verdict
 from kerasllm.reports.story import lead, lesson, made
-from kerasllm.training.history import curves, read_history
+from kerasllm.training.run_folder.history import curves, read_history
 from kerasllm.utils.pages import Markup, element, embedded
 from kerasllm.utils.tables import Table, readable
 

@@ -5,7 +5,7 @@ import os
 from kerasllm.lessons import all_lessons
 from kerasllm.models import TextEncoder
 from kerasllm.reports.blocks import section
-from kerasllm.training.history import read_history, training_minutes
+from kerasllm.training.run_folder.history import read_history, training_minutes
 from kerasllm.utils.pages import element, scrolling
 from kerasllm.utils.tables import Table
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from kerasllm.datasets.files.inputs import read_inputs
-from kerasllm.training.folder import write_text
+from kerasllm.training.run_folder.folder import write_text
 from kerasllm.utils.errors import check_choice
 
 FORMATS = ("json", "jsonl", "csv")

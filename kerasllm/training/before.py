@@ -1,6 +1,6 @@
 """What a run was before its training: the scores of the weights that it began from."""
 
-from kerasllm.training.folder import RunFolder, weights_hash
+from kerasllm.training.run_folder.folder import RunFolder, weights_hash
 
 NAME = "before_training"
 

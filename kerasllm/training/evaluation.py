@@ -5,7 +5,7 @@ import re
 from kerasllm.models import TextEncoder
 from kerasllm.training.before import scores_before
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.rows import TRAINED_ROWS
+from kerasllm.training.run_folder.rows import TRAINED_ROWS
 from kerasllm.utils.errors import check_choice, enough_memory
 from kerasllm.utils.tables import Table
 

@@ -19,7 +19,7 @@ from kerasllm.datasets.options import with_options
 from kerasllm.datasets.sources import Source, found_again, read_source, with_share_held_out
 from kerasllm.models.language.corpora import held_out_lines, held_out_text
 from kerasllm.text import read_pieces
-from kerasllm.training.rows import Rows, fair_rows, still_held_out
+from kerasllm.training.run_folder.rows import Rows, fair_rows, still_held_out
 
 
 class HeldOut(NamedTuple):

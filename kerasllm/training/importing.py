@@ -13,8 +13,8 @@ from kerasllm.models.hub.peft import CONFIG as ADAPTER_CONFIG
 from kerasllm.models.presets import ROW
 from kerasllm.models.runs_of_before import IMPORTED_RATE as RATE
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.folder import check_free, in_use, weights_hash
-from kerasllm.training.run import Run, as_run
+from kerasllm.training.run_folder.folder import check_free, in_use, weights_hash
+from kerasllm.training.run_folder.run import Run, as_run
 
 
 def import_checkpoint(

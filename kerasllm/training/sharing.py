@@ -6,8 +6,8 @@ from kerasllm.models import CausalLM
 from kerasllm.models.hub.peft import CONFIG, TENSORS, Corrections, merge_peft, save_peft
 from kerasllm.training.engine.adapters import corrections_in
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.folder import check_free, in_use
-from kerasllm.training.run import Run, as_run
+from kerasllm.training.run_folder.folder import check_free, in_use
+from kerasllm.training.run_folder.run import Run, as_run
 
 ADAPTER = "adapter.npz"  # in a run folder
 

@@ -22,9 +22,9 @@ from kerasllm.training.engine.processes import check_same, join, wait
 from kerasllm.training.engine.progress import Progress, silent
 from kerasllm.training.engine.stages import train_in_stages
 from kerasllm.training.evaluation import verdict
-from kerasllm.training.folder import check_free, in_use, weights_hash
-from kerasllm.training.history import curves
-from kerasllm.training.run import Run, as_run, load_run
+from kerasllm.training.run_folder.folder import check_free, in_use, weights_hash
+from kerasllm.training.run_folder.history import curves
+from kerasllm.training.run_folder.run import Run, as_run, load_run
 from kerasllm.training.settings import settings_for
 from kerasllm.training.settings.base import resolve
 from kerasllm.training.settings.pretraining import PretrainSettings

@@ -28,7 +28,7 @@ from kerasllm.models import (
 )
 from kerasllm.models.presets import copy_of, make_backbone
 from kerasllm.text import train_tokenizer
-from kerasllm.training.folder import RunFolder
+from kerasllm.training.run_folder.folder import RunFolder
 
 RUNS = Path(__file__).parents[1] / "training" / "runs_of_before"
 CLASSES = {

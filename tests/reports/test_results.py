@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kerasllm.reports.results import page_of, read_rows, results, row_of
-from kerasllm.training.history import has_flattened, read_history, training_minutes
+from kerasllm.training.run_folder.history import has_flattened, read_history, training_minutes
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SCORES = {2: 0.8, 3: 0.9, 5: 0.7}  # by seed

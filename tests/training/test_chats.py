@@ -22,9 +22,9 @@ from kerasllm.models.decoding import session, steps
 from kerasllm.models.hub import load_checkpoint
 from kerasllm.training import load_run, train
 from kerasllm.training.engine.adapters import load_adapter
-from kerasllm.training.folder import weights_hash
 from kerasllm.training.importing import export_checkpoint, import_checkpoint
-from kerasllm.training.run import Run
+from kerasllm.training.run_folder.folder import weights_hash
+from kerasllm.training.run_folder.run import Run
 from kerasllm.training.sharing import export_adapter, import_adapter
 
 pytest.importorskip("jinja2", reason="needs the extra chat")

@@ -9,7 +9,7 @@ import pytest
 from kerasllm import datasets
 from kerasllm.datasets import Dataset, Labelled, Text
 from kerasllm.training import evaluate, load_run, pretrain, train
-from kerasllm.training.rows import MOST, Rows, fair_rows, hashes
+from kerasllm.training.run_folder.rows import MOST, Rows, fair_rows, hashes
 from kerasllm.training.settings.classification import ClassificationSettings
 
 CLASSIFIER = {"size": "tiny", "hidden_dim": 5, "units": 5, "epochs": 0.1, "tokenizer": "word",
@@ -146,7 +146,7 @@ def test_short_lines_may_be_said_twice():
 
 
 def test_too_many_rows_to_record(monkeypatch):
-    monkeypatch.setattr("kerasllm.training.rows.MOST", 3)
+    monkeypatch.setattr("kerasllm.training.run_folder.rows.MOST", 3)
     rows = Rows.of([Text("a")] * 4, [Text("b")])
     assert len(rows.train) == 0 and len(rows.validation) == 1 < MOST
 

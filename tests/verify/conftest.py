@@ -16,7 +16,7 @@ from kerasllm.models import (
     TransformerConfig,
 )
 from kerasllm.text import train_tokenizer
-from kerasllm.training.run import Run
+from kerasllm.training.run_folder.run import Run
 from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.pretraining import PretrainSettings
 from kerasllm.verify.comparison.backend import in_precision

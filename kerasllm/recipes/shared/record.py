@@ -6,9 +6,9 @@ The table of all runs is `kerasllm results`.
 import json
 from pathlib import Path
 
-from kerasllm.training.folder import versions, write_text
-from kerasllm.training.history import read_history, training_minutes
-from kerasllm.training.made import made
+from kerasllm.training.run_folder.folder import versions, write_text
+from kerasllm.training.run_folder.history import read_history, training_minutes
+from kerasllm.training.run_folder.made import made
 
 FILE = "result.json"
 

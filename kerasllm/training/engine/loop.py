@@ -23,7 +23,7 @@ from kerasllm.training.engine import processes
 from kerasllm.training.engine.checkpoints import load_checkpoint, own_checkpoint, save_checkpoint
 from kerasllm.training.engine.interruption import after_the_step
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.folder import write_text
+from kerasllm.training.run_folder.folder import write_text
 from kerasllm.utils.errors import enough_memory
 from kerasllm.utils.ranks import first_alone, place
 

@@ -10,8 +10,8 @@ import numpy as np
 from kerasllm import datasets
 from kerasllm.datasets.examples import inputs_of
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.folder import check_file, write_text
-from kerasllm.training.run import as_run
+from kerasllm.training.run_folder.folder import check_file, write_text
+from kerasllm.training.run_folder.run import as_run
 from kerasllm.training.settings import settings_for
 from kerasllm.training.settings.base import resolve
 from kerasllm.training.trainer import trained_task

@@ -11,8 +11,8 @@ from kerasllm import datasets
 from kerasllm.baselines import classification as baselines
 from kerasllm.baselines.features import semantic_space
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.folder import RunFolder, check_free, in_use, weights_hash
-from kerasllm.training.run import as_run
+from kerasllm.training.run_folder.folder import RunFolder, check_free, in_use, weights_hash
+from kerasllm.training.run_folder.run import as_run
 from kerasllm.training.settings.base import resolve
 from kerasllm.training.settings.classification import ClassificationSettings
 from kerasllm.training.settings.method import METHODS

@@ -116,7 +116,7 @@ class ShapeSettings(MethodSettings):
             source: name or path of the data; None for data made in Python.
         """
         from kerasllm.training.held_out import test_rows
-        from kerasllm.training.rows import Rows
+        from kerasllm.training.run_folder.rows import Rows
 
         return Rows.of(examples.train, examples.validation, test_rows(source))
 

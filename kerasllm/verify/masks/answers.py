@@ -15,7 +15,7 @@ import numpy as np
 from kerasllm import datasets
 from kerasllm.models import CausalLM, ChatLM, ChatPreprocessor
 from kerasllm.text.conversations.encoding import encode_answers
-from kerasllm.training.run import as_run
+from kerasllm.training.run_folder.run import as_run
 from kerasllm.utils.tables import Shown, Table
 from kerasllm.verify.comparison.backend import to_numpy
 

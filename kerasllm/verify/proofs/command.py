@@ -171,7 +171,7 @@ def show_trace(run, text, *, layer=None, symbol=None, step=None, unit=0, top=5, 
     Returns:
         The paths of the figures.
     """
-    from kerasllm.training.run import load_run
+    from kerasllm.training.run_folder.run import load_run
     from kerasllm.verify.traces.trace import trace
 
     if top < 1:

@@ -17,7 +17,7 @@ from kerasllm.training.engine.checkpoints import load_checkpoint
 from kerasllm.training.engine.interruption import after_the_step, told_how_to_go_on
 from kerasllm.training.engine.loop import Stage, run_stage
 from kerasllm.training.engine.progress import Progress
-from kerasllm.training.run import Run
+from kerasllm.training.run_folder.run import Run
 
 ENDS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: SystemExit}
 

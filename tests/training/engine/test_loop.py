@@ -8,7 +8,7 @@ from kerasllm.text.batching import Batches
 from kerasllm.training.engine import loop
 from kerasllm.training.engine.checkpoints import load_checkpoint
 from kerasllm.training.engine.loop import Stage, TrainingDivergedError, run_stage
-from kerasllm.training.run import Run
+from kerasllm.training.run_folder.run import Run
 
 
 class Numbers(Batches):

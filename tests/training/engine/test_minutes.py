@@ -9,7 +9,7 @@ import pytest
 from kerasllm.training import ClassificationSettings, pretrain, train, trainer
 from kerasllm.training.engine import minutes
 from kerasllm.training.engine.minutes import fitted
-from kerasllm.training.history import read_history
+from kerasllm.training.run_folder.history import read_history
 from kerasllm.training.settings.base import resolve
 
 pytestmark = pytest.mark.usefixtures("eager")

@@ -9,9 +9,9 @@ from kerasllm.training.answer_files import inputs_of
 from kerasllm.training.chatting import chat_with
 from kerasllm.training.engine.compilation import compile_model
 from kerasllm.training.evaluation import evaluate_run
-from kerasllm.training.folder import RunFolder
 from kerasllm.training.generation import generate_with
-from kerasllm.training.places import not_a_run
+from kerasllm.training.run_folder.folder import RunFolder
+from kerasllm.training.run_folder.places import not_a_run
 
 
 class Run(RunFolder):

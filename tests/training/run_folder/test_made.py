@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from kerasllm.training.made import machine
+from kerasllm.training.run_folder.made import machine
 
 pytestmark = pytest.mark.backends
 

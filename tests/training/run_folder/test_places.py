@@ -7,8 +7,8 @@ import pytest
 
 from kerasllm.datasets import load
 from kerasllm.training import crossvalidate, export_checkpoint, finetune, payoff, pretrain, train
-from kerasllm.training.folder import check_free
-from kerasllm.training.places import not_a_run
+from kerasllm.training.run_folder.folder import check_free
+from kerasllm.training.run_folder.places import not_a_run
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from kerasllm.models.presets import (
 )
 from kerasllm.models.runs_of_before import preprocessor_of
 from kerasllm.text import load_tokenizer
-from kerasllm.training.made import made
+from kerasllm.training.run_folder.made import made
 from kerasllm.training.settings import settings_for
 from kerasllm.utils import ranks
 from kerasllm.utils.errors import writing

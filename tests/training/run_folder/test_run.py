@@ -11,7 +11,7 @@ import pytest
 from kerasllm.models import Task
 from kerasllm.models.presets import load_model
 from kerasllm.training import Run, load_run, train
-from kerasllm.training.folder import in_use, write_text
+from kerasllm.training.run_folder.folder import in_use, write_text
 from kerasllm.utils import locks
 from kerasllm.utils.locks import InUseError, lock
 

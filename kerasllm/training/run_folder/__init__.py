@@ -1,0 +1,1 @@
+"""The run folder: what a training leaves, and what any later command takes."""
