@@ -334,11 +334,16 @@ def test_whole_numbers_are_no_weights(checkpoint):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_no_numbers_are_counted(value, checkpoint):
-    name, bias = "encoder.layer.1.output.dense.bias", np.zeros(12, "float32")
-    bias[[3, 7]] = value
-    folder, _, _ = checkpoint("bert", extra={name: bias})
-    _refused(folder, ValueError, f"{name} holds 2 values of 12 that are NaN or infinite")
+@pytest.mark.parametrize(
+    "name", ["encoder.layer.1.output.dense.bias", "embeddings.word_embeddings.weight"]
+)
+def test_values_that_are_no_numbers_are_counted(name, value, checkpoint):
+    _, _, tensors = checkpoint("bert")
+    spoiled = tensors[name].copy()
+    spoiled.flat[[3, 7]] = value
+    folder, _, _ = checkpoint("bert", extra={name: spoiled})
+    told = f"{name} holds 2 values of {spoiled.size} that are NaN or infinite"
+    _refused(folder, ValueError, told)
 
 
 @pytest.mark.parametrize(("field", "value"), [("num_hidden_layers", 1), ("intermediate_size", 21)])
