@@ -262,8 +262,10 @@ def test_layers_are_counted_only_while_a_file_is_read(run):
     assert keras.Layer.add_weight is add_weight
     with saved.at_most(12), pytest.raises(ValueError, match="than the 12 in the file"):
         keras.layers.Dense(3).build((None, 4))
+    layer = keras.layers.Dense(3, bias_initializer="ones")
     with saved.at_most(15):
-        keras.layers.Dense(3).build((None, 4))
+        layer.build((None, 4))
+    assert not any(weight.any() for weight in layer.get_weights())  # which are about to be read
 
 
 # === What stands beside the model ===
