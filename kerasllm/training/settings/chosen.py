@@ -12,8 +12,8 @@ tried on four others; `benchmarks/defaults.md` has both, and what else was tried
   worse on one (one seed).
 - The vectors begin small, and half of what they say is hidden at each step.
 - The rate is high, and falls; the last weights are kept: those of the best validation were no
-  better, and on one set of three worse (the trials "accuracy" and "epochs 12 last", one seed). Where
-  minutes decide how many passes there are, the best are kept, for there may be far too many.
+  better, and on one set of three worse (the trials "accuracy" and "epochs 12 last", one seed).
+  Where minutes decide how many passes there are, the best are kept, for there may be far too many.
 """
 
 import dataclasses
