@@ -28,6 +28,7 @@ class ChatLM(CausalLM):
     scoring = scoring
     data_task = "chat"
     shown = ("loss", "perplexity", "unknown")
+    answers_only = True
 
     # What a `CausalLM` says of texts, this one says of conversations, as other tasks do.
     answers, scores, evaluation, review = Task.answers, Task.scores, Task.evaluation, Task.review
