@@ -1,5 +1,6 @@
 """Diagrams with live numbers: a cell, an attention, a training step, as they are at this moment."""
 
+from kerasllm.plots.diagrams.adaptation import draw_lora
 from kerasllm.plots.diagrams.attention import draw_attention, draw_block
 from kerasllm.plots.diagrams.canvas import LANGUAGES_OF_DIAGRAMS, Diagram
 from kerasllm.plots.diagrams.elementary import draw_embedding, draw_neuron
@@ -23,6 +24,7 @@ DIAGRAMS = {
     "block": draw_block,
     "crf": draw_crf,
     "confusion": draw_confusion,
+    "lora": draw_lora,
 }
 
 
@@ -39,6 +41,7 @@ def diagram(name, trace, *, language=None, **options):
     | attention | `multi_head_attention`, or of one head | step, text, head, tokens |
     | block | `transformer_encoder` | text |
     | crf | `crf` | text, tokens, names: of the tags |
+    | lora | `lora` | |
     | training | a dict, see below | |
     | confusion | a dict, see below | label: number of the class that is scored |
 
