@@ -104,8 +104,8 @@ def main(
     run = kerasllm.train(train, output / data, settings=recipe.settings(SETTINGS, begins),
                          pretrained=begins, **again)  # fmt: skip
     result = kerasllm.evaluate(run, test)
-    result["baselines"]["small_model"] = small_model(recipe, train, test)
     if begins is not None:
+        result["baselines"]["small_model"] = small_model(recipe, train, test)
         shown = write_answers(begins.model, test, shown=train.take(SHOTS, 1))
         result["baselines"]["few_shot"] = shown.scores
         result["perplexity_before_and_after"] = [perplexity(each) for each in (begins, run)]
