@@ -75,6 +75,7 @@ OFFLINE = {
     "http_proxy": "http://127.0.0.1:9",
     "https_proxy": "http://127.0.0.1:9",
     "KERASLLM_LESSON": "1",
+    "KERASLLM_PROGRESS": "",
     "KERASLLM_LANGUAGE": "en",
     "KERASLLM_DOCUMENTS": "",  # a notebook keeps short quotations, whoever builds it
 }
