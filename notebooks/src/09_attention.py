@@ -377,10 +377,10 @@ figure
 #
 # <details><summary>Answer</summary>
 #
-# It depends on the seed. In one model next to nothing is left without that head; in the other two a
-# good part is: the number takes other ways, too. And in one model the control does as much harm. So
-# a map shows where a head *reads*, not what the answer hangs on. Only the last cut takes all away,
-# in every model: then the two sentences are the same to it.
+# It depends on the model. Without that head a fifth of the difference is left in one, more than half
+# in another: the number takes other ways, too. And the control moves it as well, up in one model and
+# down in another. So a map shows where a head *reads*, not what the answer hangs on. Only the last
+# cut takes all away, in every model: then the two sentences are the same to it.
 #
 # </details>
 
@@ -500,7 +500,7 @@ assert max(averaging[1000]) + 0.1 < min(averaging[64_000])  # an average learns 
 assert gaps["intact"].min() > 0.4  # all three models know the subject
 assert np.abs(gaps["no look at the subject"]).max() < 1e-6  # and look at it for that
 left = gaps["without that head's look"] / gaps["intact"]
-assert left.min() < 0.2 and left.max() > 0.4  # but not by one head: not in every model
+assert left.max() > 0.4 > left.min()  # but not by one head: not in every model
 
 # %% [markdown]
 # ## Where to go next
