@@ -377,10 +377,10 @@ figure
 #
 # <details><summary>Answer</summary>
 #
-# It depends on the model. Without that head a fifth of the difference is left in one, more than half
-# in another: the number takes other ways, too. And the control moves it as well, up in one model and
-# down in another. So a map shows where a head *reads*, not what the answer hangs on. Only the last
-# cut takes all away, in every model: then the two sentences are the same to it.
+# It depends on the model. Without that head a fifth of the difference is left in one, more than
+# half in another: the number takes other ways, too. And the control moves it as well, up in one
+# model and down in another. So a map shows where a head *reads*, not what the answer hangs on. Only
+# the last cut takes all away, in every model: then the two sentences are the same to it.
 #
 # </details>
 
