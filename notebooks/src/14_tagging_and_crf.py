@@ -205,7 +205,7 @@ runs = {head: [trained(head, seed) for seed in range(3)] for head in ("softmax",
 #
 # <details><summary>Answer</summary>
 #
-# The CRF with the rules, by a little; it had learned most of them, so that they add next to nothing.
+# The CRF with the rules, by a little; it had learned most of them, and they add next to nothing.
 # But see the second row: about half of the CRF's lead is had by rules that nobody had to learn.
 # </details>
 
