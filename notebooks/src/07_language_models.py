@@ -5,9 +5,9 @@
 # models against languages whose entropy (熵) is known exactly; and make a perplexity (困惑度) five
 # times better by forgetting words.
 #
-# **What you will learn.** n-grams (n 元语法) and Kneser-Ney smoothing (平滑); what a loss can reach
+# **What you will learn.** n-grams (n 元语法) and Kneser-Ney smoothing; what a loss can reach
 # and what not; what a network has that a table of counts lacks; perplexity, bits per character
-# (每字符比特数) and per byte, and what unknown tokens (未登录词) do to them.
+# (每字符比特数) and per byte, and what unknown words do to them.
 #
 # **What you need.** [Lesson 04](04_rnn_by_hand.ipynb), and
 # [05](05_lstm_and_gru_by_hand.ipynb) helps. 40 minutes; the cells run in about a minute on a
@@ -37,12 +37,12 @@ from kerasllm.plots.style import COLOURS, GREY, MARKERS, panels, tidy
 lessons.quote("002", 29)
 
 # %% [markdown]
-# (The word in brackets is right: perplexity, 困惑度. 分数 is any score.)
+# (分数 is any score; perplexity is 困惑度.)
 #
 # ## 1. Counting
 #
 # A language model gives each next word a probability. The oldest way: look at the last $n - 1$
-# words, the *context* (上文) $h$, and count what followed it:
+# words, the *context* $h$, and count what followed it:
 #
 # $$p(w \mid h) = \frac{c(h\,w)}{\sum_v c(h\,v)}$$
 #
@@ -55,33 +55,28 @@ lessons.quote("002", 29)
 # </details>
 
 # %%
-told = [
-    "this boat near two rivers sings",
-    "two rivers sing",
-    "two boats near a river sing",
-    "a fox near two foxes sings",
-]
-bigrams = reference.ngram_fit([sentence.split() for sentence in told], order=2)
-new = ["two foxes sing".split()]
-perplexity = {
-    name: reference.ngram_perplexity(new, bigrams, getattr(reference, f"ngram_{name}"))
-    for name in ("mle", "add_k", "kneser_ney")
-}
-print(perplexity)
+told = """this boat near two rivers sings
+two rivers sing
+two boats near a river sing
+a fox near two foxes sings"""
+bigrams = reference.ngram_fit([line.split() for line in told.splitlines()], order=2)
+new = [["two", "foxes", "sing"]]
+estimators = (reference.ngram_mle, reference.ngram_add_k, reference.ngram_kneser_ney)
+mle, add_k, kneser_ney = (reference.ngram_perplexity(new, bigrams, one) for one in estimators)
+print(f"perplexity: counts {mle}, add 1 {add_k:.2f}, Kneser-Ney {kneser_ney:.2f}")
 
 # %% [markdown]
-# "Add 1 to every count" (`add_k`) mends it crudely. **Kneser-Ney** takes a little, $d$, from every
-# count, and gives it out as the next shorter context would; $N(h)$ is the number of different
-# words that followed $h$:
+# To add 1 to every count (`add_k`) is crude. **Kneser-Ney** takes a little, $d$, from every count,
+# and gives it out as the next shorter context $h'$ would; $N(h)$ different words followed $h$:
 #
 # $$p(w \mid h) = \frac{\max(c(h\,w) - d,\, 0)}{c(h)} + \frac{d \, N(h)}{c(h)}\; p(w \mid h')$$
 #
-# Below the longest context it counts *different words in front*, not occurrences: *rivers* came
-# twice, and only after *two*, so it is no likely guess elsewhere.
+# For a shorter context it counts *different words in front*: *rivers* came twice, but only after
+# *two*, so it is no likely guess elsewhere.
 
 # %%
-pairs_before = {w: n for w, n in bigrams.continuations[()].items()}
-shorter = pairs_before["rivers"] / sum(pairs_before.values())  # only "two" stands before it
+before = bigrams.continuations[()]
+shorter = before["rivers"] / before.total()  # only "two" stands before it
 by_hand = (2 - 0.75) / 4 + 0.75 * 3 / 4 * shorter  # two: 4 times, with 3 different followers
 by_library = reference.ngram_kneser_ney("rivers", ["two"], bigrams)
 print(f"p(rivers | two) = {by_hand:.4f} by hand, {by_library:.4f} by the library")
@@ -90,24 +85,21 @@ plots.diagram("ngram", bigrams, context=["two"], language="both")
 # %% [markdown]
 # ## 2. A language whose entropy is known
 #
-# How good is a loss? For English nobody knows. So take a source that we own. From state to state
-# it goes by a table $P$; $\pi$ is how often it is in each state. On average a step holds
+# How good is a loss? For English nobody knows. So take a source that we own: it goes from state to
+# state by a table $P$, and $\pi$ is how often it is in each. On average a step holds
 #
 # $$H = -\sum_i \pi_i \sum_j P_{ij} \ln P_{ij} \quad \text{nats}$$
 #
-# That is its **entropy rate** (熵率). No model can expect a smaller loss on new text.
+# That is its **entropy rate**. No model can expect a smaller loss on new text.
 
 # %%
-P = np.array([[0.9, 0.1], [0.5, 0.5]])
-pi = np.array([5, 1]) / 6  # π P = π
+P, pi = np.array([[0.9, 0.1], [0.5, 0.5]]), np.array([5, 1]) / 6  # π P = π
 H = -(pi @ (P * np.log(P)).sum(axis=1))
-print(f"π P = {(pi @ P).round(4)}, H = {H:.4f} nats")
-print(f"a coin: {np.log(2):.4f}")
+print(f"π P = {(pi @ P).round(4)}, H = {H:.4f} nats; a coin: {np.log(2):.4f}")
 
 # %% [markdown]
-# The larger one has 30 words, of which 6 can follow each; how probable each is depends on the last
-# *two* words. We give 1,600 texts to Kneser-Ney models of order 1 to 6, and score them on 500 new
-# texts, and on the texts that they were trained on.
+# A larger one has 30 words; what comes next depends on the last *two*. Kneser-Ney models of order
+# 1 to 6 read 1,600 texts, and are scored on these and on 500 new ones.
 #
 # **Predict first.** Which order is best on new texts? Which on the old ones? Can a loss fall below
 # the entropy?
@@ -115,8 +107,7 @@ print(f"a coin: {np.log(2):.4f}")
 # <details><summary>Answer</summary>
 #
 # Order 3: two words of context are all there is to know. On the old texts the longest is best, and
-# falls below the entropy: it has learned them by heart. This is why only held-out loss (留出数据上的
-# 损失) counts.
+# falls below the entropy: it knows them by heart. So only held-out loss counts.
 # </details>
 
 # %%
@@ -141,8 +132,8 @@ by_order = {
     "new texts 新文本": [loss_of(order, 1600, fresh) for order in orders],
 }
 by_size = {f"n = {n}": [loss_of(n, count, fresh) for count in sizes] for n in (2, 3, 5)}
-print(f"entropy {chain.entropy_rate:.3f}; best on new texts {min(by_order['new texts 新文本']):.3f}")
-print(f"trained on 6,400 texts, n = 3: {by_size['n = 3'][-1]:.3f}")
+print(f"entropy {chain.entropy_rate:.3f}; n = 3 on new texts {by_size['n = 3'][2]:.3f}, "
+      f"after 6,400 texts {by_size['n = 3'][3]:.3f}")  # fmt: skip
 
 # %% tags=["figure"]
 figure, (row,) = panels(1, 2, width=9, height=3.4, sharey=True)
@@ -157,22 +148,22 @@ row[1].set(xlabel="texts 文本数", xscale="log")
 use_fonts(figure)
 
 # %% [markdown]
-# On the left the training loss falls through the floor. On the right: order 2 stops above it,
-# however much it reads, because it lacks a word of context; order 5 gets there later than order 3,
-# because it spreads the same counts over more contexts.
+# On the left the training loss falls through the floor. On the right order 2 stops above it,
+# however much it reads: it lacks a word of context. Order 5 needs more text than order 3.
 #
 # ## 3. What lies beyond the window
 #
 # *this **boat** near two rivers **sings***: in the language `far` the verb agrees with the first
-# noun. In `near` it agrees with the last one. Nothing else differs: the same words, lengths and
-# number of choices, so the same entropy, to the last digit.
+# noun, in `near` with the last one. Nothing else differs, so the entropy is the same.
 
 # %%
-WORDS = """
-DET1 = this | a | every | one
-DET2 = these | many | several | two
-NOUN1 = boat | river | child | fox
-NOUN2 = boats | rivers | children | foxes
+ONE = ["this", "a", "every", "one", "boat", "river", "child", "fox"]
+MANY = ["these", "many", "several", "two", "boats", "rivers", "children", "foxes"]
+WORDS = f"""
+DET1 = {" | ".join(ONE[:4])}
+NOUN1 = {" | ".join(ONE[4:])}
+DET2 = {" | ".join(MANY[:4])}
+NOUN2 = {" | ".join(MANY[4:])}
 PLACE = near | behind | under | beside
 """
 FAR = """
@@ -188,8 +179,7 @@ MORE2 = 0.3: sing | 0.7: PLACE THING
 """
 languages = {"far": grammar_language(FAR + WORDS), "near": grammar_language(NEAR + WORDS)}
 far = languages["far"]
-names = dict(enumerate([*far.vocabulary, "<eos>"], start=1))  # 0 is padding
-number = {word: place for place, word in names.items()}
+number = {word: k for k, word in enumerate([*far.vocabulary, "<eos>"], start=1)}  # 0: padding
 V = len(number) + 1
 
 
@@ -208,90 +198,77 @@ for name, language in languages.items():
     ]  # fmt: skip
     above[name] = np.array(scores).reshape(3, 3) - floor_of(language, new)
     best = above[name].min(axis=1)
-    print(f"{name:4}: entropy {language.entropy_rate:.6f}; the best n-gram is above the language by",
+    print(f"{name:4}: entropy {language.entropy_rate:.6f}; the best n-gram is above by",
           *(f"{x:.3f}" for x in best), "nats a token, for three draws")  # fmt: skip
 print(f"ln 2 / {far.mean_tokens:.0f} tokens = {np.log(2) / far.mean_tokens:.3f}")
 
 # %% [markdown]
 # In `near` the bigram is nearly perfect. In `far` even the best n-gram lacks 0.06 nats a token:
-# one coin, $\ln 2$, for each sentence of 11 tokens. It tosses for the verb. Longer windows do not
-# help, as there are 128 ways to say *near two rivers*, and $128^m$ for $m$ phrases.
+# one coin, $\ln 2$, for each sentence of 11 tokens. It tosses for the verb. Longer windows were
+# worse: there are 128 phrases like *near two rivers*, and $128^m$ rows of $m$.
 #
-# Now three networks read the same 3,000 sentences of `far`.
+# Now three kinds of network read 3,000 sentences of `far`.
 #
 # **Predict first.** Which of them will know the verb after five phrases: an RNN, an LSTM, a
 # Transformer of one block?
 #
 # <details><summary>Answer</summary>
 #
-# See the figure. The three Transformers do, with every seed. Of the LSTMs two of three do. The RNNs
-# mostly toss the coin, but not all of them, and not at all distances: "an RNN cannot" would be
-# wrong.
+# The Transformers do, with every seed; of the LSTMs two of three, the third in part. The RNNs toss
+# a coin, as the n-gram does. That they *cannot* does not follow: lesson 04 made them.
 # </details>
 
 
 # %%
 def rows_of(texts, length=None):
-    starts = [[number["<eos>"], *row] for row in ids_of(texts, number)]
-    return text.pad_sequences(starts, length)
+    return text.pad_sequences([[number["<eos>"], *row] for row in ids_of(texts, number)], length)
 
 
 def trained(kind, seed):
     keras.utils.set_random_seed(seed)
-    if kind == "Transformer":
-        config = models.TransformerConfig(V, 32, num_layers=1, num_heads=2, max_length=64)
-        backbone = models.TransformerBackbone(config)
-    else:
+    make, config = models.TransformerBackbone, models.TransformerConfig(V, 32, 1, 2, max_length=64)
+    if kind != "Transformer":
         cell = {"RNN": "simple", "LSTM": "lstm"}[kind]
-        backbone = models.RecurrentBackbone(models.RecurrentConfig(V, 32, 32, cell=cell))
-    model = models.CausalLM(backbone)
+        make, config = models.RecurrentBackbone, models.RecurrentConfig(V, 32, 32, cell=cell)
+    model = models.CausalLM(make(config))
     rate = keras.optimizers.schedules.CosineDecay(0.01 if kind == "LSTM" else 0.005, 5 * 47)
     model.compile(keras.optimizers.Adam(rate), models.TokenCrossEntropy(), jit_compile=False)
     model.fit(read[:, :-1], read[:, 1:], batch_size=64, epochs=5, verbose=0)
     return model
 
 
-def log_p(model, rows):
-    return keras.ops.convert_to_numpy(keras.ops.log_softmax(model(rows[:, :-1])))
-
-
-read, new = rows_of(far.sample(3000, seed=1), 22), far.sample(500, seed=2)
+texts, new = far.sample(3000, seed=1), far.sample(500, seed=2)
+read = rows_of(texts, length=22)
 networks = {(kind, seed): trained(kind, seed)
             for kind in ("RNN", "LSTM", "Transformer") for seed in range(3)}  # fmt: skip
 
 # %% [markdown]
-# What does the verb cost, by the number of phrases before it? Behind each noun the language goes
-# on with probability 0.7, so that even who knows the number pays $-\ln 0.3 = 1.20$ nats there; who
-# tosses for it pays $\ln 2$ more. And who asks the *first* noun must say the other verb when that
-# noun is swapped, *this boat* for *these boats*, and nothing else:
+# What does the verb cost? Behind each noun a sentence ends with probability 0.3, so that even who
+# knows the number pays $-\ln 0.3 = 1.20$ nats; who tosses a coin pays $\ln 2$ more. And who asks
+# the first noun must turn the verb when we swap *this boat* for *these boats*, and nothing else:
 
 # %%
-one, many = (f"{WORDS.split(chr(10))[k]}{WORDS.split(chr(10))[k + 2]}" for k in (1, 2))
-one, many = (re.findall(r"\b[a-z]+", line) for line in (one, many))
-OTHER = dict(zip(one + many, many + one, strict=True))
+OTHER = dict(zip(ONE + MANY, MANY + ONE, strict=True))
 rows = rows_of(new)
 swapped = rows_of([" ".join([*map(OTHER.get, w[:2]), *w[2:]]) for w in map(str.split, new)])
 at, every = np.array([len(line.split()) - 1 for line in new]), np.arange(500)
-phrases = np.minimum((at - 2) // 3, 5)  # 5: five or more
-verbs = [number["sings"], number["sing"]]
 
 
 def by_phrases(values):
-    return np.array([values[phrases == count].mean() for count in range(6)])
+    return np.array([values[(at - 2) // 3 == count].mean() for count in range(6)])
 
 
-excess, cost, turned = {}, {}, {}
+cost, turned = {}, {}
 for key, model in networks.items():
-    p, q = (log_p(model, given) for given in (rows, swapped))
+    p, q = (keras.ops.convert_to_numpy(keras.ops.log_softmax(model(x[:, :-1])))
+            for x in (rows, swapped))  # fmt: skip
     nats = -np.take_along_axis(p, rows[:, 1:, None], -1)[..., 0]
-    excess[key] = nats[rows[:, 1:] > 0].mean() - floor_of(far, new)
-    cost[key] = by_phrases(nats[every, at])
-    says, then = (x[every[:, None], at[:, None], verbs].argmax(-1) for x in (p, q))
-    turned[key] = by_phrases(says != then)
-    print(f"{key[0]:11} above the language {excess[key]:.3f}, swapping turns the verb of",
+    excess = nats[rows[:, 1:] > 0].mean() - floor_of(far, new)
+    says, then = (x[every, at, number["sings"]] > x[every, at, number["sing"]] for x in (p, q))
+    cost[key], turned[key] = by_phrases(nats[every, at]), by_phrases(says != then)
+    print(f"{key[0]:11} above the language {excess:.3f}, swapping turns the verb of",
           *(f"{share:4.0%}" for share in turned[key]))  # fmt: skip
-counted = KneserNey(V, 5).fit(ids_of(far.sample(3000, seed=1), number))
-nats = counted.token_nats(ids_of(new, number))
+nats = KneserNey(V, 5).fit(ids_of(texts, number)).token_nats(ids_of(new, number))
 cost["5-gram", 0] = by_phrases(nats[np.cumsum(at + 2) - 2])
 
 # %% tags=["figure"]
@@ -305,18 +282,17 @@ for kind, colour, marker in zip(("RNN", "LSTM", "Transformer", "5-gram"), COLOUR
 for height, name in ((-np.log(0.3), "1.20"), (np.log(2 / 0.3), "+ ln 2")):
     axes.axhline(height, color=GREY, linestyle=":")
     axes.annotate(name, (5.06, height), color=GREY, va="bottom")
-axes.set_xticks(range(6), [*range(5), "5+"])
-axes.set(xlabel="phrases between noun and verb · 名词与动词之间的短语数",
+axes.set(xlabel="phrases between noun and verb · 名词与动词之间的短语数", xlim=(-0.2, 5.5),
          ylabel="nats at the verb · 动词的损失")  # fmt: skip
 axes.legend(frameon=False, loc="upper left", ncols=2)
 tidy(axes)
 use_fonts(figure)
 
 # %% [markdown]
-# The Transformers pay for the end of the sentence and nothing for the number, and the swap turns
-# their verb: they do look at the first noun. The recurrent networks differ from seed to seed. Some
-# ask the first noun as well, some toss. This is no ranking: each kind got one learning rate and
-# five epochs. [Lesson 04](04_rnn_by_hand.ipynb) taught an RNN to carry a noun past six phrases.
+# The Transformers pay next to nothing for the number, and the swap turns their verb: they ask the
+# first noun. Two LSTMs do as well; the third is unsure. The RNNs look as far as the noun beside the
+# verb. This is no ranking: each kind got one learning rate and five epochs, and
+# [lesson 04](04_rnn_by_hand.ipynb) taught RNNs to carry a noun past nine phrases.
 #
 # ## 4. Per what?
 #
@@ -325,77 +301,62 @@ use_fonts(figure)
 #
 # $$\text{bits per character} = \frac{\text{total nats}}{\ln 2 \cdot \text{characters}}$$
 #
-# and per byte (字节) likewise. In UTF-8 a letter takes one byte, a Chinese character three.
+# or by bytes, of which a letter takes one, a Chinese character three.
 #
 # **Predict first.** Two models of the built-in Chinese sets (reviews, remarks, messages). One
 # predicts characters, with perplexity 22, one bytes, with perplexity 3.4. Which is better?
 #
 # <details><summary>Answer</summary>
 #
-# One cannot tell from that. A character is three bytes, and $3.4^3$ is 39. In bits per character
-# they are close, if the first one pays for the characters that it does not know.
+# One cannot tell: a character is three bytes, and $3.4^3$ is 39. In bits per character they are
+# close, once the first one pays for the characters that it does not know.
 # </details>
 
 # %%
-SETS = ("sentiment", "topic", "spam")
-
-
-def texts_of(language, split):
-    return [row.text for s in SETS for row in datasets.load(f"{s}_{language}", split)]
-
-
-zh = {split: texts_of("zh", split) for split in ("train", "validation", "test")}
+zh, en = (
+    {split: [row.text for name in ("sentiment", "topic", "spam")
+             for row in datasets.load(f"{name}_{language}", split)] for split in ("train", "test")}
+    for language in ("zh", "en")
+)  # fmt: skip
 place = {c: k for k, c in enumerate(sorted(set("".join(zh["train"]))), start=1)}  # 0: unknown
+END = len(place) + 1
 cuts = {
-    "characters": (len(place) + 2, lambda line: [*(place.get(c, 0) for c in line), len(place) + 1]),
-    "bytes": (257, lambda line: [*line.encode(), 256]),
+    "characters": (5, END + 1, lambda line: [*(place.get(c, 0) for c in line), END]),
+    "bytes": (12, 257, lambda line: [*line.encode(), 256]),
 }
-
-
-def nats_of(unit, order, split):
-    size, cut = cuts[unit]
-    model = KneserNey(size, order).fit([cut(line) for line in zh["train"]])
-    return model.token_nats([cut(line) for line in zh[split]])
-
-
-characters = sum(map(len, zh["test"]))
-unseen = sum(8 * len(c.encode()) for line in zh["test"] for c in line if c not in place)  # bits
-bits = {}
-for unit, candidates in {"characters": (3, 4, 5, 6), "bytes": (6, 9, 12, 15)}.items():
-    order = min(candidates, key=lambda n, unit=unit: nats_of(unit, n, "validation").mean())
-    nats = nats_of(unit, order, "test")
-    bits[unit] = nats.sum() / np.log(2) / characters
-    print(f"{unit:10} n = {order:2}, perplexity {np.exp(nats.mean()):5.2f}, "
-          f"bits per character {bits[unit]:.2f}")  # fmt: skip
-print(f"{len(place)} known characters; to spell the unknown ones as bytes costs "
-      f"{unseen / characters:.2f} bits a character: {bits['characters'] + unseen / characters:.2f}")  # fmt: skip
+count, bits = sum(map(len, zh["test"])), {}
+for unit, (order, size, cut) in cuts.items():
+    model = KneserNey(size, order).fit([*map(cut, zh["train"])])
+    nats = model.token_nats([*map(cut, zh["test"])])
+    bits[unit] = nats.sum() / np.log(2) / count
+    print(f"{unit:10} perplexity {np.exp(nats.mean()):5.2f}, bits a character {bits[unit]:.2f}")
+unseen = sum(8 * len(c.encode()) for line in zh["test"] for c in line if c not in place) / count
+print(f"unknown ones as bytes: {unseen:.2f} more, {bits['characters'] + unseen:.2f} in all")
 
 # %% [markdown]
 # ### What unknown words do
 #
-# The English sets by words. Of the vocabulary (词表) we keep the 2,000, 600, 200, 60 or 20 most
-# frequent words; each other word becomes the token "unknown".
+# The English sets by words. The vocabulary (词表) is the most frequent ones; the rest becomes the
+# token "unknown".
 #
 # **Predict first.** With which vocabulary is the perplexity lowest?
 #
 # <details><summary>Answer</summary>
 #
-# With 20 words: "unknown" is easy to guess when more than half of the words are unknown. So make it
-# pay: let a model of letters spell each unknown word, and count those bits as well. Then the order
-# turns round.
+# With 20 words: "unknown" is easy to guess where more than half are unknown. So it must pay: let a
+# model of letters spell each unknown word, and add those bits. Then the order turns round.
 # </details>
 
 # %%
-en = {split: [line.lower() for line in texts_of("en", split)] for split in ("train", "test")}
-split_up = {name: [re.findall(r"\w+|[^\w\s]", line) for line in en[name]] for name in en}
+split_up = {name: [re.findall(r"\w+|[^\w\s]", line.lower()) for line in en[name]] for name in en}
 frequent = Counter(word for line in split_up["train"] for word in line).most_common()
-letters = {c: k for k, c in enumerate(sorted(set("".join(en["train"]))), start=1)}
+letters = {c: k for k, c in enumerate(sorted(set("".join(dict(frequent)))), start=1)}
 
 
 def scored(size):
     """Return the perplexity, and bits per character without and with spelling."""
     known = {word: k for k, (word, _) in enumerate(frequent[:size], start=1)}
-    tokens, unknown = ({}, {})
+    tokens, unknown = {}, {}
     for name, lines in split_up.items():
         tokens[name] = [[*(known.get(word, 0) for word in line), size + 1] for line in lines]
         left = [word for line in lines for word in line if word not in known]
@@ -425,22 +386,21 @@ row[1].legend(frameon=False)
 use_fonts(figure)
 
 # %% [markdown]
-# So a perplexity says nothing without its tokenizer, its unknown tokens and its text. (Our sets
-# share templates, so these bits are lower than those of ordinary prose.)
+# So a perplexity says nothing without its tokens. (Our sets share templates: ordinary prose takes
+# more bits.)
 #
 # ## 5. On real text
 #
-# Measured by the recipes of this project ([all results](../docs/results.md)), on rows that took no
-# part in any choice:
+# Measured by recipes of this project (`kerasllm recipe …`, all in `docs/results.md`):
 #
 # | text | network | Kneser-Ney | command |
 # |---|---|---|---|
-# | Penn Treebank, words: perplexity | LSTM 151.7 | 141.1 | `kerasllm recipe word_lm --share 0.3` |
-# | Tiny Shakespeare, characters: loss | GPT 1.575 | 1.561 | `kerasllm recipe character_lm --five-minutes` |
+# | Penn Treebank, words: perplexity | LSTM 151.7 | 141.1 | `recipe word_lm --share 0.3` |
+# | Shakespeare, characters: loss | GPT 1.575 | 1.561 | `recipe character_lm --five-minutes` |
 #
-# Two networks, trained for 28 and 5 minutes on two cores, and counting is still ahead. Others went
-# on: 114.5 for an LSTM on the first text, 1.47 for a larger GPT on the second. A network has to
-# earn its place, and only a baseline on the same rows shows whether it did.
+# After 28 and 5 minutes of training counting is still ahead. Others went on: 114.5 for an LSTM on
+# the first text, 1.4697 for a larger GPT on the second. Only a baseline on the same rows shows
+# whether a network has earned its place.
 #
 # ## Exercises
 #
@@ -474,23 +434,20 @@ exercises.show("ngram_kneser_ney")
 # One cell, all claims. If it runs, they hold on your machine.
 
 # %%
-assert perplexity["mle"] == np.inf and perplexity["kneser_ney"] < perplexity["add_k"]
-assert np.isclose(by_hand, by_library) and np.allclose(pi @ P, pi)
+assert mle == np.inf and kneser_ney < add_k and np.isclose(by_hand, by_library, atol=1e-12)
 old_loss, new_loss = (np.array(curve) for curve in by_order.values())
 assert new_loss.argmin() == 2 and (np.diff(old_loss) < 0).all()  # order 3; the longest on old texts
 assert old_loss[-1] < chain.entropy_rate - 0.3 < chain.entropy_rate < new_loss.min()
 assert min(by_size["n = 2"]) > chain.entropy_rate + 0.2  # a word of context that is not there
 assert np.isclose(far.entropy_rate, languages["near"].entropy_rate, rtol=0, atol=1e-12)
-coin = np.log(2) / far.mean_tokens
-assert (above["near"].min(axis=1) < 0.02).all()  # same words, same entropy, verb in reach
-assert (np.abs(above["far"].min(axis=1) - coin) < 0.015).all()  # out of reach: one coin a sentence
+assert max(above["near"].min(axis=1)) < 0.02  # same words, same entropy, verb in reach
+assert np.abs(above["far"].min(axis=1) - np.log(2) / far.mean_tokens).max() < 0.015  # one coin
 assert (cost["5-gram", 0][1:] > -np.log(0.3) + 0.5).all()
-for seed in range(3):  # it looks at the first noun, however far
-    assert (cost["Transformer", seed] < -np.log(0.3) + 0.2).all()
-    assert (turned["Transformer", seed] > 0.9).all()
+for seed in range(3):  # it asks the first noun, however far
+    assert max(cost["Transformer", seed]) < 1.4 and min(turned["Transformer", seed]) > 0.9
 recurrent = [cost[kind, seed][3:].mean() for kind in ("RNN", "LSTM") for seed in range(3)]
 assert min(recurrent) < 1.6 < max(recurrent)  # some carry it, some do not
-assert abs(bits["characters"] + unseen / characters - bits["bytes"]) < 0.3
+assert abs(bits["characters"] + unseen - bits["bytes"]) < 0.3
 assert (np.diff(unknowns[:, 0]) > 0).all() and (np.diff(unknowns[:, 2]) < 0).all()
 
 # %% [markdown]
@@ -499,5 +456,5 @@ assert (np.diff(unknowns[:, 0]) > 0).all() and (np.diff(unknowns[:, 2]) < 0).all
 # - [08 Honest evaluation](08_honest_evaluation.ipynb): intervals, and baselines that embarrass.
 # - [09 Attention](09_attention.ipynb): how the Transformer looks at the first noun.
 # - [16 Generation](16_generation.ipynb): let a language model write.
-# - In the code: `kerasllm/reference/sequence/ngram.py` to read,
-#   `kerasllm/baselines/language.py` for a million tokens. At a terminal: `kerasllm pretrain`.
+# - In the code: `kerasllm/reference/sequence/ngram.py`, and `kerasllm/baselines/language.py` for a
+#   million tokens.

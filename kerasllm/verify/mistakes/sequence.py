@@ -214,13 +214,13 @@ def _weighed(word, context, model, discount, weight):
 @mistake("ngram_kneser_ney")
 def ngram_kneser_ney_nothing_given_out(word, context, model, discount=0.75):
     """What was taken from the counts is given to no one, so that nothing sums to 1."""
-    return _weighed(word, context, model, discount, lambda counts: 0)
+    return _weighed(word, context, model, discount, lambda _counts: 0)
 
 
 @mistake("ngram_kneser_ney")
 def ngram_kneser_ney_discount_once(word, context, model, discount=0.75):
     """One discount is given out, and not one for each different word that was seen."""
-    return _weighed(word, context, model, discount, lambda counts: discount)
+    return _weighed(word, context, model, discount, lambda _counts: discount)
 
 
 @mistake("ngram_mle")
