@@ -458,6 +458,13 @@ assert not verdict.ok
 exercises.show("softmax")
 
 # %% [markdown]
+# What you try and solve is kept from day to day, on your machine alone, and your last right answer
+# with it (`exercises.answer(NAME)`). The attempt above is there already:
+
+# %%
+exercises.progress()
+
+# %% [markdown]
 # ## What this lesson claims
 #
 # One cell, all claims. If it runs, they hold on your machine.

@@ -45,6 +45,10 @@ def step_of_training(**changed):
     } | changed  # fmt: skip
 
 
+def tuning_of(**moved):
+    return {"groups": ["embedding", "LSTM", "head"], "moved": moved}
+
+
 def crf_of_steps(T):
     one = np.ones(1)
     return reference.crf(np.ones((1, T, 1)), np.zeros((1, T), int), one[None], one, one)
@@ -70,6 +74,7 @@ def some(name):
         "attention": lambda: reference.scaled_dot_product_attention(query, query, query)[1],
         "block": lambda: block_of("pre")[1],
         "training": step_of_training,
+        "tuning": lambda: tuning_of(frozen=[0.0, 0.0, 0.3], full=[0.15, 0.2, 0.1]),
         "crf": crf_by_hand,
         "ngram": lambda: reference.ngram_fit([["a", "b", "a", "c"]], order=1),
         "confusion": lambda: {"confusion": [[7, 1], [2, 3]], "labels": ["ham", "spam"]},
@@ -233,6 +238,18 @@ def test_a_step_of_training_shows_loss_gradient_and_rate():
     assert "θ ← θ - 0.05 · g" in texts and texts[0].endswith("12")
 
 
+def test_fine_tuning_shows_what_moved_how_far_and_what_is_frozen():
+    texts, root = drawn("tuning", tuning_of(frozen=[0.0, 0.0, 0.3], full=[0.15, 0.2, 0.1]))
+    assert texts.count("Δ = 0") == texts.count("frozen") - 1 == 2  # one is the name of the way
+    assert {"Δ = 0.30", "Δ = 0.15", "Δ = 0.20", "Δ = 0.10"} <= set(texts)
+    bars = [float(b.get("width")) for b in root.iter(f"{SVG}rect") if b.get("class") == "level"]
+    assert np.allclose(bars, 104 * np.array([1, 1 / 2, 2 / 3, 1 / 3]), atol=0.1)
+    back = [a for a in root.iter(f"{SVG}polyline") if "minus" in a.get("class")]
+    assert len(back) == 2  # the gradient goes down to what learns: in the second row alone
+    with pytest.raises(ValueError, match="a distance for each of 3 groups, received 2 for 'full'"):
+        plots.diagram("tuning", tuning_of(full=[0.1, 0.2]))
+
+
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
 def test_every_diagram_speaks_both_languages(name, monkeypatch):
     trace = some(name)
@@ -304,7 +321,7 @@ def test_what_cannot_be_drawn_is_said(name, options, message):
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
 def test_the_trace_of_another_function_is_refused(name):
     with pytest.raises(ValueError, match=r"expected (the trace of reference|a dict)"):
-        of_a_dict = name in ("training", "confusion")
+        of_a_dict = name in ("training", "tuning", "confusion")
         plots.diagram(name, {} if of_a_dict else reference.relu(np.ones(3))[1])
 
 

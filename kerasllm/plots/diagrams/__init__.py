@@ -7,7 +7,7 @@ from kerasllm.plots.diagrams.elementary import draw_embedding, draw_neuron
 from kerasllm.plots.diagrams.evaluation import draw_confusion
 from kerasllm.plots.diagrams.recurrent import draw_gru, draw_lstm, draw_rnn
 from kerasllm.plots.diagrams.sequence import draw_crf
-from kerasllm.plots.diagrams.training import draw_training
+from kerasllm.plots.diagrams.training import draw_training, draw_tuning
 from kerasllm.utils.errors import check_choice
 from kerasllm.utils.languages import chosen_language
 
@@ -17,6 +17,7 @@ DIAGRAMS = {
     "neuron": draw_neuron,
     "embedding": draw_embedding,
     "training": draw_training,
+    "tuning": draw_tuning,
     "rnn": draw_rnn,
     "lstm": draw_lstm,
     "gru": draw_gru,
@@ -43,12 +44,14 @@ def diagram(name, trace, *, language=None, **options):
     | crf | `crf` | text, tokens, names: of the tags |
     | ngram | the model of `ngram_fit` | context: the n-1 words before, discount |
     | training | a dict, see below | |
+    | tuning | a dict, see below | |
     | confusion | a dict, see below | label: number of the class that is scored |
 
     Args:
         name: of the diagram, as in the table.
         trace: what the function returned beside its output; for "training" a dict with arrays x
             and output, lists of arrays weights and gradients, numbers loss, learning_rate, step;
+            for "tuning" one with groups, names from below, and moved, {way: a distance for each};
             for "confusion" one with confusion (C, C) and labels.
         language: of its words, "en", "zh" or "both"; that of KERASLLM_LANGUAGE if left out.
         **options: step, unit, text and head choose what is drawn, from 0, negative ones from the
