@@ -76,9 +76,21 @@ def some(name):
         "training": step_of_training,
         "tuning": lambda: tuning_of(frozen=[0.0, 0.0, 0.3], full=[0.15, 0.2, 0.1]),
         "crf": crf_by_hand,
+        "ngram": lambda: reference.ngram_fit([["a", "b", "a", "c"]], order=1),
         "confusion": lambda: {"confusion": [[7, 1], [2, 3]], "labels": ["ham", "spam"]},
     }
     return make[name]()
+
+
+def test_an_ngram_shows_what_a_pencil_gives():
+    # After a: b and c, once each. A half of each is taken, and P' counts the words in front: each
+    # of a, b, c, <eos> stands behind one other word, a behind two (<bos>, b): 1/5, and 2/5 of a.
+    model = reference.ngram_fit([["a", "b", "a", "c"]], order=2)
+    texts, _ = drawn("ngram", model, context=["a"], discount=0.5)
+    assert "0.25 + 0.10 = 0.35" in texts  # b and c: (1 - 1/2) / 2 + 1/2 · 1/5
+    assert "0.00 + 0.20 = 0.20" in texts  # a, which was never seen behind a: 1/2 · 2/5
+    with pytest.raises(ValueError, match="expected as context 1 words"):
+        plots.diagram("ngram", model, context=["z"])
 
 
 def test_an_lstm_shows_what_a_pencil_gives():

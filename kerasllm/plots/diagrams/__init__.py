@@ -2,6 +2,7 @@
 
 from kerasllm.plots.diagrams.attention import draw_attention, draw_block
 from kerasllm.plots.diagrams.canvas import LANGUAGES_OF_DIAGRAMS, Diagram
+from kerasllm.plots.diagrams.counting import draw_ngram
 from kerasllm.plots.diagrams.elementary import draw_embedding, draw_neuron
 from kerasllm.plots.diagrams.evaluation import draw_confusion
 from kerasllm.plots.diagrams.recurrent import draw_gru, draw_lstm, draw_rnn
@@ -23,6 +24,7 @@ DIAGRAMS = {
     "attention": draw_attention,
     "block": draw_block,
     "crf": draw_crf,
+    "ngram": draw_ngram,
     "confusion": draw_confusion,
 }
 
@@ -40,6 +42,7 @@ def diagram(name, trace, *, language=None, **options):
     | attention | `multi_head_attention`, or of one head | step, text, head, tokens |
     | block | `transformer_encoder` | text |
     | crf | `crf` | text, tokens, names: of the tags |
+    | ngram | the model of `ngram_fit` | context: the n-1 words before, discount |
     | training | a dict, see below | |
     | tuning | a dict, see below | |
     | confusion | a dict, see below | label: number of the class that is scored |
