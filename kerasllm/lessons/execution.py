@@ -56,7 +56,8 @@ def run(lesson, limit):
     )
     os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
     try:
-        client.execute(env={**os.environ, **OFFLINE}, stderr=subprocess.DEVNULL)
+        beside = {"KERASLLM_BESIDE": str(lesson.notebook.parent)}
+        client.execute(env={**os.environ, **OFFLINE, **beside}, stderr=subprocess.DEVNULL)
     except nbclient.exceptions.CellExecutionError as error:
         said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
         raise LessonError(f"{lesson.source.name} does not run: {said}") from None
