@@ -13,7 +13,7 @@
 # [08](08_honest_evaluation.ipynb) and [09](09_attention.ipynb). 45 minutes; the cells run in less
 # than a minute on a laptop, without network.
 #
-# **Where it comes from.** Document 003 §9, below, calls large models black boxes, and leaves it at
+# **Where it comes from.** Document 003 §8, below, calls large models black boxes, and leaves it at
 # that. A small one can be opened.
 
 # %%
