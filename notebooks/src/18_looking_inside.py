@@ -69,10 +69,10 @@ settings = models.RecurrentConfig(
 )
 
 
-def network(seed, epochs=5):
+def network(seed, epochs=8):
     keras.utils.set_random_seed(seed)
     model = models.CausalLM(models.RecurrentBackbone(settings))
-    model.compile(keras.optimizers.Adam(0.01), models.TokenCrossEntropy(), jit_compile=False)
+    model.compile(keras.optimizers.Adam(0.02), models.TokenCrossEntropy(), jit_compile=False)
     if epochs:
         model.fit(ids[:, :-1], ids[:, 1:], batch_size=64, epochs=epochs, verbose=0)
     return model
@@ -186,7 +186,7 @@ def mirrored(cells, probe):
 
 def with_other_number(row, place):
     """Return the ids of a text in which the noun at a place, and its determiner, change number."""
-    line, kind = ["<bos>", *fresh[row].split()[:5]], many[row, place > 2]
+    line, kind = ["<bos>", *fresh[row].split()[:5]], many[row, int(place > 2)]
     pair = next(noun for noun in NOUNS if noun[kind] == line[place])
     line[place - 1 : place + 1] = DETERMINERS[1 - kind][0], pair[1 - kind]
     return words.encode(" ".join(line[1:]), bos=True)
@@ -372,8 +372,8 @@ for seed in SEEDS:
     keras.utils.set_random_seed(seed)
     model = models.TextClassifier(models.RecurrentBackbone(settings), 2, pooling="attention")
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
-    model.fit(ids[:, :6], numbers[:, 0], batch_size=64, epochs=4, verbose=0)
+    model.compile(keras.optimizers.Adam(0.02), loss, jit_compile=False)
+    model.fit(ids[:, :6], numbers[:, 0], batch_size=64, epochs=6, verbose=0)
     pooling, head = model.get_layer("pooling"), model.layers[-1]
     states_of = keras.Model(model.input, keras.tree.flatten(pooling.input)[0])
     h, (kernel, bias) = states_of.predict_on_batch(read), map(np.asarray, head.get_weights())

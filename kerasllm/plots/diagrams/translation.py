@@ -5,7 +5,7 @@ import numpy as np
 from kerasllm.plots.diagrams.canvas import Canvas, number
 from kerasllm.plots.diagrams.checks import cut, index
 
-WIDE, HIGH, LEFT, TOP = 62, 40, 118, 84
+WIDE, HIGH, LEFT, TOP = 68, 40, 118, 84
 BETWEEN = 150  # the two rows
 MOST_TOKENS = 24
 SEEN = 0.03  # weights from here on are written
@@ -33,12 +33,12 @@ def draw_translation(parts, language, *, step=-1):
             canvas.arrow((_x(step), below - HIGH / 2), (_x(place), TOP + HIGH / 2), **line)
             canvas.text(_x(place), TOP - HIGH / 2 - 11, number(weight), "cell")
     for place, token in enumerate(source):
-        canvas.box(_x(place), TOP, WIDE - 14, HIGH, (token, "small"), kind="state")
+        canvas.box(_x(place), TOP, WIDE - 12, HIGH, (token, "small"), kind="state")
     for place, token in enumerate(target):
         said = place <= step
         look = "small" if said else "soft"
-        canvas.box(_x(place), below, WIDE - 14, HIGH, (token, look), kind="gate" if said else "")
-    canvas.chosen(_x(step) - WIDE / 2 + 7, below - HIGH / 2, WIDE - 14, HIGH)
+        canvas.box(_x(place), below, WIDE - 12, HIGH, (token, look), kind="gate" if said else "")
+    canvas.chosen(_x(step) - WIDE / 2 + 6, below - HIGH / 2, WIDE - 12, HIGH)
     canvas.text(14, below + 46, canvas.word("looks"), "soft left")
     name = f"{canvas.word('encoder')}, {canvas.word('decoder')}"
     return canvas.diagram(f"{name} · t = {step} · {target[step]}")
@@ -49,7 +49,7 @@ def _x(place):
 
 
 def _join(canvas, place, y):
-    canvas.arrow((_x(place - 1) + WIDE / 2 - 7, y), (_x(place) - WIDE / 2 + 7, y))
+    canvas.arrow((_x(place - 1) + WIDE / 2 - 6, y), (_x(place) - WIDE / 2 + 6, y))
 
 
 def _read(parts):
