@@ -190,10 +190,10 @@ plots.diagram("translation", parts, step=3, language="both")
 #
 # <details><summary>Answer</summary>
 #
-# With attention nearly all, of any length. The vectors lose with each phrase, and the wider one
-# loses less, from each of three random starts: width is a part of it. (The network of 96 has more
-# weights than the one with attention.) How much of the rest longer training would mend, this does
-# not say: exercise 4.
+# With attention nearly all, of any length. The vectors lose most with a second phrase, and the
+# wider one holds more, from each of three random starts: width is a part of it. (The network of 96
+# has more weights than the one with attention.) How much of the rest longer training would mend,
+# this does not say: exercise 4.
 # </details>
 
 # %%
@@ -233,8 +233,8 @@ plots.attention_map(target, looked, source, title="")
 #
 # <details><summary>Answer</summary>
 #
-# Another place: next to never. The heaviest one: often, but by far not always, for the states
-# beside a character know of it, too. Without them, nearly always.
+# Another place: never. The heaviest one: in half of the cases or more, but by far not always, for
+# the states beside a character know of it, too. Without them, more often, and still not always.
 # </details>
 
 
@@ -341,7 +341,7 @@ def exact(decoder, row):
 #
 # <details><summary>Answer</summary>
 #
-# Greedy and beams. To stop is never the likeliest *word*. But three phrases can be said in many
+# Greedy and beams. To stop is not the likeliest *word*. But three phrases can be said in many
 # ways, by their synonyms, which share nine tenths among them, and the cut text in few. The exact
 # search finds it: a *model error*, which better search brings to light.
 # </details>
@@ -402,7 +402,7 @@ def bleu(references, answers):
             for some in split
         )
         shared = sum((w & f).total() for w, f in zip(wanted, found, strict=True))
-        logs.append(np.log(shared / sum(f.total() for f in found)))
+        logs.append(np.log(shared / sum(f.total() for f in found)) if shared else -np.inf)
     r, c = (sum(map(len, some)) for some in split)
     return 100 * np.exp(min(0, 1 - r / c) + np.mean(logs))
 
@@ -423,7 +423,8 @@ for name, groups in {"synonyms": SYNONYMS, "numbers": [list(NUMBERS.values())[1:
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Those with wrong numbers. BLEU does not know which words matter.
+# Those with wrong numbers: BLEU does not know which words matter. The others share no four words in
+# a row with the references, so that theirs is 0; sacrebleu puts a little in the place of a zero.
 # </details>
 #
 # A BLEU also hangs on what a *word* is. Chinese, each *一* turned into *九*, scored in three ways:
@@ -481,16 +482,18 @@ exercises.show("attention_decoder_step")
 attention, narrow, wide = perfect.values()
 assert agree[real].all() and (attention > 0.9).all()
 assert (narrow[:, 1] < narrow[:, 0] - 0.2).all() and (wide[:, 2] < wide[:, 0] - 0.3).all()
-assert (wide > narrow + 0.1)[:, :2].all()  # a wider vector holds more, from each start
-assert all(other < 0.1 and heavy > 0.35 and three > 0.8
+assert (wide[:, 0] > narrow[:, 0] + 0.1).all()  # a wider vector holds more, from each start
+assert wide[:, 1].mean() > narrow[:, 1].mean()
+assert all(other < 0.05 and 0.4 < heavy < three < 0.98
            for other, heavy, three in (one.values() for one in hidden))  # fmt: skip
 assert all(free < forced - 0.02 for forced, free in behind.values())  # mistakes breed mistakes
 for seed in range(3):
     greedy, four, best = (results[0.1, name, seed][0] for name in SEARCHES)
     assert best < min(greedy, four) - 0.2  # the better search finds the worse text
     assert results[0.0, "exact 精确", seed][0] > 0.9  # the control: not so without cut pairs
-assert all(np.isclose(*pair) for pair in bleus.values())
-assert bleus["numbers"] > bleus["synonyms"] and max(cuts.values()) > min(cuts.values()) + 10
+assert np.isclose(*bleus["numbers"]) and bleus["synonyms"][0] == 0
+assert min(bleus["numbers"]) > max(bleus["synonyms"]) + 10
+assert max(cuts.values()) > min(cuts.values()) + 10
 
 # %% [markdown]
 # ## Where to go next
