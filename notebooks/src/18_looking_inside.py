@@ -170,8 +170,9 @@ use_fonts(figure)
 #
 # <details><summary>Answer</summary>
 #
-# Always by the plane of the first noun, never by that of the second. What a probe finds may be
-# used, or may not: only the intervention tells which.
+# By the cell of the other text always; by the plane of the second noun, or a random step, next to
+# never. But by the plane of the first noun in one network nearly always, in the two others never!
+# The number is found, and it is used; but what the probe reads is not what the network reads.
 # </details>
 
 
@@ -361,8 +362,8 @@ use_fonts(figure)
 #
 # <details><summary>Answer</summary>
 #
-# The words, by far. Each state holds what was read before it, so that the average is much the same
-# whatever is weighted. With other networks the weights may matter (in
+# The words. The weights that were learned are nearly even (see the means), so that shuffling them
+# changes no answer: they explain none. With other networks weights may matter (in
 # [lesson 15](15_sequence_to_sequence.ipynb) they do): test it.
 # </details>
 
@@ -433,7 +434,8 @@ assert not verdict.ok
 #
 # 1. *Fill a line*: mend `my_step`.
 # 2. *Write it*: `lstm_step_backward`, which gradients of section 5 are made of.
-# 3. *Break it*: in section 3 mirror the cell at `position=2` instead. Does the verb still turn?
+# 3. *Break it*: in section 3 move the cell by the difference of the mean cells of "many" and "one",
+#    instead of mirroring it. In which networks does the verb turn now?
 # 4. Write longer sentences, and read the number of the second noun off the cell at later words.
 #    When is it gone?
 
@@ -450,11 +452,12 @@ first, second, untrained, control = found.values()
 assert all((answer == many[:, 0]).mean() > 0.98 for answer in answers)
 assert min(first + second) > 0.97 and max(untrained + control) < 0.9  # both are found
 mine, other, random, swapped = turned.values()
-assert min(mine + swapped) > 0.9 and max(other) < 0.1 and max(random) < 0.5  # one is used
+assert min(swapped) > 0.9 and max(other) < 0.1 and max(random) < 0.2
+assert min(mine) < 0.1 and max(mine) > 0.7  # what a probe reads may not be what is used
 assert not all(story.holds == 3 for story in stories)  # the story of one unit fails
 assert all(row[-1] < 1e-2 < row[0] for row in errors)  # exact, with enough steps
 assert min(truth[0]) > 0.97 and max(truth[1]) < 0.03  # the verb hangs on the first noun alone
-assert sum(counts[:, 1:3].sum(1) < 4 for counts in named.values()) >= 2  # and is not named
+assert (counts[:, 1:3].sum(1) < 4).sum() >= 2  # and gradients often do not name it
 assert all(right > 0.97 and shuffled > right - 0.1 and mixed < right - 0.2
            for right, shuffled, mixed in looks)  # fmt: skip
 assert page.path.stat().st_size < 5_000_000
