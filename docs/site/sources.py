@@ -169,6 +169,8 @@ def stage_course(folder, root, language, link):
             if cell.cell_type == "markdown":
                 cell.source = with_names(moved_links(cell.source, page.path.parent, root), link)
         nbformat.write(notebook, place / f"{page.stem}.ipynb")
+    for made in lessons.beside(listed[0].path):
+        _copy(made, place / "pages" / made.name)
 
 
 def _copy(source, target):

@@ -58,8 +58,11 @@ def run(lesson, limit):
     os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
     try:
         with tempfile.TemporaryDirectory() as folder:  # whoever builds has solved nothing there
-            kept = {"KERASLLM_PROGRESS": str(Path(folder, "exercises.json"))}
-            client.execute(env={**os.environ, **OFFLINE, **kept}, stderr=subprocess.DEVNULL)
+            own = {
+                "KERASLLM_PROGRESS": str(Path(folder, "exercises.json")),
+                "KERASLLM_BESIDE": str(lesson.notebook.parent),
+            }
+            client.execute(env={**os.environ, **OFFLINE, **own}, stderr=subprocess.DEVNULL)
     except nbclient.exceptions.CellExecutionError as error:
         said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
         raise LessonError(f"{lesson.source.name} does not run: {said}") from None

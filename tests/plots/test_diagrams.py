@@ -54,6 +54,13 @@ def crf_of_steps(T):
     return reference.crf(np.ones((1, T, 1)), np.zeros((1, T), int), one[None], one, one)
 
 
+def translation_of(T, S):
+    weights = np.full((T, S), 1 / S)
+    weights[0] = 0.75, 0.24, *[0.01] * (S - 2)
+    return {"source": [f"z{s}" for s in range(S)], "target": [f"e{t}" for t in range(T)],
+            "weights": weights}  # fmt: skip
+
+
 def crf_by_hand():
     """Return the trace of two steps and two tags, whose change costs 5; four paths in all."""
     emissions, changes = np.array([[[2.0, 0.0], [0.0, 1.0]]]), np.array([[0.0, -5.0], [0.0, 0.0]])
@@ -78,6 +85,7 @@ def some(name):
         "crf": crf_by_hand,
         "ngram": lambda: reference.ngram_fit([["a", "b", "a", "c"]], order=1),
         "confusion": lambda: {"confusion": [[7, 1], [2, 3]], "labels": ["ham", "spam"]},
+        "translation": lambda: translation_of(2, 3),
     }
     return make[name]()
 
@@ -232,6 +240,16 @@ def test_a_forbidden_change_is_no_way():
     assert len(list(root.iter(f"{SVG}polyline"))) == 3
 
 
+def test_a_translation_shows_where_its_word_looks():
+    texts, root = drawn("translation", translation_of(2, 3), step=0)
+    assert {"0.75", "0.24", "z2", "e1"} <= set(texts) and "0.01" not in texts
+    widths = [float(line.get("style").split(":")[1]) for line in root.iter(f"{SVG}polyline")
+              if line.get("class") == "arrow plus"]  # fmt: skip
+    assert np.allclose(widths, [0.8 + 6 * 0.75, 0.8 + 6 * 0.24], atol=0.051)
+    joined = [line for line in root.iter(f"{SVG}polyline") if line.get("class") == "arrow"]
+    assert len(joined) == 2  # of the source; the second word is not said yet
+
+
 def test_a_step_of_training_shows_loss_gradient_and_rate():
     texts, _ = drawn("training", step_of_training())
     assert {"7 × 3", "7 × 2", "θ: 8", "L = 0.69", "|g| = 5.00"} <= set(texts)  # √(6 · 4 + 1)
@@ -309,6 +327,7 @@ def test_a_diagram_is_shown_and_saved(tmp_path):
         ("neuron", {"activation": "gelu"}, "an activation among .* received 'gelu'"),
         ("attention", {"keys": ["a"]}, "expected 5 keys"),
         ("crf", {"names": ["a"]}, "expected 2 names"),
+        ("translation", {"step": 2}, "step as a whole number from 0 to 1, received 2"),
         ("confusion", {"label": 2}, "label as a whole number from 0 to 1, received 2"),
     ],
 )
@@ -321,7 +340,7 @@ def test_what_cannot_be_drawn_is_said(name, options, message):
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
 def test_the_trace_of_another_function_is_refused(name):
     with pytest.raises(ValueError, match=r"expected (the trace of reference|a dict)"):
-        of_a_dict = name in ("training", "tuning", "confusion")
+        of_a_dict = name in ("training", "tuning", "confusion", "translation")
         plots.diagram(name, {} if of_a_dict else reference.relu(np.ones(3))[1])
 
 
@@ -333,6 +352,7 @@ def test_the_trace_of_another_function_is_refused(name):
         ("embedding", lambda: reference.embedding(np.array([[0]]), np.ones((15, 2)))),
         ("attention", lambda: reference.scaled_dot_product_attention(*3 * [np.ones((25, 2))])),
         ("crf", lambda: crf_of_steps(9)),
+        ("translation", lambda: (0, translation_of(25, 2))),
         ("confusion", lambda: (0, {"confusion": np.ones((9, 9)), "labels": "abcdefghi"})),
     ],
 )

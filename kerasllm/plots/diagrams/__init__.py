@@ -8,6 +8,7 @@ from kerasllm.plots.diagrams.evaluation import draw_confusion
 from kerasllm.plots.diagrams.recurrent import draw_gru, draw_lstm, draw_rnn
 from kerasllm.plots.diagrams.sequence import draw_crf
 from kerasllm.plots.diagrams.training import draw_training, draw_tuning
+from kerasllm.plots.diagrams.translation import draw_translation
 from kerasllm.utils.errors import check_choice
 from kerasllm.utils.languages import chosen_language
 
@@ -26,6 +27,7 @@ DIAGRAMS = {
     "crf": draw_crf,
     "ngram": draw_ngram,
     "confusion": draw_confusion,
+    "translation": draw_translation,
 }
 
 
@@ -46,13 +48,15 @@ def diagram(name, trace, *, language=None, **options):
     | training | a dict, see below | |
     | tuning | a dict, see below | |
     | confusion | a dict, see below | label: number of the class that is scored |
+    | translation | a dict, see below | step: the word of the target that looks |
 
     Args:
         name: of the diagram, as in the table.
         trace: what the function returned beside its output; for "training" a dict with arrays x
             and output, lists of arrays weights and gradients, numbers loss, learning_rate, step;
             for "tuning" one with groups, names from below, and moved, {way: a distance for each};
-            for "confusion" one with confusion (C, C) and labels.
+            for "confusion" one with confusion (C, C) and labels; for "translation" one with the
+            tokens source and target, and weights (T, S): where each word of the target looks.
         language: of its words, "en", "zh" or "both"; that of KERASLLM_LANGUAGE if left out.
         **options: step, unit, text and head choose what is drawn, from 0, negative ones from the
             end; tokens name the steps, for attention also keys: the tokens looked at.
