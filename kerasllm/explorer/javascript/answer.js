@@ -77,12 +77,11 @@ function tagTable() {
   const path = seen => crf ? bestTags(seen.output, crf) : seen.output.map(largest);
   const alone = seen => seen.output.map(row => `${labelOf(largest(row))} ${Math.max(...softmax(row)).toFixed(3)}`);
   const kinds = state.changes.length ? ["before", "after"] : ["before"];
-  const cells = kinds.flatMap(kind => {
+  const cells = kinds.flatMap((kind, n) => {
     const seen = kind === "before" ? state.before : state.seen, tags = path(seen);
-    const explain = m => choose({ answer: true, position: m, unit: tags[m], head: null, path: kind === "after"
-      || !state.changes.length ? tags : null });
-    return [alone(seen), tags.map((tag, m) => element("button", { className: "link", id: `${kind}-${m}`,
-      textContent: labelOf(tag), title: "its equation", onclick: () => explain(m) }))];
+    const explain = m => choose({ answer: true, position: m, unit: tags[m], head: null, path: tags });
+    return [alone(seen), n < kinds.length - 1 ? tags.map(labelOf) : tags.map((tag, m) => element("button", {
+      className: "link", id: `answer-${m}`, textContent: labelOf(tag), title: "its equation", onclick: () => explain(m) }))];
   });
   const text = cell => cell.textContent ?? cell;
   const rows = words.map((word, m) => element("tr", {}, element("td", { textContent: word }),

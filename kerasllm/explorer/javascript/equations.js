@@ -169,7 +169,7 @@ function ofCell(c, symbol) {
     return { lines: [["h + x, what the layer hands on"], ["= ", h, " + ", c.below()]] };
   }
   const position = c.t + (c.layer.backwards ? 1 : -1);
-  const before = position >= 0 && position < c.seen.ids.length ? { position } : null;
+  const before = c.seen.symbols[c.name].h?.[position] ? { position } : null;
   const previous = name => before ? c.get(name, before) : { value: 0 };
   if (symbol === "inner") return inner(c, before);
   if (symbol === "c") {
@@ -197,7 +197,7 @@ function ofEmbedding(c, symbol) {
   const added = [["rows", c.get("rows")]];
   if (layer.positions?.sinusoidal) {
     const width = layer.table.shape[1];
-    added[0] = [`rows · √${width}`, c.get("rows"), ` · ${number(Math.sqrt(width))}`];
+    added[0] = [`rows · √${width}`, c.get("rows"), " · ", { value: Math.sqrt(width) }];
     added.push([`sine or cosine of position ${t}`, { value: sinusoids(t, width)[unit] }]);
   } else if (layer.positions) added.push([`the row of position ${t}`, c.weight(layer.positions, t, unit)]);
   if (layer.segments) {
@@ -263,17 +263,17 @@ function ofPool(c, symbol) {
 // === Answers ===
 
 function equationOfAnswer(model, seen, { position, unit, path }, { temperature = 1 } = {}) {
-  const from = k => outputSource(model, seen, model.steps.length - 1, position, k);
+  const row = description.predicts === "class" ? 0 : position; // of a text there is one
+  const from = k => outputSource(model, seen, model.steps.length - 1, row, k);
   const crf = model.steps.find(step => step.op === "crf");
   if (crf && path) return ofPath(seen, crf, path, (m, tag) =>
     outputSource(model, seen, model.steps.length - 1, m, tag));
   if (!computes) return { lines: [["p = exp(logit - log Σ exp(logits))"]], tables: [] };
-  const row = seen.output[position];
   if (description.normalised) return { lines: [["the model hands on this probability"], ["= ", linked(seen, from(unit))]], tables: [] };
   if (description.multilabel) return { lines: [["p = σ(logit)"], ["= σ(", linked(seen, from(unit)), ")"]], tables: [] };
-  const warm = temperature === 1 ? "" : ` / ${temperature}`;
+  const scale = Math.max(temperature, 1e-3), warm = scale === 1 ? "" : ` / ${scale}`;
   return { lines: [[`p = exp(logit${warm} - log Σ exp(logits${warm}))`],
-    ["= exp(", linked(seen, from(unit)), `${warm} - `, { value: logSum(row.map(v => v / temperature)) }, ")"]], tables: [] };
+    ["= exp(", linked(seen, from(unit)), `${warm} - `, { value: logSum(seen.output[row].map(v => v / scale)) }, ")"]], tables: [] };
 }
 
 // The score of a path of a CRF, word by word.

@@ -63,7 +63,7 @@ function ofAttention(c, symbol) {
     case "v": return projected(c, "v", heads + groups + head);
     case "scores": {
       const table = parts(seen, "q·k", size, d => [own("q", { unit: d }), own("k", { position: unit, head: group, unit: d })]);
-      return { lines: [[`score = q·k / √${size}, query ${t} and key ${unit}`], ["= ", totalOf(table), ` / ${number(Math.sqrt(size))}`]],
+      return { lines: [[`score = q·k / √${size}, query ${t} and key ${unit}`], ["= ", totalOf(table), " / ", { value: Math.sqrt(size) }]],
         tables: [table] };
     }
     case "weights": {
@@ -97,9 +97,13 @@ function projected(c, symbol, place) {
   const pair = rotary.interleaved ? [2 * i, 2 * i + 1] : [i, half + i], first = unit === pair[0];
   const [a, b] = pair.map((one, n) => made(place * size + one, "ab"[n])), angle = t * rotary.base ** (-i / half);
   a.tables[0].title = "x·W of a"; b.tables[0].title = "x·W of b";
-  const said = first ? ["a · cos(angle)", " - ", "b · sin(angle)"] : ["a · sin(angle)", " + ", "b · cos(angle)"];
-  return { lines: [[`${symbol} = ${said.join("")}, angle = ${t} / ${rotary.base}^(${i}/${half}) = ${number(angle)}`],
-    ["a ", ...a.lines[1]], ["b ", ...b.lines[1]]], tables: [...a.tables, ...b.tables] };
+  const [p, q, sign] = first ? ["cos", "sin", "-"] : ["sin", "cos", "+"], turn = { value: angle };
+  const whole = (one, column) => one.tables[0].missing ? "?"
+    : { value: one.tables[0].total + (bias ? bias.data[place * size + column] : 0) };
+  return { lines: [[`${symbol} = a · ${p}(angle) ${sign} b · ${q}(angle), angle = ${t} / ${rotary.base}^(${i}/${half})`],
+    ["a ", ...a.lines[1]], ["b ", ...b.lines[1]],
+    ["= ", whole(a, pair[0]), ` · ${p}(`, turn, `) ${sign} `, whole(b, pair[1]), ` · ${q}(`, turn, ")"]],
+  tables: [...a.tables, ...b.tables] };
 }
 
 function ofFeedForward(c, symbol) {
