@@ -17,8 +17,7 @@ function renderTokens() {
   if (state.other) {
     const { reads, position } = state.other;
     rows.push(element("p", { className: "row second" }, tokenButtons("beside", reads, position, t => {
-      state.other = { ...besideOf(reads, t), text: state.other.text };
-      render();
+      lookBeside(t);
     })));
   }
   return rows;
@@ -63,8 +62,8 @@ function renderAnswer() {
   const title = { next: `The token after ${tokens()[state.position]}`, class: "The class of the text",
     hidden: `What stands at position ${state.position}` }[description.predicts];
   const names = { before: "before", after: "after", second: "second text" };
-  const head = element("tr", {}, ["", "", ...kinds.map(kind => kind === "before" && kinds.length === 1 ? "" : names[kind])]
-    .map(textContent => element("th", { textContent })));
+  const head = element("tr", {}, ["", "", ...kinds.map(kind => kinds.length === 1 ? "" : names[kind])]
+    .map((textContent, k) => element("th", { textContent, className: k > 1 ? "number" : "" })));
   return [element("h3", { textContent: title }), element("table", { className: "answers" }, head, rows),
     ...(description.predicts === "next" && computes ? [samplingControls()] : [])];
 }

@@ -48,7 +48,7 @@ function swapControls() {
       `${what}, ${to === every ? "at every token as there in the second text" : `position ${to} := that of position ${from} in the second text`}`);
   };
   return [element("p", { className: "row" }, `Put ${symbol} of ${layer}${head === null ? "" : `, head ${head},`} of the second text at `,
-    list("swap-from", besideColumns(theirs), Math.min(other.position, theirs.length - 1)), " in the place of ",
+    list("swap-from", besideColumns(theirs), Math.min(other.picked ? other.position : into, theirs.length - 1)), " in the place of ",
     list("swap-into", columns(rows), into, [every]),
     element("button", { id: "swap", textContent: "All units", onclick: swap(null) }),
     ...(chosen && chosen.unit !== null ? [element("button", { id: "swap-unit", textContent: `Unit ${chosen.unit} alone`, onclick: swap(chosen.unit) })] : []))];

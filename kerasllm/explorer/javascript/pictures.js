@@ -64,7 +64,7 @@ function sortedUnits(rows) {
 }
 
 const lookBeside = position => {
-  state.other = { ...besideOf(state.other.reads, position), text: state.other.text };
+  state.other = { ...besideOf(state.other.reads, position), text: state.other.text, picked: true };
   render();
 };
 

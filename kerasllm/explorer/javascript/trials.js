@@ -77,8 +77,8 @@ function renderTrials() {
   if (!computes) return [element("p", { textContent: "Not in this page: nothing is computed again." })];
   const buttons = Object.entries(TRIALS).filter(([, one]) => one.can()).map(([kind, { title, why }]) =>
     element("button", { id: `try-${kind}`, textContent: `Try ${title}`, title: why, onclick: () => tryAll(kind) }));
-  const instead = state.other ? "as in the second text" : "0 (or what it is in a second text, if one is read)";
-  const parts = [element("p", { textContent: `One after the other, each alone: units and tokens are put to ${instead}, heads are silenced, edges cut.` }),
+  const instead = state.other ? "what they are in the second text" : "0 (what they are in a second text, if one is read beside)";
+  const parts = [element("p", { textContent: `One after the other, each alone: units and tokens become ${instead}, heads are silenced, edges cut.` }),
     element("p", { className: "row" }, buttons, element("span", { id: "trying", role: "status" }))];
   return state.trials?.done ? [...parts, ...trialTable(state.trials)] : parts;
 }
@@ -95,7 +95,7 @@ function trialTable({ rows, of, changes, with: by, kind }) {
     element("td", {}, element("button", { id: `do-${n}`, textContent: "Do it", onclick: () =>
       change(row.parts, `${row.of === "silent" ? "" : `${row.of}, `}${row.name} ${{ heads: "is silent", edges: "is not seen" }[kind]
         ?? (by === "0" ? ":= 0" : ":= as in the second text")}`) }))));
-  const head = ["", "how far the answer moves", "", top ? `p(${top})` : "", "answer now", ""];
+  const head = ["", "the answer moves by", "", top ? `p(${top})` : "", "answer now", ""];
   return [element("h3", { textContent: said }), element("table", { className: "answers" },
     element("tr", {}, head.map(textContent => element("th", { textContent }))), body),
   ...(rows.length > 12 ? [element("p", { textContent: `and ${rows.length - 12} that move it less` })] : [])];
