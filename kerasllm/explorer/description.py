@@ -36,6 +36,7 @@ _COMPARED = (
     "normalized", "x", "a", "gate", "up", "rows", "q", "k", "v",
 )  # fmt: skip
 LARGEST = 12_000_000  # bytes of a page
+WEIGHTS = 11_000_000  # bytes that weights may have in it
 WIDE = 1000  # columns of a symbol of which the last row is stored
 LIKELIEST = 10  # answers that are stored at each token of a model without its weights
 SMALL = 4096  # numbers of a weight that is stored all the same
@@ -122,7 +123,7 @@ def describe(run_or_model, texts, tokenizer=None, largest=LARGEST):
         "reading": reading_of(preprocessor, tokenizer, model),
     }
     count = sum({id(v): int(np.prod(v.shape)) for v in model.variables}.values())
-    if written(count) <= largest:
+    if written(count) <= min(WEIGHTS, largest):
         whole = _whole(made, chain, predicts, tokenizer, preprocessor)
         if whole[1].written + size_of(whole[0]) <= largest:
             return _with_symbols(*whole, traces, largest)
