@@ -11,9 +11,11 @@ def tokenizer_of(tokenizer, preprocessor=None):
     """Return what the page needs of a tokenizer; `kind` is None where it cannot read new texts.
 
     Args:
-        tokenizer: a `Tokenizer`.
+        tokenizer: a `Tokenizer`, or None of a model of ids.
         preprocessor: that of the task, or None; a tagger's is handed words.
     """
+    if tokenizer is None:
+        return {"tokens": {}, "kind": None, "mask": None, "why": "there is no tokenizer"}
     splits = not isinstance(preprocessor, TaggingPreprocessor)
     names = names_of(tokenizer, range(tokenizer.vocabulary_size))
     shown = {"tokens": list(names.values()), "kind": None, "mask": int(tokenizer.mask_id)}
@@ -38,6 +40,8 @@ def tokenizer_of(tokenizer, preprocessor=None):
 
 def names_of(tokenizer, ids):
     """Return {id: its token, as a person can read it}."""
+    if tokenizer is None:
+        return {}
     return {int(i): readable(tokenizer.id_to_token(int(i))) for i in ids}
 
 

@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -25,6 +26,12 @@ KEYS = {
     " ": (" ", 32),
 }  # fmt: skip
 SECONDS = 60  # a page may take
+_BEGIN = """
+import os, sys
+its_in, its_out = (os.dup(int(fd)) if int(fd) in (3, 4) else int(fd) for fd in sys.argv[1:3])
+os.dup2(its_in, 3), os.dup2(its_out, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 @contextlib.contextmanager
@@ -36,10 +43,10 @@ def chromium(folder):
     its_in, our_out = os.pipe()
     our_in, its_out = os.pipe()
     command = [program, *QUIET, f"--user-data-dir={Path(folder) / 'profile'}", "about:blank"]
-    # The protocol is spoken on the files 3 and 4.
-    with_pipes = ["sh", "-c", f'exec "$@" 3<&{its_in} 4>&{its_out}', "sh", *command]
+    # The protocol is spoken on the files 3 and 4, which a process can only put there for itself.
+    begin = [sys.executable, "-IS", "-c", _BEGIN, str(its_in), str(its_out), *command]
     browser = subprocess.Popen(
-        with_pipes, pass_fds=(its_in, its_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        begin, pass_fds=(its_in, its_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     os.close(its_in)
     os.close(its_out)

@@ -1,7 +1,7 @@
 // What was changed, and a second text whose states can be put in the place of this one's.
 
 function renderChanges() {
-  if (!computes) return [element("p", { textContent: description.why })];
+  if (!computes) return [element("p", { textContent: "Not in this page: the model is too large." })];
   const list = state.changes.map(one => element("li", { textContent: one.said }));
   return [state.changes.length ? element("ol", {}, list) : element("p", { textContent: "Nothing is changed." }),
     ...(state.changes.length ? [element("p", { className: "row" },

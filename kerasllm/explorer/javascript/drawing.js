@@ -75,7 +75,9 @@ function lineChart({ title, lines, tokens, drag, chosen }) {
   const low = Math.min(-0.1, ...all), high = Math.max(1, ...all), width = step * tokens.length + 50;
   const y = value => top + (height - 10) * (high - value) / (high - low), x = t => 40 + step * (t + 0.5);
   const longest = Math.max(...tokens.map(token => [...token].length));
-  const drawn = lines.flatMap(({ name, values, share }, n) => [
+  const order = lines.map((line, n) => ({ ...line, n })) // the chosen one on top
+    .sort((a, b) => (a.name === chosen) - (b.name === chosen));
+  const drawn = order.flatMap(({ name, values, share, n }) => [
     svg("polyline", { fill: "none", class: `line ink-${n % 7}`, "stroke-width": name === chosen ? 3 : 1.5,
       points: [...values].map((value, t) => `${x(t)},${y(value)}`).join(" ") }),
     svg("text", { x: 40 + n * 75, y: 14, class: `line-name ink-${n % 7}` }, name),

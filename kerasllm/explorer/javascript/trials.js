@@ -74,7 +74,7 @@ const unitTrials = () => {
 };
 
 function renderTrials() {
-  if (!computes) return [element("p", { textContent: "Not in this page: nothing is computed again." })];
+  if (!computes) return [element("p", { textContent: "Not in this page: the model is too large." })];
   const buttons = Object.entries(TRIALS).filter(([, one]) => one.can()).map(([kind, { title, why }]) =>
     element("button", { id: `try-${kind}`, textContent: `Try ${title}`, title: why, onclick: () => tryAll(kind) }));
   const instead = state.other ? "what they are in the second text" : "0 (what they are in a second text, if one is read beside)";
