@@ -151,7 +151,8 @@ def _gather(call, _layer, _add):
 def _crf(call, layer, add):
     arrays = allowed(layer, [keras.ops.convert_to_numpy(weight) for weight in layer.weights])
     named = zip(("transitions", "start", "end"), arrays, strict=True)
-    return [{"op": "crf", "name": call.name, **{name: add(array, f"{call.name}/{name}") for name, array in named}}]
+    weights = {name: add(array, f"{call.name}/{name}") for name, array in named}
+    return [{"op": "crf", "name": call.name, **weights}]
 
 
 def _refuse(layer, what):

@@ -30,8 +30,8 @@ def words(text):
 def agreement():
     """Return (model, tokenizer) that says "are" behind "cats" and "is" behind "cat".
 
-    The cell of unit 0 is +1 from "cats" on and -1 from "cat" on; that of unit 1 remembers "near" and
-    the output does not read it; unit 2 forgets all, and the output does not read it either.
+    The cell of unit 0 is +1 from "cats" on and -1 from "cat" on; that of unit 1 remembers "near",
+    and unit 2 forgets all. The output reads neither of them.
     """
     tokenizer = words("the cat cats near tree is are")
     of = {word: tokenizer.encode(word)[0] for word in ("cat", "cats", "near", "is", "are")}
@@ -93,11 +93,10 @@ def copying():
         out = np.zeros((2, config.key_dim, width))
         out[head][:size, before if number == 0 else word] = (1 if number == 0 else 4) * np.eye(size)
         kernel = parts.transpose(2, 0, 1, 3).reshape(width, -1)  # [q of heads | k | v]
-        attention = block.attention
-        attention.set_weights([
-            {kernel.shape: kernel, (out.shape[0] * out.shape[1], width): out.reshape(-1, width)}.get(
-                w.shape, np.zeros(w.shape)) for w in attention.get_weights()])  # fmt: skip
-        block.feed_forward.set_weights([np.zeros(w.shape) for w in block.feed_forward.get_weights()])
+        made = {array.shape: array for array in (kernel, out.reshape(-1, width))}
+        for layer in (block.attention, block.feed_forward):  # all other weights are 0
+            zeros = (np.zeros(w.shape) for w in layer.get_weights())
+            layer.set_weights([made.get(zero.shape, zero) for zero in zeros])
     return task
 
 

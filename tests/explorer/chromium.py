@@ -187,7 +187,8 @@ class Page:
         for key in keys:
             text, code = KEYS[key]
             one = {"key": key, "code": key, "windowsVirtualKeyCode": code}
-            self._ask("Input.dispatchKeyEvent", type="keyDown", **one, **({"text": text} if text else {}))
+            typed = {"text": text} if text else {}
+            self._ask("Input.dispatchKeyEvent", type="keyDown", **one, **typed)
             self._ask("Input.dispatchKeyEvent", type="keyUp", **one)
 
     def choose(self, selector, value):

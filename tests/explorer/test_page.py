@@ -186,8 +186,10 @@ def visited(page, name):
     page.run("(() => { const one = document.querySelector('#slider'); one.value = 1;"
              "one.dispatchEvent(new Event('change')); })()")  # fmt: skip
     found["changes"] = page.run("state.changes.length")
-    found["rows"] = page.run("[...document.querySelectorAll('#answer tr')].slice(1)"
-                             ".map(row => [...row.children].map(cell => cell.textContent))")  # fmt: skip
+    found["rows"] = page.run(
+        "[...document.querySelectorAll('#answer tr')].slice(1)"
+        ".map(row => [...row.children].map(cell => cell.textContent))"
+    )
     page.click("#undo")
     found["undone"] = page.text("#answer") == before
     found["typed"] = page.run("!!read")
@@ -248,9 +250,8 @@ def test_typing_changing_and_undoing(seen, name):
 @pytest.mark.parametrize("name", MODELS)
 def test_what_if_is_an_intervention(seen, name):
     """The answer after a number was set to 1 is that of `kerasllm.intervene`."""
-    told = re.fullmatch(
-        r"(\S+): (\w+), position (\d+), (?:head (\d+), key |unit )(\d+) = .*", seen[name]["chosen"]
-    )
+    named = r"(\S+): (\w+), position (\d+), (?:head (\d+), key |unit )(\d+) = .*"
+    told = re.fullmatch(named, seen[name]["chosen"])
     layer, symbol, position, head, unit = told.groups()
     where = {"unit": int(unit), "position": int(position), "head": head and int(head)}
     reads = kerasllm.intervene(make(name), TEXTS[0])
@@ -303,9 +304,9 @@ def encoder_decoder(t):
 @pytest.mark.parametrize(
     ("build", "said"),
     [
-        (lambda t: SpanExtractor(transformer(t, causal=False)), "classifiers and taggers.*finds answers"),
-        (lambda t: TextEncoder(transformer(t, causal=False)), "classifiers and taggers.*a vector"),
-        (encoder_decoder, "classifiers and taggers.*encoder-decoder.*kerasllm.intervene"),
+        (lambda t: SpanExtractor(transformer(t, causal=False)), "taggers.*finds answers"),
+        (lambda t: TextEncoder(transformer(t, causal=False)), "taggers.*a vector"),
+        (encoder_decoder, "taggers.*encoder-decoder.*kerasllm.intervene"),
         (lambda t: language(transformer(t, num_layers=1), t), "the text is empty"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a person does in the page, with a real mouse and real keys, on models that are understood."""
+"""What a person does in the page, with a real mouse and real keys, on models that are known."""
 
 import re
 from xml.etree import ElementTree
@@ -63,6 +63,11 @@ def likeliest(page, column=-1):
     return max(rows, key=lambda row: float(row[column].removesuffix(" %")))[0]
 
 
+def cell(row, column):
+    """Return what finds a number of the picture."""
+    return f'#map rect[data-row="{row}"][data-column="{column}"]'
+
+
 def tried(page, kind):
     """Press "Try every …"; return the names of the table and how far each moves the answer."""
     page.click(f"#try-{kind}")
@@ -107,8 +112,7 @@ def test_which_unit_carries_the_number_of_the_subject(opened, pages):
     assert likeliest(page, 3) == "is"
     page.choose("#layer", "lstm")
     page.choose("#symbol", "c")
-    page.run("document.querySelector('#map rect[data-column=\"2\"]').id = 'near'")
-    page.click("#near")
+    page.click(cell(0, 2))
     first, *others = tried(page, "units")
     assert first[0] == f"unit {by_hand.SUBJECT}" and first[1] > 0.8
     assert all(far < 1e-9 for _, far in others)
@@ -132,8 +136,7 @@ def test_which_head_copies(opened, pages):
     page.choose("#layer", f"{layer}/attention")
     page.choose("#symbol", "weights")
     page.click(f"#head-{head}")
-    page.run("document.querySelector('#map rect[data-row=\"7\"][data-column=\"2\"]').id = 'edge'")
-    page.click("#edge")
+    page.click(cell(7, 2))
     assert float(page.text("#number h3").split("= ")[1]) > 0.99
     page.click("#cut")
     assert likeliest(page, 3) != "brown"
@@ -190,8 +193,7 @@ def test_a_point_of_a_line_is_dragged(opened, pages):
     page = opened(pages["agreement"])
     page.choose("#layer", "lstm")
     page.choose("#symbol", "c")
-    page.run(f"document.querySelector('#map rect[data-row=\"{row_of(page)}\"][data-column=\"4\"]').id = 'one'")
-    page.click("#one")
+    page.click(cell(row_of(page), 4))
     assert numbers_in(page.text("#number h3"))[-1] == pytest.approx(1, abs=1e-3)
     pixels = page.run("(() => { const [top, bottom] = [...document.querySelectorAll('#lines line')]"
                       ".map(line => line.getBoundingClientRect().y).sort((a, b) => a - b);"
@@ -201,8 +203,7 @@ def test_a_point_of_a_line_is_dragged(opened, pages):
     after = page.run("state.seen.symbols.lstm.c[4][0]")
     assert after < 0.2
     page.choose("#symbol", "f")  # its points now lie on top
-    page.run(f"document.querySelector('#map rect[data-row=\"{row_of(page)}\"][data-column=\"4\"]').id = 'one'")
-    page.click("#one")
+    page.click(cell(row_of(page), 4))
     page.drag('#lines circle[data-line="f"][data-position="4"]', down=1.2 * pixels)
     assert page.run("state.seen.symbols.lstm.f[4][0]") == 0  # no gate is below 0
     page.run("document.dispatchEvent(new KeyboardEvent('keydown', { key: 'z', ctrlKey: true }))")
@@ -306,7 +307,8 @@ def test_a_model_that_is_too_large_is_shown_and_not_computed(opened, pages):
     assert page.run("document.getElementById('text').disabled")
     p = kerasllm.verify.trace(make("gpt"), TEXTS[1]).probabilities
     page.click("#stored button", 2)
-    assert numbers_in(page.texts("#answer td.number")[0])[0] == pytest.approx(100 * p[-1].max(), abs=0.051)
+    shown = numbers_in(page.texts("#answer td.number")[0])[0]
+    assert shown == pytest.approx(100 * p[-1].max(), abs=0.051)
     page.click("#map rect.cell")
     assert "exp(" in page.text("#number") and not page.run("!!document.querySelector('#slider')")
     page.click("#stored button.beside")
