@@ -39,7 +39,7 @@ function begin() {
     button.addEventListener("click", () => saveView(button.dataset.view, button.dataset.title));
   }
   document.addEventListener("keydown", event => {
-    if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || event.target.matches("textarea, input")) return;
+    if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || document.activeElement?.matches("textarea, input")) return;
     event.preventDefault();
     undo();
   });
