@@ -13,6 +13,7 @@ import numpy as np
 from kerasllm.explorer.steps import step_of
 from kerasllm.explorer.tokens import names_of, reading_of, tokenizer_of
 from kerasllm.models import Seq2Seq, SpanExtractor, TextEncoder
+from kerasllm.training import Run
 from kerasllm.verify.interventions.changed import ChangedTwin
 from kerasllm.verify.traces.inputs import read
 from kerasllm.verify.traces.trace import trace_of
@@ -101,7 +102,8 @@ def describe(run_or_model, texts, tokenizer=None, largest=LARGEST):
     Raises:
         ValueError: a model of another shape, weights that are not finite, an empty text.
     """
-    twin, model, traces = None, getattr(run_or_model, "model", run_or_model), []
+    model = run_or_model.model if isinstance(run_or_model, Run) else run_or_model
+    twin, traces = None, []
     for kind, what in _OTHERS.items():
         if isinstance(model, kind):
             _refuse(what)
@@ -151,6 +153,8 @@ def _small(made, chain, predicts, tokenizer, traces, count):
         "page that computes it. Nothing can be typed or changed here: give texts to kerasllm "
         "explore RUN TEXT …, and change numbers with kerasllm.intervene."
     )
+    if predicts == "hidden":
+        why += " An answer is that with its own token hidden; the pictures are of the whole text."
     ids = set()
     for stored, trace, _ in traces:
         ids |= set(stored["ids"])
