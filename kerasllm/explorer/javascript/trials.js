@@ -95,8 +95,8 @@ function trialTable({ rows, of, changes, with: by, kind }) {
     element("td", {}, element("button", { id: `do-${n}`, textContent: "Do it", onclick: () =>
       change(row.parts, `${row.of === "silent" ? "" : `${row.of}, `}${row.name} ${{ heads: "is silent", edges: "is not seen" }[kind]
         ?? (by === "0" ? ":= 0" : ":= as in the second text")}`) }))));
-  const head = ["", "the answer moves by", "", top ? `p(${top})` : "", "answer now", ""];
-  return [element("h3", { textContent: said }), element("table", { className: "answers" },
-    element("tr", {}, head.map(textContent => element("th", { textContent }))), body),
+  const head = ["", "", "the answer moves by", top ? `p(${top})` : "", "answer now", ""];
+  return [element("h3", { textContent: said }), element("table", { className: "answers trials" },
+    element("tr", {}, head.map((textContent, k) => element("th", { textContent, className: k === 2 ? "number" : "" }))), body),
   ...(rows.length > 12 ? [element("p", { textContent: `and ${rows.length - 12} that move it less` })] : [])];
 }
