@@ -6,6 +6,7 @@ from kerasllm.plots.diagrams.elementary import draw_embedding, draw_neuron
 from kerasllm.plots.diagrams.evaluation import draw_confusion
 from kerasllm.plots.diagrams.recurrent import draw_gru, draw_lstm, draw_rnn
 from kerasllm.plots.diagrams.sequence import draw_crf
+from kerasllm.plots.diagrams.span import draw_span
 from kerasllm.plots.diagrams.training import draw_training
 from kerasllm.utils.errors import check_choice
 from kerasllm.utils.languages import chosen_language
@@ -23,6 +24,7 @@ DIAGRAMS = {
     "block": draw_block,
     "crf": draw_crf,
     "confusion": draw_confusion,
+    "span": draw_span,
 }
 
 
@@ -41,12 +43,14 @@ def diagram(name, trace, *, language=None, **options):
     | crf | `crf` | text, tokens, names: of the tags |
     | training | a dict, see below | |
     | confusion | a dict, see below | label: number of the class that is scored |
+    | span | a dict, see below | |
 
     Args:
         name: of the diagram, as in the table.
         trace: what the function returned beside its output; for "training" a dict with arrays x
             and output, lists of arrays weights and gradients, numbers loss, learning_rate, step;
-            for "confusion" one with confusion (C, C) and labels.
+            for "confusion" one with confusion (C, C) and labels; for "span" one with tokens,
+            scores start and end (T,), and best, the first and last position of the answer.
         language: of its words, "en", "zh" or "both"; that of KERASLLM_LANGUAGE if left out.
         **options: step, unit, text and head choose what is drawn, from 0, negative ones from the
             end; tokens name the steps, for attention also keys: the tokens looked at.
