@@ -6,8 +6,8 @@
 # pointers into a text.
 #
 # **What you will learn.** WordPiece, `[CLS]`, `[SEP]`, segments, pooling (汇聚); what frozen (冻结)
-# features are good for; span extraction, its masks, its scores F1 and EM, and how to find out what
-# a score of 25 % comes from.
+# features are good for; span extraction, its masks, its scores F1 and EM, and how to find out
+# what a low score comes from.
 #
 # **What you need.** Lessons [09](09_attention.ipynb) and
 # [12](12_fine_tuning.ipynb). 40 minutes; the cells run in about a minute on a laptop, without
@@ -250,7 +250,7 @@ for answer in ("two boats", "Boats!", "the two boats", "sing"):
     print(f"{answer:14} EM {exact:.0f}  F1 {f1:.2f}")
 
 # %% [markdown]
-# ## 4. What a score of 25 % comes from
+# ## 4. What a low score comes from
 #
 # `facts_en`: three people, two facts each, one question. The encoder stays frozen: the features of
 # 250 questions with their texts are computed once, and only $S$ and $E$ learn, 768 numbers.
