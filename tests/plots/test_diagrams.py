@@ -86,7 +86,9 @@ def some(name):
         "ngram": lambda: reference.ngram_fit([["a", "b", "a", "c"]], order=1),
         "confusion": lambda: {"confusion": [[7, 1], [2, 3]], "labels": ["ham", "spam"]},
         "translation": lambda: translation_of(2, 3),
-    }
+        "span": lambda: {"tokens": ["who", "Ada", "came"], "start": [-np.inf, np.log(3), 0.0],
+                         "end": [-np.inf, 0.0, 0.0], "best": (1, 2)},
+    }  # fmt: skip
     return make[name]()
 
 
@@ -220,6 +222,30 @@ def test_a_confusion_matrix_shows_the_scores_of_a_class():
     assert {"7 / 9 = 0.778", "7 / 8 = 0.875"} <= set(first)
 
 
+def test_two_pointers_show_probabilities_and_where_no_answer_may_stand():
+    texts, root = drawn("span", some("span"), language="en")
+    assert texts.count("−∞") == 2 and {"0.75", "0.25", "0.50"} <= set(texts)  # 3 : 1, and 1 : 1
+    assert texts[0].endswith("Ada came")
+    (frame,) = [box for box in root.iter(f"{SVG}rect") if box.get("class") == "chosen"]
+    bars = [box for box in root.iter(f"{SVG}rect") if box.get("class") == "plus"]
+    top, high = (float(frame.get(name)) for name in ("y", "height"))
+    assert len(bars) == 2 and all(top < float(bar.get("y")) < top + high for bar in bars)
+    lengths = [float(bar.get("width")) for bar in bars]
+    assert np.isclose(lengths[0], 3 * lengths[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"end": [0.0]}, "a start and an end score for each token"),
+        ({"best": (2, 1)}, r"best as a first and a last position .* received \(2, 1\)"),
+    ],
+)
+def test_a_span_that_cannot_be_drawn_is_said(change, message):
+    with pytest.raises(ValueError, match=message):
+        plots.diagram("span", {**some("span"), **change})
+
+
 def test_a_lattice_shows_probabilities_of_tags_and_the_best_path():
     trace = crf_by_hand()
     texts, root = drawn("crf", trace, tokens=["the", "boat"], names=["A", "B"], language="en")
@@ -340,7 +366,7 @@ def test_what_cannot_be_drawn_is_said(name, options, message):
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
 def test_the_trace_of_another_function_is_refused(name):
     with pytest.raises(ValueError, match=r"expected (the trace of reference|a dict)"):
-        of_a_dict = name in ("training", "tuning", "confusion", "translation")
+        of_a_dict = name in ("training", "tuning", "confusion", "translation", "span")
         plots.diagram(name, {} if of_a_dict else reference.relu(np.ones(3))[1])
 
 
@@ -354,6 +380,10 @@ def test_the_trace_of_another_function_is_refused(name):
         ("crf", lambda: crf_of_steps(9)),
         ("translation", lambda: (0, translation_of(25, 2))),
         ("confusion", lambda: (0, {"confusion": np.ones((9, 9)), "labels": "abcdefghi"})),
+        (
+            "span",
+            lambda: (0, {"tokens": ["a"] * 41, "start": [0] * 41, "end": [0] * 41, "best": (0, 0)}),
+        ),
     ],
 )
 def test_more_than_a_reader_can_see_is_refused(name, make):

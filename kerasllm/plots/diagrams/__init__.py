@@ -7,6 +7,7 @@ from kerasllm.plots.diagrams.elementary import draw_embedding, draw_neuron
 from kerasllm.plots.diagrams.evaluation import draw_confusion
 from kerasllm.plots.diagrams.recurrent import draw_gru, draw_lstm, draw_rnn
 from kerasllm.plots.diagrams.sequence import draw_crf
+from kerasllm.plots.diagrams.span import draw_span
 from kerasllm.plots.diagrams.training import draw_training, draw_tuning
 from kerasllm.plots.diagrams.translation import draw_translation
 from kerasllm.utils.errors import check_choice
@@ -28,6 +29,7 @@ DIAGRAMS = {
     "ngram": draw_ngram,
     "confusion": draw_confusion,
     "translation": draw_translation,
+    "span": draw_span,
 }
 
 
@@ -49,6 +51,7 @@ def diagram(name, trace, *, language=None, **options):
     | tuning | a dict, see below | |
     | confusion | a dict, see below | label: number of the class that is scored |
     | translation | a dict, see below | step: the word of the target that looks |
+    | span | a dict, see below | |
 
     Args:
         name: of the diagram, as in the table.
@@ -56,7 +59,9 @@ def diagram(name, trace, *, language=None, **options):
             and output, lists of arrays weights and gradients, numbers loss, learning_rate, step;
             for "tuning" one with groups, names from below, and moved, {way: a distance for each};
             for "confusion" one with confusion (C, C) and labels; for "translation" one with the
-            tokens source and target, and weights (T, S): where each word of the target looks.
+            tokens source and target, and weights (T, S): where each word of the target looks; for
+            "span" one with tokens, scores start and end (T,), and best, the first and last position
+            of the answer.
         language: of its words, "en", "zh" or "both"; that of KERASLLM_LANGUAGE if left out.
         **options: step, unit, text and head choose what is drawn, from 0, negative ones from the
             end; tokens name the steps, for attention also keys: the tokens looked at.
