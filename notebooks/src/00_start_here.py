@@ -397,10 +397,10 @@ proof
 #
 # | document | its subject | lesson | NumPy: `reference` | Keras: `layers`, `models` |
 # |---|---|---|---|---|
-# | 000 | RNN, LSTM, GRU 循环神经网络 | [05] | `simple_rnn` `lstm` `gru` | `StackedRNN` |
+# | 000 | RNN, LSTM, GRU 循环神经网络 | [05], [06] | `simple_rnn` `lstm` `gru` | `StackedRNN` |
 # | 000 | pretraining, fine-tuning 微调 | 00, [12] | `cross_entropy` `adam` | `CausalLM` |
 # | 001 | attention 注意力 | [09] | `scaled_dot_product_attention` | `MultiHeadAttention` |
-# | 001 | BiLSTM; BERT | [05], [09] | `bidirectional` | `BiLSTM` `MaskedLM` |
+# | 001 | BiLSTM; BERT | [06], [09] | `bidirectional` | `BiLSTM` `MaskedLM` |
 # | 002 | loss, perplexity 困惑度 | 00 | `ngram_perplexity` | `TokenCrossEntropy` |
 # | 003 | Transformer | [09] | `transformer_encoder` | `TransformerEncoder` |
 # | 003 | the training loop 训练循环 | [12], [21] | `adam` `padding_mask` | `TextClassifier` |
@@ -410,7 +410,8 @@ proof
 # | all | what is wrong in them 勘误 | [21] | | |
 #
 # [01]: 01_text_to_numbers.ipynb
-# [05]: 05_lstm_and_gru_by_hand.ipynb
+# [05]: 05_lstm_by_hand.ipynb
+# [06]: 06_gru_stacks_directions_masks.ipynb
 # [09]: 09_attention.ipynb
 # [12]: 12_fine_tuning.ipynb
 # [21]: 21_the_errata.ipynb
@@ -476,7 +477,7 @@ assert proof.ok  # forward and gradients, NumPy = Keras
 # ## Where to go next
 #
 # - [01 Text to numbers](01_text_to_numbers.ipynb): section 2 in earnest, Chinese first.
-# - [05 LSTM and GRU by hand](05_lstm_and_gru_by_hand.ipynb): what is inside of the network above.
+# - [05 LSTM by hand](05_lstm_by_hand.ipynb): what is inside of the network above.
 # - [09 Attention](09_attention.ipynb): the other way to read, and the heart of the Transformer.
 # - [12 Fine-tuning](12_fine_tuning.ipynb): section 6 in earnest.
 # - [21 The errata](21_the_errata.ipynb): sixteen defects of the documents, run and mended.
