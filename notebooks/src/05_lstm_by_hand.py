@@ -351,10 +351,10 @@ tidy(axes)
 fonts.use_fonts(figure)
 
 # %% [markdown]
-# One word with shut gates and little or nothing of the subject is left: at most a tenth of a share
-# in five networks, a quarter in network 5, where $h$ takes something across. With the gates wide
-# open all of it stays, and in most networks more than before. So the gate carries, here. With shut
-# gates nearly all say "many", whatever the subject was. Is that the two farmers? Exercise 3 asks.
+# One word with shut gates, and little or nothing of the subject is left: less than 0.1 in five
+# networks, a quarter in network 5, where only $h$ can have taken it across. With the gates wide open
+# all of it stays, and in most networks more than before. So the gate carries, here. With shut gates
+# nearly all say "many", whatever the subject was. Is that the two farmers? Exercise 3 asks.
 #
 # The forget gates of network 2, one row a unit: a row that stays bright keeps what it holds.
 
