@@ -352,9 +352,9 @@ fonts.use_fonts(figure)
 
 # %% [markdown]
 # One word with shut gates, and little or nothing of the subject is left: less than 0.1 in five
-# networks, a quarter in network 5, where only $h$ can have taken it across. With the gates wide open
-# all of it stays, and in most networks more than before. So the gate carries, here. With shut gates
-# nearly all say "many", whatever the subject was. Is that the two farmers? Exercise 3 asks.
+# networks, a quarter in network 5, where only $h$ can have taken it across. With the gates wide
+# open all of it stays, and in most networks more than before. So the gate carries, here. With shut
+# gates nearly all say "many", whatever the subject was. Is that the two farmers? Exercise 3 asks.
 #
 # The forget gates of network 2, one row a unit: a row that stays bright keeps what it holds.
 
