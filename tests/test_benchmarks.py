@@ -95,3 +95,15 @@ def test_a_trial_scores_both_on_rows_that_neither_learned_from(benchmark, monkey
     difference = found["network_alone"] - found["linear_alone"]
     assert round(50 * (found["network"] - found["linear"])) == difference
     assert found["settings"]["epochs"] == 1.0 and found["settings"]["pooling"] == "mean_max"
+
+
+def test_decoding_in_8_bits_is_timed_and_its_perplexity_told(benchmark, monkeypatch):
+    pytest.importorskip("ctranslate2", reason="needs the extra int8")
+    from kerasllm.models import CausalLM, TransformerBackbone
+
+    eight_bits = benchmark("eight_bits")
+    monkeypatch.setattr(eight_bits, "NEW", 3)
+    model = CausalLM(TransformerBackbone.from_size("tiny", 31, max_length=48))
+    found, decoder = eight_bits.speeds(model, rounds=1)
+    assert set(found) == {"float32", "8 bits"} and min(map(min, found.values())) > 0
+    assert decoder.logits(np.array([[7, 8]])).shape == (1, 2, 31)
