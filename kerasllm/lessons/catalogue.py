@@ -92,7 +92,7 @@ def _lesson(source, language):
 
 
 def find(number, folder=FOLDER, language="en"):
-    """Return the lesson of a number such as 5, "05" or "05_lstm_and_gru_by_hand".
+    """Return the lesson of a number such as 5, "05" or "05_lstm_by_hand".
 
     In Chinese, where it has no Chinese edition, it is the English one.
 

@@ -10,7 +10,7 @@
 #
 # **What you need.** Python and matrix products. 40 minutes; the cells run in about a minute on a
 # laptop, without network. It comes from documents 001, §4, and 003, §4;
-# [lesson 05](05_lstm_and_gru_by_hand.ipynb) helps.
+# [lesson 05](05_lstm_by_hand.ipynb) helps.
 
 # %%
 from kerasllm import lessons
@@ -505,7 +505,7 @@ assert left.max() > 0.4 > left.min()  # but not by one head: not in every model
 # %% [markdown]
 # ## Where to go next
 #
-# - [05 LSTM and GRU by hand](05_lstm_and_gru_by_hand.ipynb): the same sentences, carried along.
+# - [05 LSTM by hand](05_lstm_by_hand.ipynb): the same sentences, carried along.
 # - [21 The errata](21_the_errata.ipynb): what the documents get wrong about attention (S13).
 # - In the code: `kerasllm/reference/attention/multi_head_attention.py` is these equations and
 #   their backward pass, `kerasllm/layers/attention.py` the Keras layer of the Transformers, with a

@@ -78,6 +78,9 @@ def some(name):
         "rnn": lambda: reference.simple_rnn(x, table[:3], table[:3])[1],
         "lstm": lambda: reference.lstm(x, np.tile(table[:3], 4), np.tile(table[:3], 4))[1],
         "gru": lambda: reference.gru(x, np.tile(table[:3], 3), np.tile(table[:3], 3))[1],
+        "bidirectional": lambda: reference.bidirectional(
+            x, *[np.tile(table[:3], 4)] * 2, *[np.tile(table[:3], 4)] * 2, return_sequences=True
+        )[1],
         "attention": lambda: reference.scaled_dot_product_attention(query, query, query)[1],
         "block": lambda: block_of("pre")[1],
         "training": step_of_training,
@@ -159,6 +162,24 @@ def test_an_rnn_shows_its_states_and_the_gradient_that_comes_back():
     thick = [float(line.get("style").split(":")[1]) for line in back]
     assert thick == sorted(thick) and thick[0] < thick[1]
     assert [text for text in texts if text in "abc"] == ["a", "b", "c"]
+
+
+def test_both_directions_show_what_each_has_read_and_what_a_mask_hides():
+    one, x = np.ones((1, 1)), np.array([[[1.0], [2.0], [3.0], [9.0]]])
+    _, trace = reference.bidirectional(
+        x, one, one, one, one, layer=reference.simple_rnn, activation="linear",
+        mask=np.array([[True, True, True, False]]), return_sequences=True,
+    )  # fmt: skip
+    texts, root = drawn("bidirectional", trace, tokens=["a", "b", "c", "-"], language="en")
+    states = [text for text in texts if re.fullmatch(r"[\d.]+", text)]
+    # Running sums from both ends, in the order of the tokens; the masked 9 adds nothing.
+    assert states == ["1.00", "6.00", "3.00", "5.00", "6.00", "3.00", "6.00", "0.00"]
+    kinds = [box.get("class") for box in root.iter(f"{SVG}rect") if "box" in box.get("class")]
+    assert kinds == ["box state"] * 6 + ["box masked"] * 2 and "masked" in texts[0]
+    heads = [head.get("points").split()[0] for head in root.iter(f"{SVG}polygon")]
+    assert len(heads) == 2 * 3 + 3  # three arrows each way, and one a real token
+    whole = reference.bidirectional(x, one, one, one, one, layer=reference.simple_rnn)[1]
+    assert "masked" not in drawn("bidirectional", whole, language="en")[0][0]
 
 
 def test_a_neuron_shows_its_weights_sum_and_bend():
@@ -308,7 +329,9 @@ def test_every_diagram_speaks_both_languages(name, monkeypatch):
     assert plots.diagram(name, trace).svg.replace(STYLE, "") == chinese
 
 
-@pytest.mark.parametrize("name", ["neuron", "embedding", "rnn", "lstm", "gru", "attention"])
+@pytest.mark.parametrize(
+    "name", ["neuron", "embedding", "rnn", "lstm", "gru", "bidirectional", "attention"]
+)
 @pytest.mark.parametrize("token", ["</text><b>", '"><b>', "a & b", "]]>", "&lt;", "$x$"])
 def test_hostile_tokens_stay_text(name, token):
     trace = some(name)

@@ -5,7 +5,12 @@ from kerasllm.plots.diagrams.canvas import LANGUAGES_OF_DIAGRAMS, Diagram
 from kerasllm.plots.diagrams.counting import draw_ngram
 from kerasllm.plots.diagrams.elementary import draw_embedding, draw_neuron
 from kerasllm.plots.diagrams.evaluation import draw_confusion
-from kerasllm.plots.diagrams.recurrent import draw_gru, draw_lstm, draw_rnn
+from kerasllm.plots.diagrams.recurrent import (
+    draw_bidirectional,
+    draw_gru,
+    draw_lstm,
+    draw_rnn,
+)
 from kerasllm.plots.diagrams.sequence import draw_crf
 from kerasllm.plots.diagrams.span import draw_span
 from kerasllm.plots.diagrams.training import draw_training, draw_tuning
@@ -23,6 +28,7 @@ DIAGRAMS = {
     "rnn": draw_rnn,
     "lstm": draw_lstm,
     "gru": draw_gru,
+    "bidirectional": draw_bidirectional,
     "attention": draw_attention,
     "block": draw_block,
     "crf": draw_crf,
@@ -43,6 +49,7 @@ def diagram(name, trace, *, language=None, **options):
     | rnn | `simple_rnn` | unit, text, tokens, grads: of `simple_rnn_backward` |
     | lstm | `lstm` | step, unit, text, tokens |
     | gru | `gru` | step, unit, text, tokens |
+    | bidirectional | `bidirectional` | unit, text, tokens |
     | attention | `multi_head_attention`, or of one head | step, text, head, tokens |
     | block | `transformer_encoder` | text |
     | crf | `crf` | text, tokens, names: of the tags |
