@@ -138,11 +138,8 @@ def shakespeare(minutes):
             batch_size=64 if minutes else 3, steps=5000 if minutes else 2,
             mixed_precision=bool(minutes), quiet=True, **limit,
         )  # fmt: skip
-        return float(
-            kerasllm.evaluate(run, split="validation", with_baselines=False, quiet=True)["model"][
-                "loss"
-            ]
-        )
+        found = kerasllm.evaluate(run, split="validation", with_baselines=False, quiet=True)
+        return float(found["model"]["loss"])
 
 
 def main():

@@ -87,6 +87,7 @@ def signature(exercise):
         parameters = inspect.signature(getattr(reference, exercise.name)).parameters
     kinds = {name for trial in _trials(exercise.name) for name in trial.kwargs}
     positional = max(len(trial.args) for trial in _trials(exercise.name))
+    positional += exercise.run is not None  # an optimizer is given its state, too
     shown = []
     for name, parameter in list(parameters.items())[:positional]:
         if parameter.kind is parameter.VAR_POSITIONAL:

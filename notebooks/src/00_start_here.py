@@ -410,7 +410,7 @@ proof
 # | all | what is wrong in them 勘误 | [21] | | |
 #
 # [01]: 01_text_to_numbers.ipynb
-# [05]: 05_lstm_and_gru_by_hand.ipynb
+# [05]: 05_lstm_by_hand.ipynb
 # [09]: 09_attention.ipynb
 # [12]: 12_fine_tuning.ipynb
 # [21]: 21_the_errata.ipynb
@@ -458,6 +458,13 @@ assert not verdict.ok
 exercises.show("softmax")
 
 # %% [markdown]
+# What you try and solve is kept from day to day, on your machine alone, and your last right answer
+# with it (`exercises.answer(NAME)`). The attempt above is there already:
+
+# %%
+exercises.progress()
+
+# %% [markdown]
 # ## What this lesson claims
 #
 # One cell, all claims. If it runs, they hold on your machine.
@@ -476,7 +483,7 @@ assert proof.ok  # forward and gradients, NumPy = Keras
 # ## Where to go next
 #
 # - [01 Text to numbers](01_text_to_numbers.ipynb): section 2 in earnest, Chinese first.
-# - [05 LSTM and GRU by hand](05_lstm_and_gru_by_hand.ipynb): what is inside of the network above.
+# - [05 LSTM by hand](05_lstm_by_hand.ipynb): what is inside of the network above.
 # - [09 Attention](09_attention.ipynb): the other way to read, and the heart of the Transformer.
 # - [12 Fine-tuning](12_fine_tuning.ipynb): section 6 in earnest.
 # - [21 The errata](21_the_errata.ipynb): sixteen defects of the documents, run and mended.

@@ -466,6 +466,6 @@ assert checks == {False: False, True: True}
 # ## Where to go next
 #
 # - [02 One neuron, one layer](02_neuron_layer_downhill.ipynb): what a network does with numbers.
-# - [05 LSTM and GRU by hand](05_lstm_and_gru_by_hand.ipynb): a network that reads the ids.
+# - [05 LSTM by hand](05_lstm_by_hand.ipynb): a network that reads the ids.
 # - [09 Attention](09_attention.ipynb): where `padding_mask` is used.
 # - [21 The errata](21_the_errata.ipynb): S1, S6, S7 and S8 are about this lesson's subject.

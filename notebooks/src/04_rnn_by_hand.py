@@ -390,7 +390,7 @@ fonts.use_fonts(figure)
 # %% [markdown]
 # Without clipping, four of five seeds end far above the loss of a coin (0.69). Clipping shortens
 # what is too long. It cannot lengthen what has vanished: for that the network itself has to
-# change. [Lesson 05](05_lstm_and_gru_by_hand.ipynb) gives the state a way back that $U$ does not
+# change. [Lesson 05](05_lstm_by_hand.ipynb) gives the state a way back that $U$ does not
 # touch.
 #
 # ## Exercises
@@ -442,7 +442,7 @@ assert late["0.1"].max() < 0.4  # … and so does a smaller rate
 # %% [markdown]
 # ## Where to go next
 #
-# - [05 LSTM and GRU by hand](05_lstm_and_gru_by_hand.ipynb): a cell with a way of its own.
+# - [05 LSTM by hand](05_lstm_by_hand.ipynb): a cell with a way of its own.
 # - [09 Attention](09_attention.ipynb): do not carry a fact from step to step, look back at it.
 # - In the code: `kerasllm/reference/recurrent/simple_rnn.py`, and
 #   `kerasllm/reference/training/clipping.py`.

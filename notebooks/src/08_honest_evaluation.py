@@ -366,7 +366,7 @@ plots.lines(
 # ## 6. Baselines that embarrass
 #
 # In *the **boat** near two rivers **sings***, the verb agrees with its subject: the question that
-# [05](05_lstm_and_gru_by_hand.ipynb) gives to an LSTM. Suppose a model chooses the right form in
+# [05](05_lstm_by_hand.ipynb) gives to an LSTM. Suppose a model chooses the right form in
 # 93 of 100 sentences. Has it learned what a subject is?
 #
 # **Predict first.** A rule without any grammar: agree with the *nearest* noun. How often is it

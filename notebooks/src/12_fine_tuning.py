@@ -501,7 +501,7 @@ assert np.mean(dropped == 0) > 0.3  # and the fourth
 # ## Where to go next
 #
 # - [21 The errata](21_the_errata.ipynb): S3, S4, S11 and S15 are about fine-tuning.
-# - [05 LSTM and GRU by hand](05_lstm_and_gru_by_hand.ipynb): what moved, seen from inside.
+# - [05 LSTM by hand](05_lstm_by_hand.ipynb): what moved, seen from inside.
 # - In the code: `kerasllm/training/engine/freezing.py` is section 3,
 #   `kerasllm/training/experiments/label_efficiency.py` section 4. At a terminal:
 #   `kerasllm finetune --help`, `kerasllm payoff --help`.

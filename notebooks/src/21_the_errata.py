@@ -10,7 +10,7 @@
 # to see them: most do not raise an error, they only make the numbers meaningless.
 #
 # **What you need.** Python and a little Keras. 45 minutes; the cells run in about half a minute
-# on a laptop, without network. [Lesson 05](05_lstm_and_gru_by_hand.ipynb) and [lesson
+# on a laptop, without network. [Lesson 05](05_lstm_by_hand.ipynb) and [lesson
 # 09](09_attention.ipynb) explain the layers.
 #
 # | | document | defect (缺陷) | what happens |
@@ -616,7 +616,7 @@ for name, network in {
 # %% [markdown]
 # **"LSTM and GRU are cheaper on long sequences."** They are not: a step of an LSTM multiplies four
 # times as many numbers as one of a simple RNN, a GRU three times, at any length. What gates buy is
-# memory ([lesson 05](05_lstm_and_gru_by_hand.ipynb)), not speed.
+# memory ([lesson 05](05_lstm_by_hand.ipynb)), not speed.
 
 # %%
 weights = {}
@@ -768,7 +768,7 @@ assert shots == (0, 2) and sure < guessing  # S16
 # %% [markdown]
 # ## Where to go next
 #
-# - [05 LSTM and GRU by hand](05_lstm_and_gru_by_hand.ipynb) for S6, S12 and S14.
+# - [05 LSTM by hand](05_lstm_by_hand.ipynb) for S12 and S14.
 # - [09 Attention](09_attention.ipynb) for S11 and S13.
 # - At a terminal: `kerasllm quickstart` goes the whole way that document 004 describes, with
 #   held-out data and baselines.

@@ -131,7 +131,7 @@ def test_lesson_defines_nothing_that_the_library_has(lesson):
 
 
 def test_numbers_find_lessons_and_unknown_ones_are_named():
-    assert lessons.find(5) == lessons.find("05") == lessons.find("05_lstm_and_gru_by_hand")
+    assert lessons.find(5) == lessons.find("05") == lessons.find("05_lstm_by_hand")
     with pytest.raises(ValueError, match="received 98: there are 0"):
         lessons.find(98)
 

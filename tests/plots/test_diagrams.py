@@ -45,9 +45,20 @@ def step_of_training(**changed):
     } | changed  # fmt: skip
 
 
+def tuning_of(**moved):
+    return {"groups": ["embedding", "LSTM", "head"], "moved": moved}
+
+
 def crf_of_steps(T):
     one = np.ones(1)
     return reference.crf(np.ones((1, T, 1)), np.zeros((1, T), int), one[None], one, one)
+
+
+def translation_of(T, S):
+    weights = np.full((T, S), 1 / S)
+    weights[0] = 0.75, 0.24, *[0.01] * (S - 2)
+    return {"source": [f"z{s}" for s in range(S)], "target": [f"e{t}" for t in range(T)],
+            "weights": weights}  # fmt: skip
 
 
 def crf_by_hand():
@@ -67,14 +78,37 @@ def some(name):
         "rnn": lambda: reference.simple_rnn(x, table[:3], table[:3])[1],
         "lstm": lambda: reference.lstm(x, np.tile(table[:3], 4), np.tile(table[:3], 4))[1],
         "gru": lambda: reference.gru(x, np.tile(table[:3], 3), np.tile(table[:3], 3))[1],
+        "bidirectional": lambda: reference.bidirectional(
+            x, *[np.tile(table[:3], 4)] * 2, *[np.tile(table[:3], 4)] * 2, return_sequences=True
+        )[1],
         "attention": lambda: reference.scaled_dot_product_attention(query, query, query)[1],
         "block": lambda: block_of("pre")[1],
         "training": step_of_training,
+        "tuning": lambda: tuning_of(frozen=[0.0, 0.0, 0.3], full=[0.15, 0.2, 0.1]),
         "crf": crf_by_hand,
+        "ngram": lambda: reference.ngram_fit([["a", "b", "a", "c"]], order=1),
         "confusion": lambda: {"confusion": [[7, 1], [2, 3]], "labels": ["ham", "spam"]},
+<<<<<<< HEAD
         "lora": lambda: reference.lora(table, table[:, :2], table[:2], 4.0)[1],
     }
+=======
+        "translation": lambda: translation_of(2, 3),
+        "span": lambda: {"tokens": ["who", "Ada", "came"], "start": [-np.inf, np.log(3), 0.0],
+                         "end": [-np.inf, 0.0, 0.0], "best": (1, 2)},
+    }  # fmt: skip
+>>>>>>> main
     return make[name]()
+
+
+def test_an_ngram_shows_what_a_pencil_gives():
+    # After a: b and c, once each. A half of each is taken, and P' counts the words in front: each
+    # of a, b, c, <eos> stands behind one other word, a behind two (<bos>, b): 1/5, and 2/5 of a.
+    model = reference.ngram_fit([["a", "b", "a", "c"]], order=2)
+    texts, _ = drawn("ngram", model, context=["a"], discount=0.5)
+    assert "0.25 + 0.10 = 0.35" in texts  # b and c: (1 - 1/2) / 2 + 1/2 · 1/5
+    assert "0.00 + 0.20 = 0.20" in texts  # a, which was never seen behind a: 1/2 · 2/5
+    with pytest.raises(ValueError, match="expected as context 1 words"):
+        plots.diagram("ngram", model, context=["z"])
 
 
 def test_an_lstm_shows_what_a_pencil_gives():
@@ -133,6 +167,24 @@ def test_an_rnn_shows_its_states_and_the_gradient_that_comes_back():
     thick = [float(line.get("style").split(":")[1]) for line in back]
     assert thick == sorted(thick) and thick[0] < thick[1]
     assert [text for text in texts if text in "abc"] == ["a", "b", "c"]
+
+
+def test_both_directions_show_what_each_has_read_and_what_a_mask_hides():
+    one, x = np.ones((1, 1)), np.array([[[1.0], [2.0], [3.0], [9.0]]])
+    _, trace = reference.bidirectional(
+        x, one, one, one, one, layer=reference.simple_rnn, activation="linear",
+        mask=np.array([[True, True, True, False]]), return_sequences=True,
+    )  # fmt: skip
+    texts, root = drawn("bidirectional", trace, tokens=["a", "b", "c", "-"], language="en")
+    states = [text for text in texts if re.fullmatch(r"[\d.]+", text)]
+    # Running sums from both ends, in the order of the tokens; the masked 9 adds nothing.
+    assert states == ["1.00", "6.00", "3.00", "5.00", "6.00", "3.00", "6.00", "0.00"]
+    kinds = [box.get("class") for box in root.iter(f"{SVG}rect") if "box" in box.get("class")]
+    assert kinds == ["box state"] * 6 + ["box masked"] * 2 and "masked" in texts[0]
+    heads = [head.get("points").split()[0] for head in root.iter(f"{SVG}polygon")]
+    assert len(heads) == 2 * 3 + 3  # three arrows each way, and one a real token
+    whole = reference.bidirectional(x, one, one, one, one, layer=reference.simple_rnn)[1]
+    assert "masked" not in drawn("bidirectional", whole, language="en")[0][0]
 
 
 def test_a_neuron_shows_its_weights_sum_and_bend():
@@ -206,6 +258,30 @@ def test_a_confusion_matrix_shows_the_scores_of_a_class():
     assert {"7 / 9 = 0.778", "7 / 8 = 0.875"} <= set(first)
 
 
+def test_two_pointers_show_probabilities_and_where_no_answer_may_stand():
+    texts, root = drawn("span", some("span"), language="en")
+    assert texts.count("−∞") == 2 and {"0.75", "0.25", "0.50"} <= set(texts)  # 3 : 1, and 1 : 1
+    assert texts[0].endswith("Ada came")
+    (frame,) = [box for box in root.iter(f"{SVG}rect") if box.get("class") == "chosen"]
+    bars = [box for box in root.iter(f"{SVG}rect") if box.get("class") == "plus"]
+    top, high = (float(frame.get(name)) for name in ("y", "height"))
+    assert len(bars) == 2 and all(top < float(bar.get("y")) < top + high for bar in bars)
+    lengths = [float(bar.get("width")) for bar in bars]
+    assert np.isclose(lengths[0], 3 * lengths[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"end": [0.0]}, "a start and an end score for each token"),
+        ({"best": (2, 1)}, r"best as a first and a last position .* received \(2, 1\)"),
+    ],
+)
+def test_a_span_that_cannot_be_drawn_is_said(change, message):
+    with pytest.raises(ValueError, match=message):
+        plots.diagram("span", {**some("span"), **change})
+
+
 def test_a_lattice_shows_probabilities_of_tags_and_the_best_path():
     trace = crf_by_hand()
     texts, root = drawn("crf", trace, tokens=["the", "boat"], names=["A", "B"], language="en")
@@ -226,10 +302,32 @@ def test_a_forbidden_change_is_no_way():
     assert len(list(root.iter(f"{SVG}polyline"))) == 3
 
 
+def test_a_translation_shows_where_its_word_looks():
+    texts, root = drawn("translation", translation_of(2, 3), step=0)
+    assert {"0.75", "0.24", "z2", "e1"} <= set(texts) and "0.01" not in texts
+    widths = [float(line.get("style").split(":")[1]) for line in root.iter(f"{SVG}polyline")
+              if line.get("class") == "arrow plus"]  # fmt: skip
+    assert np.allclose(widths, [0.8 + 6 * 0.75, 0.8 + 6 * 0.24], atol=0.051)
+    joined = [line for line in root.iter(f"{SVG}polyline") if line.get("class") == "arrow"]
+    assert len(joined) == 2  # of the source; the second word is not said yet
+
+
 def test_a_step_of_training_shows_loss_gradient_and_rate():
     texts, _ = drawn("training", step_of_training())
     assert {"7 × 3", "7 × 2", "θ: 8", "L = 0.69", "|g| = 5.00"} <= set(texts)  # √(6 · 4 + 1)
     assert "θ ← θ - 0.05 · g" in texts and texts[0].endswith("12")
+
+
+def test_fine_tuning_shows_what_moved_how_far_and_what_is_frozen():
+    texts, root = drawn("tuning", tuning_of(frozen=[0.0, 0.0, 0.3], full=[0.15, 0.2, 0.1]))
+    assert texts.count("Δ = 0") == texts.count("frozen") - 1 == 2  # one is the name of the way
+    assert {"Δ = 0.30", "Δ = 0.15", "Δ = 0.20", "Δ = 0.10"} <= set(texts)
+    bars = [float(b.get("width")) for b in root.iter(f"{SVG}rect") if b.get("class") == "level"]
+    assert np.allclose(bars, 104 * np.array([1, 1 / 2, 2 / 3, 1 / 3]), atol=0.1)
+    back = [a for a in root.iter(f"{SVG}polyline") if "minus" in a.get("class")]
+    assert len(back) == 2  # the gradient goes down to what learns: in the second row alone
+    with pytest.raises(ValueError, match="a distance for each of 3 groups, received 2 for 'full'"):
+        plots.diagram("tuning", tuning_of(full=[0.1, 0.2]))
 
 
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
@@ -246,7 +344,9 @@ def test_every_diagram_speaks_both_languages(name, monkeypatch):
     assert plots.diagram(name, trace).svg.replace(STYLE, "") == chinese
 
 
-@pytest.mark.parametrize("name", ["neuron", "embedding", "rnn", "lstm", "gru", "attention"])
+@pytest.mark.parametrize(
+    "name", ["neuron", "embedding", "rnn", "lstm", "gru", "bidirectional", "attention"]
+)
 @pytest.mark.parametrize("token", ["</text><b>", '"><b>', "a & b", "]]>", "&lt;", "$x$"])
 def test_hostile_tokens_stay_text(name, token):
     trace = some(name)
@@ -291,6 +391,7 @@ def test_a_diagram_is_shown_and_saved(tmp_path):
         ("neuron", {"activation": "gelu"}, "an activation among .* received 'gelu'"),
         ("attention", {"keys": ["a"]}, "expected 5 keys"),
         ("crf", {"names": ["a"]}, "expected 2 names"),
+        ("translation", {"step": 2}, "step as a whole number from 0 to 1, received 2"),
         ("confusion", {"label": 2}, "label as a whole number from 0 to 1, received 2"),
     ],
 )
@@ -303,7 +404,7 @@ def test_what_cannot_be_drawn_is_said(name, options, message):
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
 def test_the_trace_of_another_function_is_refused(name):
     with pytest.raises(ValueError, match=r"expected (the trace of reference|a dict)"):
-        of_a_dict = name in ("training", "confusion")
+        of_a_dict = name in ("training", "tuning", "confusion", "translation", "span")
         plots.diagram(name, {} if of_a_dict else reference.relu(np.ones(3))[1])
 
 
@@ -315,8 +416,16 @@ def test_the_trace_of_another_function_is_refused(name):
         ("embedding", lambda: reference.embedding(np.array([[0]]), np.ones((15, 2)))),
         ("attention", lambda: reference.scaled_dot_product_attention(*3 * [np.ones((25, 2))])),
         ("crf", lambda: crf_of_steps(9)),
+        ("translation", lambda: (0, translation_of(25, 2))),
         ("confusion", lambda: (0, {"confusion": np.ones((9, 9)), "labels": "abcdefghi"})),
+<<<<<<< HEAD
         ("lora", lambda: reference.lora(np.ones((25, 2)), np.ones((25, 1)), np.ones((1, 2)), 1)),
+=======
+        (
+            "span",
+            lambda: (0, {"tokens": ["a"] * 41, "start": [0] * 41, "end": [0] * 41, "best": (0, 0)}),
+        ),
+>>>>>>> main
     ],
 )
 def test_more_than_a_reader_can_see_is_refused(name, make):

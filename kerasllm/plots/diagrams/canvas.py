@@ -39,7 +39,8 @@ STYLE += """.kd .paper { fill: var(--paper); }
 .kd text.cell { font-size: 12px; font-family: ui-monospace, Menlo, Consolas, monospace; }
 .kd .sub { font-size: 76%; }
 .kd .box { stroke: var(--line); fill: var(--card); } .kd .gate { fill: var(--gate); }
-.kd .state { fill: var(--state); } .kd .operator { fill: var(--paper); }
+.kd .state { fill: var(--state); } .kd .masked { fill: none; stroke-dasharray: 4 3; }
+.kd .operator { fill: var(--paper); }
 .kd .track { fill: var(--paper); stroke: var(--line); } .kd .level { fill: var(--open); }
 .kd .arrow { fill: none; stroke: var(--line); stroke-width: 1.6; }
 .kd .head { fill: var(--line); stroke: none; }

@@ -1,4 +1,4 @@
-"""Recurrent networks: a step of an LSTM, of a GRU, and a simple RNN through time with gradients."""
+"""Recurrent networks: a step of an LSTM, of a GRU; an RNN through time; both directions."""
 
 import numpy as np
 
@@ -133,15 +133,20 @@ def _state_line(canvas, h_old, h, z, candidate):
     canvas.symbol(456, 116, f" (1 - z) × h̃ = {number((1 - z) * candidate)}", "value left")
 
 
-def draw_rnn(trace, language, *, unit=0, text=0, tokens=None, grads=None):
-    """Draw a simple RNN step by step: its state, and the gradient that comes back to it."""
-    h, _ = needed(trace, ("h", "activation"), "reference.simple_rnn")
+def _few_steps(h):
     T = h.shape[1]
     if T > MOST_STEPS:
         raise ValueError(
             f"expected at most {MOST_STEPS} steps, received {T}: draw a shorter text, or use "
             "plots.gradient_flow"
         )
+    return T
+
+
+def draw_rnn(trace, language, *, unit=0, text=0, tokens=None, grads=None):
+    """Draw a simple RNN step by step: its state, and the gradient that comes back to it."""
+    h, _ = needed(trace, ("h", "activation"), "reference.simple_rnn")
+    T = _few_steps(h)
     text, _, unit = _place(h, text, 0, unit)
     tokens = tokens_of(tokens, T)
     canvas = Canvas(70 + 96 * T, 200 if grads is None else 288, language)
@@ -170,3 +175,30 @@ def _gradients(canvas, sizes):
         if t < len(sizes) - 1:
             thick = float(np.clip(9 + 2 * power, 0.6, 9))
             canvas.arrow((x + 86, 228), (x + 6, 228), kind="minus", width=thick)
+
+
+def draw_bidirectional(trace, language, *, unit=0, text=0, tokens=None):
+    """Draw both directions step by step: what each has read, and which steps a mask hides."""
+    names = ("forward", "backward", "y_forward")
+    forward, backward, _ = needed(trace, names, "reference.bidirectional")
+    T = _few_steps(forward.h)
+    text, _, unit = _place(forward.h, text, 0, unit)
+    tokens = tokens_of(tokens, T)
+    real = forward.walk.real
+    real = np.ones(T, bool) if real is None else real[:, text, 0]
+    canvas = Canvas(150 + 88 * T, 236, language)
+    canvas.symbol(14, 74, f"\u2192h {canvas.word('forward')}", "soft left")
+    canvas.symbol(14, 148, f"\u2190h {canvas.word('backward')}", "soft left")
+    states = (forward.h[text, :, unit], backward.h[text, ::-1, unit])
+    for t in range(T):
+        x = 190 + 88 * t
+        for row, (y, ahead) in enumerate(((74, 1), (148, -1))):
+            kind = "state" if real[t] else "masked"
+            canvas.box(x, y, 64, 40, (number(states[row][t]), "value"), kind=kind)
+            if 0 <= t - ahead < T:
+                canvas.arrow((x - 55 * ahead, y), (x - 33 * ahead, y))
+        canvas.text(x, 200, tokens[t] or f"x{t}", "small" if real[t] else "soft")
+        if real[t]:
+            canvas.arrow((x, 188), (x, 170))
+    drawn = canvas.word("both") + f" · {canvas.word('unit')} {unit}"
+    return canvas.diagram(drawn if real.all() else f"{drawn} · {canvas.word('masked')}")
