@@ -88,15 +88,11 @@ def some(name):
         "crf": crf_by_hand,
         "ngram": lambda: reference.ngram_fit([["a", "b", "a", "c"]], order=1),
         "confusion": lambda: {"confusion": [[7, 1], [2, 3]], "labels": ["ham", "spam"]},
-<<<<<<< HEAD
         "lora": lambda: reference.lora(table, table[:, :2], table[:2], 4.0)[1],
-    }
-=======
         "translation": lambda: translation_of(2, 3),
         "span": lambda: {"tokens": ["who", "Ada", "came"], "start": [-np.inf, np.log(3), 0.0],
                          "end": [-np.inf, 0.0, 0.0], "best": (1, 2)},
     }  # fmt: skip
->>>>>>> main
     return make[name]()
 
 
@@ -418,14 +414,11 @@ def test_the_trace_of_another_function_is_refused(name):
         ("crf", lambda: crf_of_steps(9)),
         ("translation", lambda: (0, translation_of(25, 2))),
         ("confusion", lambda: (0, {"confusion": np.ones((9, 9)), "labels": "abcdefghi"})),
-<<<<<<< HEAD
         ("lora", lambda: reference.lora(np.ones((25, 2)), np.ones((25, 1)), np.ones((1, 2)), 1)),
-=======
         (
             "span",
             lambda: (0, {"tokens": ["a"] * 41, "start": [0] * 41, "end": [0] * 41, "best": (0, 0)}),
         ),
->>>>>>> main
     ],
 )
 def test_more_than_a_reader_can_see_is_refused(name, make):

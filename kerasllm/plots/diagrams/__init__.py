@@ -35,12 +35,9 @@ DIAGRAMS = {
     "crf": draw_crf,
     "ngram": draw_ngram,
     "confusion": draw_confusion,
-<<<<<<< HEAD
     "lora": draw_lora,
-=======
     "translation": draw_translation,
     "span": draw_span,
->>>>>>> main
 }
 
 
@@ -58,11 +55,8 @@ def diagram(name, trace, *, language=None, **options):
     | attention | `multi_head_attention`, or of one head | step, text, head, tokens |
     | block | `transformer_encoder` | text |
     | crf | `crf` | text, tokens, names: of the tags |
-<<<<<<< HEAD
     | lora | `lora` | |
-=======
     | ngram | the model of `ngram_fit` | context: the n-1 words before, discount |
->>>>>>> main
     | training | a dict, see below | |
     | tuning | a dict, see below | |
     | confusion | a dict, see below | label: number of the class that is scored |
