@@ -60,6 +60,14 @@ def test_decoding_is_timed(benchmark):
     assert np.shape(run()) == (2, 5)
 
 
+def test_a_head_of_few_tokens_is_timed_beside_all_logits(benchmark, monkeypatch):
+    answers = benchmark("answers")
+    for name, size in (("TOKENS", 5), ("WIDTH", 3), ("VOCABULARY", 11)):
+        monkeypatch.setattr(answers, name, size)
+    times = answers.compare(2, 1)  # which also asserts that both are the same
+    assert all(time >= 0 for pair in times.values() for time in pair) and len(times) == 2
+
+
 def test_the_memory_of_a_head_is_measured(benchmark, monkeypatch):
     head = benchmark("head")
     monkeypatch.setattr(head.head, "SMALLEST", dict(head.head.SMALLEST))

@@ -91,6 +91,7 @@ def some(name):
         "translation": lambda: translation_of(2, 3),
         "span": lambda: {"tokens": ["who", "Ada", "came"], "start": [-np.inf, np.log(3), 0.0],
                          "end": [-np.inf, 0.0, 0.0], "best": (1, 2)},
+        "lora": lambda: reference.lora(table, table[:, :2], table[:2], 4.0)[1],
     }  # fmt: skip
     return make[name]()
 
@@ -232,6 +233,16 @@ def test_a_block_shows_its_sizes_in_the_order_of_its_norm(norm):
     order = [text for text in texts if text in ("layer norm", "attention", "+")]
     assert order[:3] == {"pre": ["layer norm", "attention", "+"],
                          "post": ["attention", "+", "layer norm"]}[norm]  # fmt: skip
+
+
+def test_a_correction_shows_its_matrices_and_what_they_hold():
+    w, a, b = np.ones((5, 3)), np.full((5, 1), 2.0), np.full((1, 3), 3.0)
+    texts, root = drawn("lora", reference.lora(w, a, b, 4)[1], language="en")
+    assert {"5 × 3", "5 × 1", "1 × 3", "frozen", "learned", "used", "+ 4 ·"} <= set(texts)
+    assert texts[0] == "low-rank adaptation · r = 1 · 15 + 8"  # 8 = 1 · (5 + 3)
+    # W, A, B and W' = 1 + 4 · 2 · 3 have 15, 5, 3 and 15 cells; each says its number.
+    cells = [title.text for title in root.iter(f"{SVG}title")]
+    assert cells == ["1.00"] * 15 + ["2.00"] * 5 + ["3.00"] * 3 + ["25.00"] * 15
 
 
 def test_a_confusion_matrix_shows_the_scores_of_a_class():
@@ -407,6 +418,7 @@ def test_the_trace_of_another_function_is_refused(name):
             "span",
             lambda: (0, {"tokens": ["a"] * 41, "start": [0] * 41, "end": [0] * 41, "best": (0, 0)}),
         ),
+        ("lora", lambda: reference.lora(np.ones((25, 2)), np.ones((25, 1)), np.ones((1, 2)), 1)),
     ],
 )
 def test_more_than_a_reader_can_see_is_refused(name, make):

@@ -1,5 +1,6 @@
 """Diagrams with live numbers: a cell, an attention, a training step, as they are at this moment."""
 
+from kerasllm.plots.diagrams.adaptation import draw_lora
 from kerasllm.plots.diagrams.attention import draw_attention, draw_block
 from kerasllm.plots.diagrams.canvas import LANGUAGES_OF_DIAGRAMS, Diagram
 from kerasllm.plots.diagrams.counting import draw_ngram
@@ -36,6 +37,7 @@ DIAGRAMS = {
     "confusion": draw_confusion,
     "translation": draw_translation,
     "span": draw_span,
+    "lora": draw_lora,
 }
 
 
@@ -54,6 +56,7 @@ def diagram(name, trace, *, language=None, **options):
     | block | `transformer_encoder` | text |
     | crf | `crf` | text, tokens, names: of the tags |
     | ngram | the model of `ngram_fit` | context: the n-1 words before, discount |
+    | lora | `lora` | |
     | training | a dict, see below | |
     | tuning | a dict, see below | |
     | confusion | a dict, see below | label: number of the class that is scored |
