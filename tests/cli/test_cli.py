@@ -44,6 +44,7 @@ VERBS = [
 GROUPS = {
     "data": ("list", "show", "get", "mask", "clean"),
     "lessons": ("list", "open", "copy", "build"),
+    "audit": ("bias", "plant", "canaries", "personal"),
 }
 
 

@@ -72,6 +72,8 @@ def some(name):
         "training": step_of_training,
         "crf": crf_by_hand,
         "confusion": lambda: {"confusion": [[7, 1], [2, 3]], "labels": ["ham", "spam"]},
+        "private": lambda: {"norms": [4.0, 0.5], "clip": 1.0, "noise": 2.0, "sum": 1.2, "step": 5},
+        "cost": lambda: {"names": ["a", "b"], "weights": [1e6, 5e5], "flops": [2e6, 1000]},
     }
     return make[name]()
 
@@ -186,6 +188,21 @@ def test_a_block_shows_its_sizes_in_the_order_of_its_norm(norm):
                          "post": ["attention", "+", "layer norm"]}[norm]  # fmt: skip
 
 
+def test_a_private_step_shows_what_is_cut_off():
+    texts, root = drawn("private", some("private"), language="en")
+    assert "× 0.25" in texts and "× 1.00" in texts and "C = 1.00" in texts
+    assert "|Σ + σCz| = 5.00" in texts
+    widths = [float(bar.get("width")) for bar in root.iter(f"{SVG}rect")
+              if bar.get("class") in ("plus", "minus")]  # fmt: skip
+    assert np.allclose(widths, [130, 32.5, 16.2, 16.2], atol=0.1)
+
+
+def test_a_cost_adds_up():
+    texts, _ = drawn("cost", some("cost"), language="en")
+    assert "Σ 1,500,000" in texts and "Σ 2,001,000" in texts
+    assert "weights 6.00 + gradient 6.00 + Adam 12.00 = 24.00 MB" in " ".join(texts)
+
+
 def test_a_confusion_matrix_shows_the_scores_of_a_class():
     texts, root = drawn("confusion", some("confusion"), language="en")
     assert {"3 / 4 = 0.750", "3 / 5 = 0.600", "F1 = 0.667", "7", "2"} <= set(texts)
@@ -292,7 +309,7 @@ def test_what_cannot_be_drawn_is_said(name, options, message):
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
 def test_the_trace_of_another_function_is_refused(name):
     with pytest.raises(ValueError, match=r"expected (the trace of reference|a dict)"):
-        of_a_dict = name in ("training", "confusion")
+        of_a_dict = name in ("training", "confusion", "private", "cost")
         plots.diagram(name, {} if of_a_dict else reference.relu(np.ones(3))[1])
 
 
@@ -305,6 +322,8 @@ def test_the_trace_of_another_function_is_refused(name):
         ("attention", lambda: reference.scaled_dot_product_attention(*3 * [np.ones((25, 2))])),
         ("crf", lambda: crf_of_steps(9)),
         ("confusion", lambda: (0, {"confusion": np.ones((9, 9)), "labels": "abcdefghi"})),
+        ("private", lambda: (0, {**some("private"), "norms": np.ones(7)})),
+        ("cost", lambda: (0, {"names": "abcdefghi", "weights": np.ones(9), "flops": np.ones(9)})),
     ],
 )
 def test_more_than_a_reader_can_see_is_refused(name, make):

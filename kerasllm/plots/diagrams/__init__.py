@@ -1,6 +1,7 @@
 """Diagrams with live numbers: a cell, an attention, a training step, as they are at this moment."""
 
 from kerasllm.plots.diagrams.attention import draw_attention, draw_block
+from kerasllm.plots.diagrams.audit import draw_cost, draw_private
 from kerasllm.plots.diagrams.canvas import LANGUAGES_OF_DIAGRAMS, Diagram
 from kerasllm.plots.diagrams.elementary import draw_embedding, draw_neuron
 from kerasllm.plots.diagrams.evaluation import draw_confusion
@@ -23,6 +24,8 @@ DIAGRAMS = {
     "block": draw_block,
     "crf": draw_crf,
     "confusion": draw_confusion,
+    "private": draw_private,
+    "cost": draw_cost,
 }
 
 
@@ -41,12 +44,17 @@ def diagram(name, trace, *, language=None, **options):
     | crf | `crf` | text, tokens, names: of the tags |
     | training | a dict, see below | |
     | confusion | a dict, see below | label: number of the class that is scored |
+    | private | a dict, see below | |
+    | cost | a dict, see below | |
 
     Args:
         name: of the diagram, as in the table.
         trace: what the function returned beside its output; for "training" a dict with arrays x
             and output, lists of arrays weights and gradients, numbers loss, learning_rate, step;
-            for "confusion" one with confusion (C, C) and labels.
+            for "confusion" one with confusion (C, C) and labels; for "private" one with norms
+            (B,) of the examples' gradients, clip, noise (σ), and the lengths sum, of the clipped
+            ones together, and step, of that with its noise; for "cost" one with names, weights
+            and flops of the parts of a model.
         language: of its words, "en", "zh" or "both"; that of KERASLLM_LANGUAGE if left out.
         **options: step, unit, text and head choose what is drawn, from 0, negative ones from the
             end; tokens name the steps, for attention also keys: the tokens looked at.
