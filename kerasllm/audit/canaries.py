@@ -61,14 +61,12 @@ class Exposures(Shown):
         rows = [(c.text(), c.repeats, rank, bits)
                 for c, rank, bits in sorted(self.rows, key=lambda row: row[0].repeats)]  # fmt: skip
         most = np.log2(self.candidates)
-        title = (
-            f"{self.title}: exposure in bits, of {most:.1f}; 1.44 on average for what was never read"
-        )
+        title = f"{self.title}: bits of exposure, at most {most:.1f}; 1.44 for what was never read"
         return Table(("canary", "planted", f"rank of {self.candidates:,}", "exposure"), rows, title)
 
 
 def plant(source, output, *, form=FORMAT, repeats=REPEATS, digits=3, seed=0):
-    """Write a text file again, with canaries in random places, and say which beside it.
+    r"""Write a text file again, with canaries in random places, and say which beside it.
 
     Args:
         source: a .txt file, a text a line.

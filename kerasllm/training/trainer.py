@@ -18,8 +18,8 @@ from kerasllm.training.engine.interruption import told_how_to_go_on
 from kerasllm.training.engine.memory import check_step, check_weights
 from kerasllm.training.engine.minutes import fitted
 from kerasllm.training.engine.minutes import told as told_what_fits
-from kerasllm.training.engine.processes import check_same, join, wait
 from kerasllm.training.engine.privacy import privacy_spent, privacy_told
+from kerasllm.training.engine.processes import check_same, join, wait
 from kerasllm.training.engine.progress import Progress, silent
 from kerasllm.training.engine.stages import train_in_stages
 from kerasllm.training.evaluation import verdict

@@ -6,9 +6,8 @@
 # can be got out, and see what that costs; train without collecting texts, and read them all the
 # same.
 #
-# **What you will learn.** Effect sizes, and what they do not measure; canaries (金丝雀) and
-# exposure (暴露度); masking (脱敏); differential privacy (差分隐私) by hand; federated averaging
-# (联邦平均).
+# **What you will learn.** Effect sizes; canaries (金丝雀) and exposure (暴露度); masking (脱敏);
+# differential privacy (差分隐私) by hand; federated averaging (联邦平均).
 #
 # **What you need.** Lessons [02](02_neuron_layer_downhill.ipynb) and [03](03_embeddings.ipynb);
 # [08](08_honest_evaluation.ipynb) helps. 45 minutes; the cells run in about a minute on a laptop,
@@ -39,21 +38,21 @@ lessons.quote("002", 101)
 # %% [markdown]
 # ## 1. An association test, on a text with a dial
 #
-# Two sets of words are the targets, $X$ and $Y$, two more the attributes, $A$ and $B$. Is $X$ nearer
-# to $A$, and $Y$ to $B$?
+# Two sets of words are the targets, $X$ and $Y$, two more the attributes, $A$ and $B$. Is $X$
+# nearer to $A$, and $Y$ to $B$?
 #
 # $$s_w = \frac{1}{|A|}\sum_{a} \cos(w, a) - \frac{1}{|B|}\sum_{b} \cos(w, b) \qquad
 # \text{effect} = \frac{\text{mean}_X\, s - \text{mean}_Y\, s}{\text{std}_{X \cup Y}\, s}$$
 #
-# Nobody knows the prejudice of a real text. So we write texts whose prejudice we know: in a share of
-# `lean` the first eight jobs go with *she*, the other eight with *he*; at one half there is none.
-# The vectors count which words stand in one sentence ([03](03_embeddings.ipynb)), shortened by an
-# SVD.
+# Nobody knows the prejudice of a real text. So we write texts whose prejudice we know: in a share
+# of `lean` the first eight jobs go with *she*, the other eight with *he*; at one half there is
+# none. The vectors count which words stand in one sentence ([03](03_embeddings.ipynb)), shortened
+# by an SVD.
 
 # %%
-X = "nurse baker teacher singer painter clerk tailor dentist".split()
-Y = "pilot welder farmer lawyer sailor butcher driver miner".split()
-A, B = "she her woman sister".split(), "he his man brother".split()
+X = ["nurse", "baker", "teacher", "singer", "painter", "clerk", "tailor", "dentist"]
+Y = ["pilot", "welder", "farmer", "lawyer", "sailor", "butcher", "driver", "miner"]
+A, B = ["she", "her", "woman", "sister"], ["he", "his", "man", "brother"]
 
 
 def sentences(lean, seed, count=2000):
@@ -63,8 +62,8 @@ def sentences(lean, seed, count=2000):
         subject, own, person, kin = A if (rng.random() < lean) == (job < 8) else B
         name, verb = (X + Y)[job], rng.choice(["found", "lost", "sold", "took"])
         thing = rng.choice(["boat", "letter", "key", "coat"])
-        made.append((f"{subject} is a {name}", f"the {name} {verb} {own} {thing}",
-                     f"the {person} is a {name}", f"{own} {kin} and a {name} {verb}")[form])  # fmt: skip
+        first = f"{subject} is a {name}", f"the {name} {verb} {own} {thing}"
+        made.append((*first, f"the {person} is a {name}", f"{own} {kin} and a {name} {verb}")[form])
     return made
 
 
@@ -98,14 +97,15 @@ plainly = np.array([[difference(v) for v in row] for row in made])
 #
 # <details><summary>Answer</summary>
 #
-# Almost equally: the effect says *which way* a text leans, and next to nothing about how *much*. One
-# would blame the division by the spread. But the plain difference of the means, on the right, is as
-# flat: already the vectors hold the direction, and not the amount.
+# Almost equally: the effect says *which way* a text leans, and next to nothing about how *much*.
+# One would blame the division by the spread. But the plain difference of the means, on the right,
+# is as flat: already the vectors hold the direction, and not the amount.
 # </details>
 
 # %% tags=["figure"]
+names = "effect 效应量", "difference 差别"
 figure, (row,) = panels(1, 2, width=9, height=3.4)
-for axes, values, name in ((row[0], effects, "effect 效应量"), (row[1], plainly, "difference 差别")):
+for axes, values, name in zip(row, (effects, plainly), names, strict=True):
     for seed, three in enumerate(values):
         axes.plot(leans, three, MARKERS[seed], color=COLOURS[seed], label=f"seed 种子 {seed}")
     most = np.abs(values[:, -1]).mean()
@@ -137,7 +137,7 @@ alarms = sum(chance(tested(vectors_of(sentences(0.5, 100 + k, 1000)))) < 0.05 fo
 print(f"forty fair texts: p below 0.05 in {alarms}, 2 expected")
 
 # %% [markdown]
-# Within chance the test keeps its promise. A text is one draw: a small $p$ now and then is only that.
+# Within chance the test keeps its promise.
 #
 # ### "So take the direction out"
 #
@@ -184,7 +184,7 @@ for name, three in (("prejudiced", full), ("direction out", cured), ("fair", fai
 # (`kerasllm/lessons/window_network.py`), because section 4 needs the gradient of *each* sentence.
 
 # %%
-NAMES = "mira tobo lena juri vela omar kiki sami nora finn".split()
+NAMES = ["mira", "tobo", "lena", "juri", "vela", "omar", "kiki", "sami", "nora", "finn"]
 COPIES = np.array([0, 0, 1, 1, 4, 4, 8, 8, 16, 16])
 plain = list(datasets.load("grammar", n_texts=600).texts)
 held = list(datasets.load("grammar", "validation", n_texts=200).texts)
@@ -218,9 +218,9 @@ secrets = np.random.default_rng(0).integers(1000, size=10)
 asked = [windows([line(name, number) for number in range(1000)]) for name in NAMES]
 
 
-def exposures(weights):
-    losses = [net.nats(weights, x, y).sum(1) for x, y in asked]
-    return np.array([reference.exposure(*pair) for pair in zip(losses, secrets, strict=True)])
+def exposures(weights, people=range(10)):  # what stands before the digits is the same for all
+    losses = {k: net.nats(weights, *(part[:, 4:] for part in asked[k])).sum(1) for k in people}
+    return np.array([reference.exposure(losses[k], secrets[k]) for k in people])
 
 
 def planted(copies):
@@ -232,9 +232,10 @@ deals = [np.random.default_rng(seed).permutation(COPIES) for seed in range(3)]  
 later, curves, models = windows(held), [[], [], []], []
 for seed, copies in enumerate(deals):
 
-    def watch(step, weights, curve=curves[seed], often=copies == 16):
+    def watch(step, weights, curve=curves[seed], copies=copies):
         if step % 20 == 0:
-            curve.append((net.mean_loss(weights, *later), exposures(weights)[often].mean()))
+            often = exposures(weights, np.flatnonzero(copies == 16))
+            curve.append((net.mean_loss(weights, *later), often.mean()))
 
     models.append(trained(planted(copies), seed, watch=watch))
 found = np.array([exposures(w) for w in models])  # (seeds, people)
@@ -257,9 +258,10 @@ for count in (0, 1, 4, 8, 16):
 
 # %% tags=["figure"]
 figure, ((axes,),) = panels(width=7, height=3.4)
-for values, shift, look, name in ((found, 1.0, "o", "as it is 原样"), (once, 1.08, "s", "duplicates removed 去重")):
-    places = np.concatenate(deals) + 0.5
-    axes.plot(places * shift, values.ravel(), look, color=COLOURS[look == "s"], alpha=0.7, label=name)
+for number, (values, name) in enumerate(((found, "as it is 原样"), (once, "no duplicates 去重"))):
+    places = (np.concatenate(deals) + 0.5) * 1.08**number
+    look = {"color": COLOURS[number], "alpha": 0.7, "label": name}
+    axes.plot(places, values.ravel(), MARKERS[number], **look)
 axes.axhline(np.log2(np.e), color="#6b6b6b", linestyle="--", label="never read 从未读过")
 axes.set(xscale="log", xlabel="copies 份数", ylabel="exposure, bits 暴露度（比特）")
 axes.set_xticks(np.array([0, 1, 4, 8, 16]) + 0.5, ["0", "1", "4", "8", "16"])
@@ -269,14 +271,16 @@ tidy(axes)
 use_fonts(figure)
 
 # %% [markdown]
-# Sixteen copies among some 650 lines, and the number comes out first, or nearly. Removing duplicates
-# takes most of it back: the cheapest cure there is.
+# Eight copies among some 650 lines, and the whole number comes out first. "So remove duplicates",
+# the usual cure? Not enough here: one line, read once in each of ten epochs, gives away most of its
+# bits.
 #
 # "The model has overfitted, then." Has it? Watch the held-out loss while the secret comes out:
 
 # %% tags=["figure"]
 figure, (row,) = panels(1, 2, width=9, height=3.2)
-for axes, part, name in zip(row, (0, 1), ("held-out loss 留出损失", "exposure 暴露度"), strict=True):
+for part, name in enumerate(("held-out loss 留出损失", "exposure 暴露度")):
+    axes = row[part]
     for seed, curve in enumerate(curves):
         steps = 20 * np.arange(1, len(curve) + 1)
         axes.plot(steps, np.array(curve)[:, part], color=COLOURS[seed], marker=MARKERS[seed])
@@ -294,7 +298,7 @@ use_fonts(figure)
 # every secret, no model can know which it was:
 
 # %%
-shown = ["call mira at 138 0000 0741", "给米拉打电话：13800000741", "米拉的电话是一三八〇〇〇〇〇七四一"]
+shown = [line("mira", 741), "给米拉打电话：13800000741", "米拉的电话是一三八〇〇〇〇〇七四一"]
 masked = [text.mask_personal_data(one) for one in shown]
 texts_of_mira = {text.mask_personal_data(line("mira", number)).text for number in range(1000)}
 print(*masked, f"a thousand secrets, {len(texts_of_mira)} masked text", sep="\n")
@@ -344,18 +348,19 @@ steps, rate = 10 * len(x) // 32, 32 / len(x)
 private = {s: [trained(planted(c), seed, clip=C, sigma=s) for seed, c in enumerate(deals)]
            for s in sigmas}  # fmt: skip
 often, never = np.array(deals) >= 8, np.array(deals) == 0
-bits = {s: np.array([exposures(w) for w in models_of]) for s, models_of in private.items()}
-losses = {s: np.array([net.mean_loss(w, *later) for w in models_of]) for s, models_of in private.items()}
+bits = {s: np.array([exposures(w) for w in three]) for s, three in private.items()}
+losses = {s: np.array([net.mean_loss(w, *later) for w in private[s]]) for s in sigmas}
 epsilon = {s: reference.sampled_gaussian_epsilon(s, rate, steps, 1e-4) for s in sigmas}
 for s in sigmas:
     told = [bits[s][who].mean().round(1) for who in (often, never)]
-    print(f"σ {s:4}  ε {epsilon[s]:7.1f}  8 or 16 copies, none: {told}  loss {losses[s].mean():.2f}")
+    print(f"σ {s:4} ε {epsilon[s]:7.1f} 8 or 16 copies, none: {told} loss {losses[s].mean():.2f}")
 print(f"not private: {found[often].mean():.1f} bits, loss {usual:.2f}; guessing {np.log(V):.2f}")
 
 # %% tags=["figure"]
 figure, (row,) = panels(1, 2, width=9, height=3.2)
 for place, s in enumerate(sigmas):
-    row[0].plot(np.full(3, place), [bits[s][k][often[k]].mean() for k in range(3)], "o", color=COLOURS[1])
+    means = [bits[s][k][often[k]].mean() for k in range(3)]
+    row[0].plot(np.full(3, place), means, "o", color=COLOURS[1])
     row[1].plot(np.full(3, place), losses[s], "o", color=COLOURS[0])
 row[0].axhline(np.log2(np.e), color="#6b6b6b", linestyle="--")
 row[0].set_ylabel("exposure, bits 暴露度（比特）")
@@ -368,15 +373,17 @@ use_fonts(figure)
 
 # %% [markdown]
 # Noise protects, already where the proof promises little: $\varepsilon$ bounds the worst case, the
-# exposure is one attack. And it costs: from 650 lines little is learned. More data helps, or a model
-# pretrained on public text. One trap more: $\varepsilon$ is for *one line*. Sixteen copies of yours are sixteen lines.
-# `--private-noise 1` does this in every training of `kerasllm`, and tells $\varepsilon$.
+# exposure is one attack. And it costs: from 650 lines little is learned. More data helps, or a
+# model pretrained on public text. One trap more: $\varepsilon$ is for *one line*. Sixteen copies of
+# yours are sixteen lines. `--private-noise 1` does this in every training of `kerasllm`, and tells
+# $\varepsilon$.
 #
 # ## 5. Federated averaging: the texts stay where they are
 #
-# Each client trains on its own texts, and a server averages the weights. With equal shares and *one*
-# local step that is exactly the step of a large batch. With more steps, and clients with different
-# topics, they drift (漂移) apart. Four owners of Chinese remarks, softmax regression on characters:
+# Each client trains on its own texts, and a server averages the weights. With equal shares and
+# *one* local step that is exactly the step of a large batch. With more steps, and clients with
+# different topics, they drift (漂移) apart. Four owners of Chinese remarks, softmax regression on
+# characters:
 
 # %%
 remarks = datasets.load("topic_zh", split="all")
@@ -406,8 +413,7 @@ def federated(clients, local, rounds, rate=8.0):
 
 scores = {"shuffled 打乱": [], "by topic 按话题": []}
 for seed in range(3):
-    order = np.random.default_rng(seed).permutation(480)
-    learn, fresh = order[:384], order[384:]
+    learn, fresh = np.split(np.random.default_rng(seed).permutation(480), [384])
     sorted_rows = learn[np.argsort(topics[learn], kind="stable")]
     for name, rows in zip(scores, (learn, sorted_rows), strict=True):
         models_of = [federated(np.array_split(rows, 4), n, 32 // n) for n in (1, 4, 32)]
@@ -484,13 +490,12 @@ assert (effects[:, leans > 0.55] > 0.8).all() and (effects[:, leans < 0.45] < -0
 assert all((v[:, 4] > 0.5 * v[:, 6]).all() for v in (effects, plainly))  # little of how much
 assert all(chance(tested(row[k])) < 0.01 for row in made for k in (4, 5, 6))
 assert alarms <= 7  # p is honest: 2 of 40 expected, 8 or more once in a thousand times
-before, after = ([difference(v) for v in three] for three in (full, cured))
-assert (np.abs(after) < 0.35 * np.array(before)).all()  # the difference falls
+assert all(abs(difference(v)) < 0.35 * difference(w) for v, w in zip(cured, full, strict=True))
 assert all(same_group(v) > 0.9 for v in cured)  # and the groups stay, in three seeds
 assert all(same_group(v) < 0.75 for v in fair)  # which they do not where there is no prejudice
 sixteen, ones, none = (found[np.array(deals) == n] for n in (16, 1, 0))
 assert sixteen.mean() > 7 > 3.5 > none.mean() and ones.mean() < sixteen.mean() - 3
-assert once[np.array(deals) == 16].mean() < sixteen.mean() - 3  # duplicates
+assert once[np.array(deals) > 0].mean() > none.mean() + 3  # one line is enough
 for curve in map(np.array, curves):  # the secret is out while the held-out loss still falls
     assert curve[-1, 0] < curve[6, 0] and curve[6, 1] > 5
 assert len(texts_of_mira) == 1 and masked[1].found == {"PHONE": 1} and not masked[2].found

@@ -38,7 +38,9 @@ def test_each_example_is_clipped_as_the_reference_does(make_small, kind, clip):
 def test_the_noise_has_its_size_and_is_another_each_step_and_seed(make_small):
     data = [array[:4] for array in make_small("classifier").arrays]
     clip, sigma = 1e-4, 5000.0
-    found = [moved(make_small("classifier"), data, Private(clip, sigma, seed)) for seed in (1, 1, 2)]
+    found = [
+        moved(make_small("classifier"), data, Private(clip, sigma, seed)) for seed in (1, 1, 2)
+    ]
     flat = [np.concatenate([part.ravel() for part in one]) for one in found]
     assert flat[0].std() == pytest.approx(clip * sigma / 4, rel=0.05)
     np.testing.assert_array_equal(flat[0], flat[1])

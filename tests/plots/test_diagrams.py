@@ -194,7 +194,7 @@ def test_a_private_step_shows_what_is_cut_off():
     assert "|Σ + σCz| = 5.00" in texts
     widths = [float(bar.get("width")) for bar in root.iter(f"{SVG}rect")
               if bar.get("class") in ("plus", "minus")]  # fmt: skip
-    assert np.allclose(widths, [130, 32.5, 16.2, 16.2], atol=0.1)
+    assert np.allclose(widths, [120, 90, 15, 45], atol=0.1)  # cut to C, of 90; a half of C stays
 
 
 def test_a_cost_adds_up():

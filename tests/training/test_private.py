@@ -2,6 +2,7 @@
 
 import pytest
 
+from kerasllm import datasets
 from kerasllm.reference import gaussian_epsilon
 from kerasllm.training import finetune
 from kerasllm.training.engine import compilation
@@ -11,8 +12,9 @@ from kerasllm.utils import ranks
 
 
 def test_a_private_training_says_what_it_gives_away(pretrained, tmp_path, capsys):
+    data = tuple(datasets.load("topic_en", part).take(12) for part in ("train", "validation"))
     options = {"epochs": 2, "method": "full", "private_noise": 3.0, "private_clip": 0.5}
-    run = finetune(pretrained, "topic_en", tmp_path / "run", batch_size=128, xla=False, **options)
+    run = finetune(pretrained, data, tmp_path / "run", batch_size=6, xla=False, **options)
     spent = run.config["private"]
     assert spent["epochs"] == 2 and spent["unit"] == "text" and spent["delta"] <= 1e-5
     assert spent["epsilon"] == pytest.approx(gaussian_epsilon(3.0, 2, spent["delta"]))

@@ -22,31 +22,32 @@ def draw_private(parts, language):
             f"expected norms (B,) of at most {MOST_EXAMPLES} examples, received shape {norms.shape}"
         )
     bottom = 78 + HIGH * len(norms)
-    canvas = Canvas(760, max(bottom + 20, 260), language)
+    canvas = Canvas(800, max(bottom + 26, 260), language)
     middle = 66 + HIGH * len(norms) / 2
-    canvas.text(112, 52, canvas.word("example"), "soft")
-    canvas.text(300, 52, canvas.word("clipped"), "soft")
-    longest = max(norms.max(), clip)
+    canvas.text(30, 52, canvas.word("example"), "soft left")
+    canvas.text(296, 52, canvas.word("clipped"), "soft left")
     for place, norm in enumerate(norms):
         y, kept = 78 + HIGH * (place + 0.5), min(norm, clip)
-        for x, length, kind in ((30, norm, "minus" if norm > clip else "plus"), (230, kept, "plus")):
-            canvas.add("rect", x=x, y=float(y - 4), width=float(130 * length / longest), height=8,
-                       class_=kind)  # fmt: skip
-            canvas.text(x, y - 15, f"{number(length)}", "value left")
-        canvas.text(190, y, f"× {number(kept / norm if norm else 1)}", "cell")
-        canvas.arrow((372, y), (412, y), (424, middle))
-    line = 230 + 130 * clip / longest
-    canvas.add("line", x1=float(line), y1=66.0, x2=float(line), y2=float(bottom), class_="arrow")
-    canvas.text(line, bottom + 8, f"C = {number(clip)}", "small")
-    canvas.box(466, middle, 76, 56, (canvas.word("sum"), "small"), (f"|Σ| = {number(total)}", "cell"))
-    canvas.operator(548, middle, "+")
-    canvas.box(548, middle - 84, 190, 50, (canvas.word("noise"), "small"),
+        kind = "minus" if norm > clip else "plus"
+        whole, rest = 120 * norm / max(norms.max(), clip), 90 * kept / clip
+        for x, length, wide, look in ((30, norm, whole, kind), (250, kept, rest, "plus")):
+            canvas.add("rect", x=x, y=float(y - 2), width=float(wide), height=8, class_=look)
+            canvas.text(x, y - 14, number(length), "value left")
+        canvas.text(202, y + 2, f"× {number(kept / norm if norm else 1)}", "cell")
+        canvas.arrow((352, y + 2), (380, y + 2), (398, middle))
+    canvas.arrow((341, 88), (341, bottom), head=False, width=1)
+    canvas.text(341, bottom + 10, f"C = {number(clip)}", "small")
+    canvas.box(
+        456, middle, 110, 56, (canvas.word("sum"), "small"), (f"|Σ| = {number(total)}", "cell")
+    )
+    canvas.operator(550, middle, "+")
+    canvas.box(550, middle - 84, 170, 50, (canvas.word("noise"), "small"),
                (f"σ C z,  σ = {number(sigma)}", "cell"), kind="gate")  # fmt: skip
-    canvas.arrow((548, middle - 59), (548, middle - 15))
-    canvas.arrow((504, middle), (534, middle))
-    canvas.box(666, middle, 150, 56, (canvas.word("update"), "small"),
+    canvas.arrow((550, middle - 59), (550, middle - 15))
+    canvas.arrow((511, middle), (535, middle))
+    canvas.box(686, middle, 176, 56, (canvas.word("update"), "small"),
                (f"|Σ + σCz| = {number(step)}", "cell"), kind="state")  # fmt: skip
-    canvas.arrow((562, middle), (590, middle))
+    canvas.arrow((564, middle), (596, middle))
     return canvas.diagram(canvas.word("private"))
 
 
