@@ -14,7 +14,7 @@
 # without network.
 #
 # **Where it comes from.** The appendix of document 002, below: masking, encryption, limits of
-# access, federated learning, two sentences in all; 000 §8 names bias (偏见) and privacy (隐私).
+# access, federated learning, two sentences in all; 000 §8 names bias and privacy.
 # Nothing is shown, and nothing is measured.
 
 # %%
@@ -426,7 +426,7 @@ for name, three in scores.items():
 
 # %% tags=["figure"]
 curves_of = {name: np.mean(three, axis=0) for name, three in scores.items()}
-plots.lines(
+figure = plots.lines(
     curves_of,
     [1, 4, 32],
     xlabel="local steps, 32 in all 本地步数（共 32 步）",
@@ -434,6 +434,9 @@ plots.lines(
     title="",
     log="x",
 )
+figure.axes[0].set_xticks([1, 4, 32], [1, 4, 32])
+figure.axes[0].minorticks_off()
+figure
 
 # %% [markdown]
 # **Predict first.** The server sees no text, only the weights of a client that took one step on one

@@ -210,7 +210,7 @@ for row in zip(lengths, predicted, used, strict=True):
     print("T {:3}: predicted {:11,.0f} bytes, measured {:11,}".format(*row))
 
 # %% tags=["figure"]
-plots.lines(
+figure = plots.lines(
     {"measured 实测": used / 1e6, "predicted 预测": predicted / 1e6,
      "of attention weights alone 仅注意力权重": columns[:, 1] * A_2 / 1e6},
     lengths,
@@ -219,6 +219,9 @@ plots.lines(
     title="",
     log="xy",
 )  # fmt: skip
+figure.axes[0].set_xticks(lengths, lengths)
+figure.axes[0].minorticks_off()
+figure
 
 # %% [markdown]
 # Two short lengths were enough to tell the memory of the long ones. Weights cost the same at
@@ -397,7 +400,7 @@ for C in budgets:
     print(f"{C:.1e} FLOPs: mean losses {curves[C].round(3)}, best width of three seeds {chosen[C]}")
 
 # %% tags=["figure"]
-plots.lines(
+figure = plots.lines(
     {f"{C:.1e} FLOPs": curves[C] for C in budgets},
     [weights_of[SIZES.index(d)] for d in tried],
     xlabel="N, weights 权重个数",
@@ -405,6 +408,10 @@ plots.lines(
     title="",
     log="x",
 )
+figure.axes[0].set_xticks([weights_of[SIZES.index(d)] for d in tried], tried)
+figure.axes[0].minorticks_off()
+figure.axes[0].set_xlabel("width 宽度")
+figure
 
 # %% [markdown]
 # The same for real text, from `docs/results.md`: on tiny Shakespeare the size of nanoGPT's CPU
