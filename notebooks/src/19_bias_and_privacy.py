@@ -204,18 +204,18 @@ tokenizer = text.train_tokenizer(cut([*everybody, *plain]), "word", 300)
 V = tokenizer.vocabulary_size
 
 
-def windows(lines):
+def windows_of(lines):
     return net.windows(tokenizer.encode_batch(cut(lines), bos=True, eos=True), K=5)
 
 
 def trained(lines, seed, **options):
-    x, y = windows(lines)
+    x, y = windows_of(lines)
     start = net.new_weights(V, 5, 16, 48, seed)
     return net.train(start, x, y, 10 * len(x) // 32, seed, **options)
 
 
 secrets = np.random.default_rng(0).integers(1000, size=10)
-asked = [windows([line(name, number) for number in range(1000)]) for name in NAMES]
+asked = [windows_of([line(name, number) for number in range(1000)]) for name in NAMES]
 
 
 def exposures(weights, people=range(10)):  # what stands before the digits is the same for all
@@ -229,7 +229,7 @@ def planted(copies):
 
 
 deals = [np.random.default_rng(seed).permutation(COPIES) for seed in range(3)]  # who how often
-later, curves, models = windows(held), [[], [], []], []
+later, curves, models = windows_of(held), [[], [], []], []
 for seed, copies in enumerate(deals):
 
     def watch(step, weights, curve=curves[seed], copies=copies):
@@ -319,7 +319,7 @@ print(*masked, f"a thousand secrets, {len(texts_of_mira)} masked text", sep="\n"
 # Clipping bounds what one text can do, the noise hides what is left.
 
 # %% tags=["figure"]
-x, y = windows(planted(deals[0]))
+x, y = windows_of(planted(deals[0]))
 few = net.each_gradient(models[0], x[-5:], y[-5:])
 norms = np.sqrt(sum((g.reshape(5, -1) ** 2).sum(1) for g in few))
 rng = np.random.default_rng(0)
@@ -342,18 +342,17 @@ plots.diagram("private", parts, language="both")
 # </details>
 
 # %%
-C, (x, _) = 0.5, windows(planted(deals[0]))
+C, (x, _) = 0.5, windows_of(planted(deals[0]))
 sigmas, usual = (0.0, 0.25, 1.0), np.mean([net.mean_loss(w, *later) for w in models])
-steps, rate = 10 * len(x) // 32, 32 / len(x)
-private = {s: [trained(planted(c), seed, clip=C, sigma=s) for seed, c in enumerate(deals)]
-           for s in sigmas}  # fmt: skip
-often, never = np.array(deals) >= 8, np.array(deals) == 0
+steps, rate, texts = 10 * len(x) // 32, 32 / len(x), [*enumerate(map(planted, deals))]
+private = {s: [trained(c, k, clip=C, sigma=s) for k, c in texts] for s in sigmas}
+often, single, never = groups = [np.array(deals) >= 8, np.array(deals) == 1, np.array(deals) == 0]
 bits = {s: np.array([exposures(w) for w in three]) for s, three in private.items()}
 losses = {s: np.array([net.mean_loss(w, *later) for w in private[s]]) for s in sigmas}
 epsilon = {s: reference.sampled_gaussian_epsilon(s, rate, steps, 1e-4) for s in sigmas}
 for s in sigmas:
-    told = [bits[s][who].mean().round(1) for who in (often, never)]
-    print(f"σ {s:4} ε {epsilon[s]:7.1f} 8 or 16 copies, none: {told} loss {losses[s].mean():.2f}")
+    told = [bits[s][who].mean().round(1) for who in groups]
+    print(f"σ {s:4} ε {epsilon[s]:7.1f} 8 or 16 copies, 1, 0: {told} loss {losses[s].mean():.2f}")
 print(f"not private: {found[often].mean():.1f} bits, loss {usual:.2f}; guessing {np.log(V):.2f}")
 
 # %% tags=["figure"]
@@ -372,11 +371,10 @@ for axes in row:
 use_fonts(figure)
 
 # %% [markdown]
-# Noise protects, already where the proof promises little: $\varepsilon$ bounds the worst case, the
-# exposure is one attack. And it costs: from 650 lines little is learned. More data helps, or a
-# model pretrained on public text. One trap more: $\varepsilon$ is for *one line*. Sixteen copies of
-# yours are sixteen lines. `--private-noise 1` does this in every training of `kerasllm`, and tells
-# $\varepsilon$.
+# Noise hides a single line. Of eight or sixteen copies some bits stay: $\varepsilon$ is for *one
+# line*, and sixteen copies are sixteen lines. It bounds the worst case, the exposure is one attack.
+# And it costs: from 650 lines little is learned. More data helps, or a model pretrained on public
+# text. `--private-noise 1` does this in every training of `kerasllm`, and tells $\varepsilon$.
 #
 # ## 5. Federated averaging: the texts stay where they are
 #
@@ -503,7 +501,8 @@ for curve in map(np.array, curves):  # the secret is out while the held-out loss
     assert curve[-1, 0] < curve[6, 0] and curve[6, 1] > 5
 assert len(texts_of_mira) == 1 and masked[1].found == {"PHONE": 1} and not masked[2].found
 assert bits[0.0][often].mean() > found[often].mean() - 2  # clipping alone does not protect
-assert bits[1.0][often].mean() < bits[0.0][often].mean() - 3  # noise does, and costs
+assert bits[1.0][single].mean() < 3.5 < bits[0.0][single].mean()  # noise hides one line
+assert bits[1.0][often].mean() < bits[0.0][often].mean() - 2  # of many something stays
 assert (losses[1.0] > losses[0.0] + 0.3).all() and epsilon[1.0] < 10 < epsilon[0.25]
 assert np.abs(one_step).max() < 1e-12
 mixed, apart = (np.mean(three, axis=0) for three in scores.values())

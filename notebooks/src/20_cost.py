@@ -242,7 +242,7 @@ number = {word: k + 2 for k, word in enumerate(language.vocabulary)}
 V = len(number) + 2
 
 
-def windows(count, seed, K):
+def windows_of(count, seed, K):
     """Return each place of some texts as an example of its own: (R, 1, K) and (R, 1)."""
     texts = [[0, *(number[w] for w in one.split()), 1] for one in language.sample(count, seed=seed)]
     x, y = net.windows(texts, K)
@@ -255,7 +255,7 @@ def train(d, seed, steps, data, batch=256, **options):
 
 
 SIZES = [2, 3, 4, 6, 8, 16]
-learn, held = windows(12_000, 1, 6), windows(1500, 2, 6)
+learn, held = windows_of(12_000, 1, 6), windows_of(1500, 2, 6)
 nets = {d: [train(d, seed, 600, learn) for seed in range(3)] for d in SIZES}
 losses = np.array([[net.mean_loss(w, *held) for w in nets[d]] for d in nets])  # (sizes, seeds)
 
@@ -365,7 +365,7 @@ use_fonts(figure)
 # Let it see two, and the same text has another:
 
 # %%
-near, near_held = windows(12_000, 1, 2), windows(1500, 2, 2)
+near, near_held = windows_of(12_000, 1, 2), windows_of(1500, 2, 2)
 few = [[train(d, seed, 600, near) for seed in range(3)] for d in SIZES[:-1]]
 short = np.array([[net.mean_loss(w, *near_held) for w in three] for three in few])
 count = np.array([sum(a.size for a in three[0]) for three in few], float)

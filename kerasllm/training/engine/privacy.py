@@ -46,6 +46,6 @@ def privacy_told(spent):
         f"{spent['epochs']} epochs with noise {spent['noise']:g}"
     )
     yield (
-        "private is the training, not what was chosen by looking at the data: the tokenizer, "
-        "settings that were tried, the best validation"
+        "private are the weights, not what else looked at the data: the tokenizer, settings that "
+        "were tried, the best validation, the losses of history.csv"
     )
