@@ -4,6 +4,7 @@ What they time of other projects, and how fast all is, only the benchmarks thems
 """
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def benchmark(monkeypatch):
         try:
             return importlib.import_module(name)
         finally:
-            for other in ("results", "turns", name):
+            for other in ("results", "turns", "training", name):
                 sys.modules.pop(other, None)
 
     return module
@@ -95,3 +96,46 @@ def test_a_trial_scores_both_on_rows_that_neither_learned_from(benchmark, monkey
     difference = found["network_alone"] - found["linear_alone"]
     assert round(50 * (found["network"] - found["linear"])) == difference
     assert found["settings"]["epochs"] == 1.0 and found["settings"]["pooling"] == "mean_max"
+
+
+def test_decoding_in_8_bits_is_timed_and_its_perplexity_told(benchmark, monkeypatch):
+    pytest.importorskip("ctranslate2", reason="needs the extra int8")
+    from kerasllm.models import CausalLM, TransformerBackbone
+
+    eight_bits = benchmark("eight_bits")
+    monkeypatch.setattr(eight_bits, "NEW", 3)
+    model = CausalLM(TransformerBackbone.from_size("tiny", 31, max_length=48))
+    found, decoder = eight_bits.speeds(model, rounds=1)
+    assert set(found) == {"float32", "8 bits"} and min(map(min, found.values())) > 0
+    assert decoder.logits(np.array([[7, 8]])).shape == (1, 2, 31)
+
+
+def test_what_a_gpu_is_asked_to_do_runs_in_small(benchmark, monkeypatch, capsys):
+    pytest.importorskip("jax", reason="needs the extra jax")
+    gpu = benchmark("gpu")
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--small"])
+    monkeypatch.setattr(gpu, "shakespeare", lambda minutes: None)
+    monkeypatch.setattr(gpu, "keep", None)  # nothing is kept of small sizes
+    gpu.main()
+    said = capsys.readouterr().out
+    assert "FAIL" not in said and "GPT, bfloat16" in said and "'LSTM'" in said
+
+
+def test_an_estimate_for_more_workers_is_its_formula(benchmark):
+    scale = benchmark("scale")
+    # A ring of n: 2 (n - 1) messages, each of S / n bytes.
+    assert scale.seconds_of(0.5, 800, (0.01, 1000.0), 1) == 0.5
+    assert scale.seconds_of(0.5, 800, (0.01, 1000.0), 4) == pytest.approx(0.5 + 6 * (0.01 + 0.2))
+    assert scale.half_lost(0.5, 0, (0.01, 1.0)) == 32  # 2 · 31 · 0.01 > 0.5
+    assert scale.half_lost(5.0, 800, (0.0, 1000.0)) is None
+    measured = {str(n): 2 * 0.003 + 4 * n / 5e8 for n in scale.SIZES}
+    assert scale.line_of(measured) == pytest.approx((0.003, 5e8))
+
+
+def test_the_page_of_the_estimate_is_made_of_its_figures(benchmark):
+    scale = benchmark("scale")
+    if not scale.FIGURES.exists():
+        pytest.skip("not measured yet")
+    found = json.loads(scale.FIGURES.read_text("utf-8"))
+    assert scale.page(found) == scale.PAGE.read_text("utf-8"), "python benchmarks/scale.py --page"

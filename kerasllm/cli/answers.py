@@ -203,6 +203,9 @@ def generate(
     stop: Annotated[list[str], typer.Option(help="text that ends the continuation")] = (),
     stream: Annotated[bool, typer.Option(help="print each token as it is made")] = True,
     seed: Annotated[int, typer.Option(help="seed of the draws")] = 0,
+    int8: Annotated[
+        bool, typer.Option(help="weights of 8 bits: about twice as fast for large models")
+    ] = False,
 ):
     """Continue a text with a pretrained model.
 
@@ -221,6 +224,7 @@ def generate(
         "prefix": prefix,
         "stop": tuple(stop),
         "seed": seed,
+        "int8": int8,
     }
     from kerasllm.text.cleaning import speechless
 

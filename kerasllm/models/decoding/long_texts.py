@@ -5,6 +5,7 @@ a context of tokens. nanoGPT reads the last full context again at each token: a 
 at many times the work.
 """
 
+import functools
 from collections import defaultdict
 
 from kerasllm.models.decoding.decoding import decode_ids, seeds_of, stream_ids
@@ -12,7 +13,9 @@ from kerasllm.models.decoding.steps import steps_of
 from kerasllm.text import EOS
 
 
-def generate_long(model, prompts, max_new_tokens=64, *, stop=(EOS,), seed=0, **options):
+def generate_long(
+    model, prompts, max_new_tokens=64, *, stop=(EOS,), seed=0, decode=None, **options
+):
     """Continue each prompt, by more than the model's context if need be.
 
     Args:
@@ -21,6 +24,7 @@ def generate_long(model, prompts, max_new_tokens=64, *, stop=(EOS,), seed=0, **o
         max_new_tokens: how many to add at most.
         stop: token ids that end a text; they are kept as its last token.
         seed: of the draws.
+        decode: what continues texts that fit: the method of an `EightBits`; None: `decode_ids`.
         **options: of `decode_ids`.
 
     Returns:
@@ -29,9 +33,10 @@ def generate_long(model, prompts, max_new_tokens=64, *, stop=(EOS,), seed=0, **o
     Raises:
         ValueError: a prompt fills the context.
     """
+    decode = decode or functools.partial(decode_ids, model)
     context, windows = steps_of(model).max_length, [list(prompt) or [EOS] for prompt in prompts]
     if context is None or max(map(len, windows), default=0) + max_new_tokens <= context:
-        return decode_ids(model, prompts, max_new_tokens, stop=stop, seed=seed, **options)
+        return decode(prompts, max_new_tokens, stop=stop, seed=seed, **options)
     new, going, number = [[] for _ in windows], range(len(windows)), 0
     seeds = seeds_of(seed, windows, options.get("prefix", ()))
     while going:
@@ -42,7 +47,7 @@ def generate_long(model, prompts, max_new_tokens=64, *, stop=(EOS,), seed=0, **o
         for (used, done), rows in groups.items():
             count, texts = _room(model, used, max_new_tokens - done), [windows[r] for r in rows]
             own = [_next(seeds[row], number) for row in rows]
-            written = decode_ids(model, texts, count, stop=stop, seed=own, **options)
+            written = decode(texts, count, stop=stop, seed=own, **options)
             for row, tokens in zip(rows, written, strict=True):
                 new[row] += tokens
                 windows[row] = _second_half(model, windows[row] + tokens)
@@ -52,14 +57,15 @@ def generate_long(model, prompts, max_new_tokens=64, *, stop=(EOS,), seed=0, **o
     return new
 
 
-def stream_long(model, prompt, max_new_tokens=64, *, stop=(EOS,), seed=0, **options):
+def stream_long(model, prompt, max_new_tokens=64, *, stop=(EOS,), seed=0, stream=None, **options):
     """Yield the tokens of `generate_long(model, [prompt], …)[0]` one by one, as they come."""
+    stream = stream or functools.partial(stream_ids, model)
     window, left, token, number = list(prompt), max_new_tokens, None, 0
     (own,) = seeds_of(seed, [prompt], options.get("prefix", ()))
     while left > 0 and token not in stop:
         count = _room(model, len(window), left)
         seeds = [_next(own, number)]
-        for token in stream_ids(model, window, count, stop=stop, seed=seeds, **options):
+        for token in stream(window, count, stop=stop, seed=seeds, **options):
             window.append(token)
             yield token
         window = _second_half(model, window)

@@ -163,7 +163,7 @@ def generate(run, prompt="", **options):
         run: run folder or `Run` of `pretrain` with objective "causal".
         prompt: text, or list of texts; an empty one begins a new text.
         **options: of `kerasllm.training.generation.generate_with`: max_new_tokens, temperature,
-            top_k, top_p, repetition_penalty, beam, prefix, stop, seed, stream.
+            top_k, top_p, repetition_penalty, beam, prefix, stop, seed, stream, int8.
 
     Returns:
         The prompt with its continuation, or a list of them, or with `stream=True` a generator.
