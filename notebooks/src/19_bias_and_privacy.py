@@ -514,5 +514,6 @@ assert read_off == set(remarks.texts[7])
 #
 # - [08 Honest evaluation](08_honest_evaluation.ipynb): leaks between training and test, which are
 #   another kind of memory.
+# - [20 Cost](20_cost.ipynb): what training costs besides.
 # - In the code: `kerasllm/audit/`, `kerasllm/reference/training/audit.py` and `accounting.py`
 #   beside it, which agrees with `dp-accounting` to nine digits (a test holds it).

@@ -102,6 +102,13 @@ def quantize_cut_off(kernel, bits=8):
 
 
 @mistake("quantize")
+def quantize_negative_forgotten(kernel, bits=8):
+    """The scale is that of the largest number, and not of its size: a negative one may be larger."""
+    scale = np.max(kernel, axis=0) / (2 ** (bits - 1) - 1)
+    return np.rint(np.asarray(kernel) / scale) * scale, None
+
+
+@mistake("quantize")
 def quantize_sign_forgotten(kernel, bits=8):
     """The bit of the sign is not counted: the whole numbers go up to 2^bits - 1."""
     most = 2**bits - 1
