@@ -103,7 +103,7 @@ def quantize_cut_off(kernel, bits=8):
 
 @mistake("quantize")
 def quantize_negative_forgotten(kernel, bits=8):
-    """The scale is that of the largest number, and not of its size: a negative one may be larger."""
+    """The scale is that of the largest number, where a negative one may be larger in size."""
     scale = np.max(kernel, axis=0) / (2 ** (bits - 1) - 1)
     return np.rint(np.asarray(kernel) / scale) * scale, None
 
