@@ -13,6 +13,7 @@ from kerasllm import reference
 from kerasllm.exercises.exercise import LEVELS
 from kerasllm.exercises.tasks import (
     attention,
+    audit,
     elementary,
     evaluation,
     recurrent,
@@ -26,7 +27,7 @@ from kerasllm.utils.errors import nearest
 from kerasllm.utils.languages import chosen_language
 from kerasllm.utils.tables import Table
 
-_TOPICS = (elementary, recurrent, time, attention, training, sequence, evaluation)
+_TOPICS = (elementary, recurrent, time, attention, training, sequence, evaluation, audit)
 _ALL = [exercise for topic in _TOPICS for exercise in topic.EXERCISES]
 # By name, easy ones first.
 EXERCISES = {e.name: e for e in sorted(_ALL, key=lambda e: LEVELS.index(e.level))}

@@ -126,11 +126,13 @@ def distance(ours, theirs):
     if ours.shape != theirs.shape:
         return np.inf
     same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
-    if not np.isfinite(np.where(same, 0.0, ours - theirs)).all():
+    with np.errstate(invalid="ignore"):  # infinity less infinity, where the two are the same
+        differences = np.where(same, 0.0, ours - theirs)
+    if not np.isfinite(differences).all():
         return np.inf
     finite = np.abs(theirs[np.isfinite(theirs)])
     size = max(finite.max(initial=0.0), 1e-6)
-    return float(np.abs(np.where(same, 0.0, ours - theirs)).max(initial=0.0) / size)
+    return float(np.abs(differences).max(initial=0.0) / size)
 
 
 def _verdict(exercise, name, pairs):

@@ -10,7 +10,7 @@
 # (每字符比特数) and per byte, and what unknown words do to them.
 #
 # **What you need.** [Lesson 04](04_rnn_by_hand.ipynb), and
-# [05](05_lstm_and_gru_by_hand.ipynb) helps. 40 minutes; the cells run in about a minute on a
+# [05](05_lstm_by_hand.ipynb) helps. 40 minutes; the cells run in about a minute on a
 # laptop, without network.
 #
 # **Where it comes from.** Document 002, §3 and §5, trains a language model and names a loss and a

@@ -506,6 +506,8 @@ assert left.max() > 0.4 > left.min()  # but not by one head: not in every model
 # ## Where to go next
 #
 # - [05 LSTM by hand](05_lstm_by_hand.ipynb): the same sentences, carried along.
+# - [10 The Transformer from its parts](10_transformer_from_its_parts.ipynb): what is put round
+#   attention, and what each part does.
 # - [21 The errata](21_the_errata.ipynb): what the documents get wrong about attention (S13).
 # - In the code: `kerasllm/reference/attention/multi_head_attention.py` is these equations and
 #   their backward pass, `kerasllm/layers/attention.py` the Keras layer of the Transformers, with a

@@ -9,7 +9,7 @@
 # teacher forcing (强制教学), and what it hides; search errors and model errors of beams (束搜索);
 # what a BLEU says, and why it needs a signature.
 #
-# **What you need.** Lessons [05](05_lstm_and_gru_by_hand.ipynb) and [09](09_attention.ipynb).
+# **What you need.** Lessons [05](05_lstm_by_hand.ipynb) and [09](09_attention.ipynb).
 # Lesson [16](16_generation.ipynb) helps. 45 minutes; the cells run in about a minute on a laptop,
 # without network.
 #

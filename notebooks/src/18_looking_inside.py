@@ -9,7 +9,7 @@
 # **What you will learn.** Probes (探针) and control tasks (对照任务); interventions (干预);
 # saliency (显著性) and integrated gradients (积分梯度); how a good story fails.
 #
-# **What you need.** Lessons [05](05_lstm_and_gru_by_hand.ipynb),
+# **What you need.** Lessons [05](05_lstm_by_hand.ipynb),
 # [08](08_honest_evaluation.ipynb) and [09](09_attention.ipynb). 45 minutes; the cells run in less
 # than a minute on a laptop, without network.
 #

@@ -45,6 +45,7 @@ GROUPS = {
     "data": ("list", "show", "get", "mask", "clean"),
     "lessons": ("list", "open", "copy", "build"),
     "exercises": ("list", "progress", "kit", "rehearse"),
+    "audit": ("bias", "plant", "canaries", "personal"),
 }
 
 

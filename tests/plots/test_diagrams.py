@@ -88,10 +88,12 @@ def some(name):
         "crf": crf_by_hand,
         "ngram": lambda: reference.ngram_fit([["a", "b", "a", "c"]], order=1),
         "confusion": lambda: {"confusion": [[7, 1], [2, 3]], "labels": ["ham", "spam"]},
-        "lora": lambda: reference.lora(table, table[:, :2], table[:2], 4.0)[1],
         "translation": lambda: translation_of(2, 3),
         "span": lambda: {"tokens": ["who", "Ada", "came"], "start": [-np.inf, np.log(3), 0.0],
                          "end": [-np.inf, 0.0, 0.0], "best": (1, 2)},
+        "lora": lambda: reference.lora(table, table[:, :2], table[:2], 4.0)[1],
+        "private": lambda: {"norms": [4.0, 0.5], "clip": 1.0, "noise": 2.0, "sum": 1.2, "step": 5},
+        "cost": lambda: {"names": ["a", "b"], "weights": [1e6, 5e5], "flops": [2e6, 1000]},
     }  # fmt: skip
     return make[name]()
 
@@ -243,6 +245,21 @@ def test_a_correction_shows_its_matrices_and_what_they_hold():
     # W, A, B and W' = 1 + 4 · 2 · 3 have 15, 5, 3 and 15 cells; each says its number.
     cells = [title.text for title in root.iter(f"{SVG}title")]
     assert cells == ["1.00"] * 15 + ["2.00"] * 5 + ["3.00"] * 3 + ["25.00"] * 15
+
+
+def test_a_private_step_shows_what_is_cut_off():
+    texts, root = drawn("private", some("private"), language="en")
+    assert "× 0.25" in texts and "× 1.00" in texts and "C = 1.00" in texts
+    assert "|Σ + σCz| = 5.00" in texts
+    widths = [float(bar.get("width")) for bar in root.iter(f"{SVG}rect")
+              if bar.get("class") in ("plus", "minus")]  # fmt: skip
+    assert np.allclose(widths, [120, 90, 15, 45], atol=0.1)  # cut to C, of 90; a half of C stays
+
+
+def test_a_cost_adds_up():
+    texts, _ = drawn("cost", some("cost"), language="en")
+    assert "Σ 1,500,000" in texts and "Σ 2,001,000" in texts
+    assert "weights 6.00 + gradient 6.00 + Adam 12.00 = 24.00 MB" in " ".join(texts)
 
 
 def test_a_confusion_matrix_shows_the_scores_of_a_class():
@@ -400,7 +417,8 @@ def test_what_cannot_be_drawn_is_said(name, options, message):
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
 def test_the_trace_of_another_function_is_refused(name):
     with pytest.raises(ValueError, match=r"expected (the trace of reference|a dict)"):
-        of_a_dict = name in ("training", "tuning", "confusion", "translation", "span")
+        of_dicts = ("training", "tuning", "confusion", "translation", "span", "private", "cost")
+        of_a_dict = name in of_dicts
         plots.diagram(name, {} if of_a_dict else reference.relu(np.ones(3))[1])
 
 
@@ -414,11 +432,13 @@ def test_the_trace_of_another_function_is_refused(name):
         ("crf", lambda: crf_of_steps(9)),
         ("translation", lambda: (0, translation_of(25, 2))),
         ("confusion", lambda: (0, {"confusion": np.ones((9, 9)), "labels": "abcdefghi"})),
-        ("lora", lambda: reference.lora(np.ones((25, 2)), np.ones((25, 1)), np.ones((1, 2)), 1)),
         (
             "span",
             lambda: (0, {"tokens": ["a"] * 41, "start": [0] * 41, "end": [0] * 41, "best": (0, 0)}),
         ),
+        ("lora", lambda: reference.lora(np.ones((25, 2)), np.ones((25, 1)), np.ones((1, 2)), 1)),
+        ("private", lambda: (0, {**some("private"), "norms": np.ones(7)})),
+        ("cost", lambda: (0, {"names": "abcdefghi", "weights": np.ones(9), "flops": np.ones(9)})),
     ],
 )
 def test_more_than_a_reader_can_see_is_refused(name, make):

@@ -2,6 +2,7 @@
 
 from kerasllm.plots.diagrams.adaptation import draw_lora
 from kerasllm.plots.diagrams.attention import draw_attention, draw_block
+from kerasllm.plots.diagrams.audit import draw_cost, draw_private
 from kerasllm.plots.diagrams.canvas import LANGUAGES_OF_DIAGRAMS, Diagram
 from kerasllm.plots.diagrams.counting import draw_ngram
 from kerasllm.plots.diagrams.elementary import draw_embedding, draw_neuron
@@ -35,9 +36,11 @@ DIAGRAMS = {
     "crf": draw_crf,
     "ngram": draw_ngram,
     "confusion": draw_confusion,
-    "lora": draw_lora,
     "translation": draw_translation,
     "span": draw_span,
+    "lora": draw_lora,
+    "private": draw_private,
+    "cost": draw_cost,
 }
 
 
@@ -55,13 +58,15 @@ def diagram(name, trace, *, language=None, **options):
     | attention | `multi_head_attention`, or of one head | step, text, head, tokens |
     | block | `transformer_encoder` | text |
     | crf | `crf` | text, tokens, names: of the tags |
-    | lora | `lora` | |
     | ngram | the model of `ngram_fit` | context: the n-1 words before, discount |
+    | lora | `lora` | |
     | training | a dict, see below | |
     | tuning | a dict, see below | |
     | confusion | a dict, see below | label: number of the class that is scored |
     | translation | a dict, see below | step: the word of the target that looks |
     | span | a dict, see below | |
+    | private | a dict, see below | |
+    | cost | a dict, see below | |
 
     Args:
         name: of the diagram, as in the table.
@@ -71,7 +76,10 @@ def diagram(name, trace, *, language=None, **options):
             for "confusion" one with confusion (C, C) and labels; for "translation" one with the
             tokens source and target, and weights (T, S): where each word of the target looks; for
             "span" one with tokens, scores start and end (T,), and best, the first and last position
-            of the answer.
+            of the answer; for "private" one with norms
+            (B,) of the examples' gradients, clip, noise (σ), and the lengths sum, of the clipped
+            ones together, and step, of that with its noise; for "cost" one with names, weights
+            and flops of the parts of a model.
         language: of its words, "en", "zh" or "both"; that of KERASLLM_LANGUAGE if left out.
         **options: step, unit, text and head choose what is drawn, from 0, negative ones from the
             end; tokens name the steps, for attention also keys: the tokens looked at.
