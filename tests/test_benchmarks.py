@@ -4,6 +4,7 @@ What they time of other projects, and how fast all is, only the benchmarks thems
 """
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def benchmark(monkeypatch):
         try:
             return importlib.import_module(name)
         finally:
-            for other in ("results", "turns", name):
+            for other in ("results", "turns", "training", name):
                 sys.modules.pop(other, None)
 
     return module
@@ -57,6 +58,14 @@ def test_decoding_is_timed(benchmark):
     small = {"vocabulary": 23, "layers": 1, "heads": 2, "dim": 8, "inner": 8, "context": 32}
     run = decoding.kerasllm_beam({**small, "given": 3, "new": 5, "width": 2}, 2)
     assert np.shape(run()) == (2, 5)
+
+
+def test_a_head_of_few_tokens_is_timed_beside_all_logits(benchmark, monkeypatch):
+    answers = benchmark("answers")
+    for name, size in (("TOKENS", 5), ("WIDTH", 3), ("VOCABULARY", 11)):
+        monkeypatch.setattr(answers, name, size)
+    times = answers.compare(2, 1)  # which also asserts that both are the same
+    assert all(time >= 0 for pair in times.values() for time in pair) and len(times) == 2
 
 
 def test_the_memory_of_a_head_is_measured(benchmark, monkeypatch):
@@ -107,3 +116,34 @@ def test_decoding_in_8_bits_is_timed_and_its_perplexity_told(benchmark, monkeypa
     found, decoder = eight_bits.speeds(model, rounds=1)
     assert set(found) == {"float32", "8 bits"} and min(map(min, found.values())) > 0
     assert decoder.logits(np.array([[7, 8]])).shape == (1, 2, 31)
+
+
+def test_what_a_gpu_is_asked_to_do_runs_in_small(benchmark, monkeypatch, capsys):
+    pytest.importorskip("jax", reason="needs the extra jax")
+    gpu = benchmark("gpu")
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--small"])
+    monkeypatch.setattr(gpu, "shakespeare", lambda minutes: None)
+    monkeypatch.setattr(gpu, "keep", None)  # nothing is kept of small sizes
+    gpu.main()
+    said = capsys.readouterr().out
+    assert "FAIL" not in said and "GPT, bfloat16" in said and "'LSTM'" in said
+
+
+def test_an_estimate_for_more_workers_is_its_formula(benchmark):
+    scale = benchmark("scale")
+    # A ring of n: 2 (n - 1) messages, each of S / n bytes.
+    assert scale.seconds_of(0.5, 800, (0.01, 1000.0), 1) == 0.5
+    assert scale.seconds_of(0.5, 800, (0.01, 1000.0), 4) == pytest.approx(0.5 + 6 * (0.01 + 0.2))
+    assert scale.half_lost(0.5, 0, (0.01, 1.0)) == 32  # 2 · 31 · 0.01 > 0.5
+    assert scale.half_lost(5.0, 800, (0.0, 1000.0)) is None
+    measured = {str(n): 2 * 0.003 + 4 * n / 5e8 for n in scale.SIZES}
+    assert scale.line_of(measured) == pytest.approx((0.003, 5e8))
+
+
+def test_the_page_of_the_estimate_is_made_of_its_figures(benchmark):
+    scale = benchmark("scale")
+    if not scale.FIGURES.exists():
+        pytest.skip("not measured yet")
+    found = json.loads(scale.FIGURES.read_text("utf-8"))
+    assert scale.page(found) == scale.PAGE.read_text("utf-8"), "python benchmarks/scale.py --page"

@@ -36,6 +36,10 @@ def build(folder=BUILT, stage=sources.stage, names=None):
     options = ["-b", "html", "-q", "-W", "--keep-going", "-c", str(HERE), "-d", str(read)]
     if sphinx([*options, str(source), str(site)]):
         sys.exit("error: the site was not built, see above")
+    for page in source.rglob("pages/*.html"):  # of models, shown in frames
+        target = site / page.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(page, target)
     names = api.names() if names is None else names
     wrong = checks.failures(site, [(one.page, one.target) for one in names])
     if wrong:

@@ -16,6 +16,9 @@ from matplotlib.image import imread
 
 from docs.site import formulas
 
+_FRAME = re.compile(  # of `kerasllm.explorer.show`
+    r'<iframe src="pages/([^"]+)".*?</iframe><noscript>(.*?)</noscript><p>.*?</p>', re.DOTALL
+)
 PAPER = 0.97, 0.62  # how bright paper is, and the least share of it around lines and bars
 LANGUAGES = {"en": "notebooks", "zh": "notebooks/zh"}
 IN_ENGLISH = "（英文）"  # said of a lesson that has no Chinese edition
@@ -136,7 +139,7 @@ def staged(page, language, other, source):
             if "image/svg+xml" in data:  # in the page itself its text can be selected
                 data["text/html"] = data.pop("image/svg+xml")
             if "text/html" in data:
-                data["text/html"] = formulas.set_formulas(data["text/html"])
+                data["text/html"] = formulas.set_formulas(framed(data["text/html"], page.path))
         _tag(cell)
     words, first = WORDS[language], notebook.cells[0]
     links = [f"{page.minutes} {words['minutes']}"]
@@ -150,6 +153,26 @@ def staged(page, language, other, source):
     title, _, rest = own.partition("\n")
     first.source = f"{title}\n\n{' · '.join(links)}\n{rest}"
     return notebook
+
+
+def beside(notebook):
+    """Return the pages of models that running a lesson wrote: those of both editions are the same.
+
+    Args:
+        notebook: the path of a lesson, in English or in `zh`.
+    """
+    english = notebook.parent.parent if notebook.parent.name == "zh" else notebook.parent
+    return sorted((english / "pages").glob("*.html"))
+
+
+def framed(html, notebook):
+    """Return an output as it is, or with a picture for a page that was not made here."""
+    made = {path.name for path in beside(notebook)}
+
+    def kept(frame):
+        return frame[0] if frame[1] in made else frame[2]
+
+    return _FRAME.sub(kept, html)
 
 
 def _tag(cell):

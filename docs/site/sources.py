@@ -23,8 +23,8 @@ RENAMED = {
 }
 MEASURED = ("docs/results.md", "benchmarks/README.md", "benchmarks/defaults.md", "docs/proof.md",
             "docs/trust.md")  # fmt: skip
-GUIDES = ("docs/documents.md", "docs/glossary.md", "docs/scale.md", "data/README.md",
-          "CONTRIBUTING.md", "CHANGELOG.md")  # fmt: skip
+GUIDES = ("docs/documents.md", "docs/glossary.md", "docs/scale.md", "docs/teaching.md",
+          "data/README.md", "CONTRIBUTING.md", "CHANGELOG.md")  # fmt: skip
 HOMES = {"en": "README.md", "zh": "README.zh.md"}
 MENU = {
     "en": ("Course", "Reference", "Measured", "Guides"),
@@ -34,7 +34,8 @@ CHINESE = {
     "api/index": "函数与层", "docs/results": "结果", "benchmarks/README": "速度对比",
     "benchmarks/defaults": "默认设置的实测",
     "docs/proof": "证明", "docs/trust": "可靠性测试", "docs/documents": "五篇文章导读（英文）",
-    "docs/glossary": "术语表", "docs/scale": "多机训练（英文）", "data/README": "自带数据（英文）",
+    "docs/glossary": "术语表", "docs/scale": "多机训练（英文）", "docs/teaching": "教学（英文）",
+    "data/README": "自带数据（英文）",
     "CONTRIBUTING": "参与开发（英文）", "CHANGELOG": "更新记录（英文）",
     "notebooks/listings/index": "改正后的代码清单（英文）",
 }  # fmt: skip
@@ -168,6 +169,8 @@ def stage_course(folder, root, language, link):
             if cell.cell_type == "markdown":
                 cell.source = with_names(moved_links(cell.source, page.path.parent, root), link)
         nbformat.write(notebook, place / f"{page.stem}.ipynb")
+    for made in lessons.beside(listed[0].path):
+        _copy(made, place / "pages" / made.name)
 
 
 def _copy(source, target):

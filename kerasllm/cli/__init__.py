@@ -8,7 +8,7 @@ documentation are one thing. Keras is loaded only when a verb needs it.
 from kerasllm.cli import training  # noqa: F401
 
 # isort: split
-from kerasllm.cli import answers, inside, library, proof  # noqa: F401
+from kerasllm.cli import answers, auditing, exercises, inside, library, proof  # noqa: F401
 from kerasllm.cli.command import app, main
 
 __all__ = ["app", "main"]

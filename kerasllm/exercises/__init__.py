@@ -7,6 +7,8 @@
     exercises.hint("lstm_step")
     exercises.check("lstm_step", mine)    # exact, close or wrong; where first; which known mistake
     exercises.solution("lstm_step")       # the library's own source
+    exercises.progress()                  # what you have solved and tried; kept from day to day
+    exercises.answer("lstm_step")         # your last right answer
     exercises.show("lstm_step", language="zh")    # in Chinese, as check, hint and table can too
 
 KERASLLM_LANGUAGE=zh in the environment asks for Chinese everywhere.
@@ -16,8 +18,10 @@ Importing this needs NumPy only.
 from kerasllm.exercises.catalogue import hint, names, show, solution, table
 from kerasllm.exercises.checking import check
 from kerasllm.exercises.exercise import Exercise
+from kerasllm.exercises.keeping import answer, progress
 from kerasllm.exercises.result import Result, Verdict
 
 __all__ = [
-    "Exercise", "Result", "Verdict", "check", "hint", "names", "show", "solution", "table",
+    "Exercise", "Result", "Verdict", "answer", "check", "hint", "names", "progress", "show",
+    "solution", "table",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from kerasllm import reference
 from kerasllm.exercises.exercise import LEVELS
 from kerasllm.exercises.tasks import (
     attention,
+    audit,
     elementary,
     evaluation,
     recurrent,
@@ -26,7 +27,7 @@ from kerasllm.utils.errors import nearest
 from kerasllm.utils.languages import chosen_language
 from kerasllm.utils.tables import Table
 
-_TOPICS = (elementary, recurrent, time, attention, training, sequence, evaluation)
+_TOPICS = (elementary, recurrent, time, attention, training, sequence, evaluation, audit)
 _ALL = [exercise for topic in _TOPICS for exercise in topic.EXERCISES]
 # By name, easy ones first.
 EXERCISES = {e.name: e for e in sorted(_ALL, key=lambda e: LEVELS.index(e.level))}
@@ -87,6 +88,7 @@ def signature(exercise):
         parameters = inspect.signature(getattr(reference, exercise.name)).parameters
     kinds = {name for trial in _trials(exercise.name) for name in trial.kwargs}
     positional = max(len(trial.args) for trial in _trials(exercise.name))
+    positional += exercise.run is not None  # an optimizer is given its state, too
     shown = []
     for name, parameter in list(parameters.items())[:positional]:
         if parameter.kind is parameter.VAR_POSITIONAL:

@@ -13,6 +13,7 @@ import numpy as np
 
 from kerasllm import reference
 from kerasllm.exercises.catalogue import find, signature
+from kerasllm.exercises.keeping import keep
 from kerasllm.exercises.outputs import outputs_of
 from kerasllm.exercises.result import CLOSE, EXACT, Result, Verdict
 from kerasllm.exercises.running import run_all, unexpected
@@ -35,7 +36,7 @@ def check(name, function, *, time_limit=10.0, seed=0, language=None, quiet=False
         seed: of the random inputs.
         language: of what it says, "en" or "zh"; that of the environment variable
             KERASLLM_LANGUAGE if left out, else "en".
-        quiet: do not print the result.
+        quiet: do not print the result, and do not keep it for `progress()`.
 
     Returns:
         A `Result`: `.ok`, `.verdicts`, `.first_wrong_step`, `.mistake`. It is printed too; in a
@@ -63,6 +64,7 @@ def check(name, function, *, time_limit=10.0, seed=0, language=None, quiet=False
     with untouched_reference(), speaking(language):
         result = replace(_result(exercise, function, time_limit, seed), language=language)
     if not quiet:
+        keep(result, function)
         print(result)
     return result
 
@@ -124,11 +126,13 @@ def distance(ours, theirs):
     if ours.shape != theirs.shape:
         return np.inf
     same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
-    if not np.isfinite(np.where(same, 0.0, ours - theirs)).all():
+    with np.errstate(invalid="ignore"):  # infinity less infinity, where the two are the same
+        differences = np.where(same, 0.0, ours - theirs)
+    if not np.isfinite(differences).all():
         return np.inf
     finite = np.abs(theirs[np.isfinite(theirs)])
     size = max(finite.max(initial=0.0), 1e-6)
-    return float(np.abs(np.where(same, 0.0, ours - theirs)).max(initial=0.0) / size)
+    return float(np.abs(differences).max(initial=0.0) / size)
 
 
 def _verdict(exercise, name, pairs):

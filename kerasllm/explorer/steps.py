@@ -5,6 +5,7 @@ import numpy as np
 
 from kerasllm import layers
 from kerasllm.layers.embedding import MIX, NEVER
+from kerasllm.models.language.masked_lm import GatherPositions
 from kerasllm.models.tagging.token_tagger import GatherWords
 from kerasllm.verify.twins.rules.kerasllm import LogitsTrace
 from kerasllm.verify.twins.rules.recurrent import equation
@@ -19,7 +20,7 @@ def step_of(call, add):
 
     Args:
         call: a `Call` of the twin.
-        add: (weight) -> what describes it, of a `Blob`.
+        add: (weight, name=None) -> what describes it, of a `Blob`.
 
     Raises:
         ValueError: a layer that the page does not compute, or not with these settings.
@@ -74,8 +75,10 @@ def _cell(layer, name, add):
     step["recurrent_kernel"] = add(layer.cell.recurrent_kernel)
     if layer.use_bias:
         rows = np.atleast_2d(keras.ops.convert_to_numpy(layer.cell.bias))
-        step["bias"] = add(rows[0])
-        step["recurrent_bias"] = add(rows[1]) if len(rows) == 2 else None
+        path = layer.cell.bias.path
+        two = len(rows) == 2
+        step["bias"] = add(rows[0], f"{path}[0]" if two else path)
+        step["recurrent_bias"] = add(rows[1], f"{path}[1]") if two else None
     return step
 
 
@@ -148,7 +151,8 @@ def _gather(call, _layer, _add):
 def _crf(call, layer, add):
     arrays = allowed(layer, [keras.ops.convert_to_numpy(weight) for weight in layer.weights])
     named = zip(("transitions", "start", "end"), arrays, strict=True)
-    return [{"op": "crf", "name": call.name, **{name: add(array) for name, array in named}}]
+    weights = {name: add(array, f"{call.name}/{name}") for name, array in named}
+    return [{"op": "crf", "name": call.name, **weights}]
 
 
 def _refuse(layer, what):
@@ -170,6 +174,6 @@ _STEPS = {
     (keras.layers.LayerNormalization, keras.layers.RMSNormalization): _norm,
     layers.TransformerEncoder: _block,
     layers.MaskedPooling: _pool,
-    GatherWords: _gather,
+    (GatherWords, GatherPositions): _gather,
     layers.CRF: _crf,
 }

@@ -16,6 +16,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -149,6 +150,9 @@ def build(number=None, folder=FOLDER, *, language=None, limit=3 * LIMIT):
         notebook = execute(lesson.number, folder, limit) if english else _chinese(lesson, folder)
         lesson.notebook.parent.mkdir(exist_ok=True)
         lesson.notebook.write_text(nbformat.writes(notebook) + "\n", "utf-8")
+        if not english and (Path(folder) / "pages").is_dir():  # which the outputs show in frames
+            pages = lesson.notebook.parent / "pages"
+            shutil.copytree(Path(folder) / "pages", pages, dirs_exist_ok=True)
         written.append(lesson.notebook)
     return written
 

@@ -5,10 +5,14 @@
 - One compiled step loops over the parts and sums w_k / W ∇L_k: optimizer, clipping, schedule,
   averages and checkpoints know of whole batches only, and only one part is in memory.
 - Rows that lack for equal parts are repeated with weight 0. Dropout draws anew in each part.
+- Private training (`private.py`) has one example a part: each counts 1 / K, is clipped, and the sum
+  has noise.
 """
 
 import keras
 from keras import ops
+
+from kerasllm.models.private import clipped, noisy
 
 
 class Accumulating:
@@ -16,13 +20,15 @@ class Accumulating:
 
     Attributes:
         accumulate: how many parts a batch is computed in, one after the other.
+        private: a `Private`, or None. `accumulate` is then the batch size.
     """
 
     accumulate = 1
+    private = None
 
     def train_step(self, *args):
         """Take one step, as Keras does; in parts where there are several."""
-        if self.accumulate == 1:
+        if self.accumulate == 1 and self.private is None:
             return super().train_step(*args)
         steps = {"tensorflow": _tensorflow_step, "jax": _jax_step, "torch": _torch_step}
         return steps[keras.backend.backend()](self, *args)
@@ -67,6 +73,8 @@ def in_parts(model, data):
 
 def _share(model, y, weight, whole, loss):
     """Return w_k / W as a number that a loss can be multiplied by."""
+    if model.private is not None:  # whatever the other examples are
+        return ops.cast(1 / model.accumulate, loss.dtype)
     return ops.cast(model.amount(y, weight) / whole, loss.dtype)
 
 
@@ -84,17 +92,20 @@ def _tensorflow_step(model, data):
             loss = model.compute_loss(x, y, y_pred, weight, training=True)
             loss = loss * _share(model, y, weight, whole, loss)
             scaled = optimizer.scale_loss(loss)
-        found = tape.gradient(scaled, variables)
+        found = [g if g is None else tf.convert_to_tensor(g)
+                 for g in tape.gradient(scaled, variables)]  # fmt: skip
         unused[:] = [gradient is None for gradient in found]
+        found = clipped(model.private, found, model.accumulate)
         _note(model, loss, x)
         model.compute_metrics(x, y, y_pred, weight)
         pairs = zip(sums, found, strict=True)
-        return k + 1, *(a if b is None else a + tf.convert_to_tensor(b) for a, b in pairs)
+        return k + 1, *(a if b is None else a + b for a, b in pairs)
 
     zeros = [tf.zeros(v.shape, v.dtype) for v in variables]
     going_on = lambda k, *_: k < model.accumulate  # noqa: E731
     _, *sums = tf.while_loop(going_on, body, (0, *zeros), parallel_iterations=1)
     gradients = [None if no else total for total, no in zip(sums, unused, strict=True)]
+    gradients = noisy(model.private, gradients, model.accumulate, optimizer.iterations)
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
     return model.get_metrics_result()
 
@@ -118,6 +129,7 @@ def _jax_step(model, state, data):
         found, gradients = jax.value_and_grad(loss_of, has_aux=True)(
             trainable, others, metrics, x, y, weight
         )
+        gradients = clipped(model.private, gradients, model.accumulate)
         loss, y_pred, others, metrics = found[1]
         logs, metrics = model._update_metrics_variables(
             metrics, loss * model.accumulate, x, y, y_pred, weight
@@ -127,6 +139,7 @@ def _jax_step(model, state, data):
     parts = jax.tree.map(lambda array: jax.numpy.moveaxis(array, 1, 0), batch)
     begin = jax.tree.map(jax.numpy.zeros_like, trainable), others, metrics
     (gradients, others, metrics), logs = jax.lax.scan(body, begin, parts)
+    gradients = noisy(model.private, gradients, model.accumulate, optimizer[0])
     trainable, optimizer = model.optimizer.stateless_apply(optimizer, gradients, trainable)
     return jax.tree.map(lambda log: log[-1], logs), (trainable, others, optimizer, metrics)
 
@@ -137,16 +150,25 @@ def _torch_step(model, data):
     variables, optimizer = model.trainable_weights, model.optimizer
     batch, whole = in_parts(model, data)
     model.zero_grad()
+    sums = [None] * len(variables)
     for k in range(model.accumulate):
         x, y, weight = keras.tree.map_structure(lambda array, k=k: array[:, k], batch)
         y_pred = model(x, training=True)
         loss = model.compute_loss(x, y, y_pred, weight, training=True)
         loss = loss * _share(model, y, weight, whole, loss)
         optimizer.scale_loss(loss).backward()  # which adds to the gradients of the parts before
+        if model.private is not None:
+            found = clipped(model.private, [v.value.grad for v in variables], model.accumulate)
+            sums = [a if b is None else b if a is None else a + b
+                    for a, b in zip(sums, found, strict=True)]  # fmt: skip
+            model.zero_grad()
         _note(model, loss.detach(), x)
         model.compute_metrics(x, y, y_pred.detach(), weight)
     with torch.no_grad():
-        optimizer.apply([v.value.grad for v in variables], variables)
+        gradients = [v.value.grad for v in variables]
+        if model.private is not None:
+            gradients = noisy(model.private, sums, model.accumulate, optimizer.iterations.value)
+        optimizer.apply(gradients, variables)
     return model.get_metrics_result()
 
 

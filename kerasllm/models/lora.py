@@ -87,6 +87,12 @@ class LoRA(Accumulating, keras.Model):
                 variable.assign(scope.get_current_value(variable))
         return outputs
 
+    def train_step(self, *args, **kwargs):
+        """Take one step, as Keras does; head and loss as one where the task does so."""
+        together = getattr(self.task, "together", None)
+        with contextlib.nullcontext() if together is None else together(self):
+            return super().train_step(*args, **kwargs)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the loss that it was compiled with, or else the task's own."""
         owner = self.task if self.loss is None else super()

@@ -10,6 +10,7 @@
     translation       German, French, Spanish, Chinese
     summaries         headlines, sentences for abstracts, Chinese titles
     answers           questions on a text, and on a story
+    instructions      a real language model that learns how to answer      (SmolLM2)
     dialogue          bookings; small talk, with a chat
     generation        Shakespeare; Chinese poems in their form
     transfer          from one kind of reviews to another, twelve times

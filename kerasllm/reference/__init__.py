@@ -37,6 +37,7 @@ from kerasllm.reference.elementary.embedding import *
 from kerasllm.reference.elementary.feed_forward import *
 from kerasllm.reference.elementary.lora import *
 from kerasllm.reference.elementary.normalization import *
+from kerasllm.reference.elementary.quantization import *
 from kerasllm.reference.elementary.swiglu import *
 from kerasllm.reference.recurrent.attention_decoder import *
 from kerasllm.reference.recurrent.bidirectional import *
@@ -49,6 +50,8 @@ from kerasllm.reference.sequence.crf import *
 from kerasllm.reference.sequence.decoding import *
 from kerasllm.reference.sequence.ngram import *
 from kerasllm.reference.sequence.pointer_generator import *
+from kerasllm.reference.training.accounting import *
+from kerasllm.reference.training.audit import *
 from kerasllm.reference.training.clipping import *
 from kerasllm.reference.training.contrast import *
 from kerasllm.reference.training.evaluation import *

@@ -1,5 +1,7 @@
 """The sections of a run's page: each is made from what was found, or "" where it has nothing."""
 
+import os
+
 from kerasllm import plots
 from kerasllm.metrics import reliability
 from kerasllm.models import CausalLM
@@ -21,6 +23,9 @@ def _lead(found, words):
     blocks = [element("p", lead(found.run, words))]
     if found.why:
         blocks.append(element("p", words("page.not_scored", why=found.why)))
+    if (there := found.run.path / "explorer.html").is_file():
+        href = os.path.relpath(there, found.folder)
+        blocks.append(element("p", element("a", words("page.explorer"), href=href)))
     if words.language != words.figures_in:
         blocks.append(element("p", words("page.no_font", cure=FONT_CURE), class_="soft"))
     return Markup("".join(blocks))

@@ -18,6 +18,7 @@ from kerasllm.training.engine.interruption import told_how_to_go_on
 from kerasllm.training.engine.memory import check_step, check_weights
 from kerasllm.training.engine.minutes import fitted
 from kerasllm.training.engine.minutes import told as told_what_fits
+from kerasllm.training.engine.privacy import privacy_spent, privacy_told
 from kerasllm.training.engine.processes import check_same, join, wait
 from kerasllm.training.engine.progress import Progress, silent
 from kerasllm.training.engine.stages import train_in_stages
@@ -221,11 +222,14 @@ def _trained(shape, data, output, pretrained, settings, resume, report):
     if found := _fitting(folder, settings, task, examples, batches, pretrained, resume):
         config["fitted"], settings = found, settings.lasting(found["steps"], batches)
         report.say(f"  {told_what_fits(found, settings.minutes, batches)}")
+    if settings.private_noise:
+        config["private"] = privacy_spent(settings, task, batches)
     folder.begin(config, task.preprocessor.tokenizer, resume)
     wait()  # for the first process, which writes that
     settings.recorded(task, given, config["data"]["source"]).save(folder.path)
     report.say(f"Training ({settings.method}) on {examples.name} into {folder.path}", style="bold")
-    for line in (*settings.told(task, examples, batches), *_warnings(task, examples.train)):
+    told = (*settings.told(task, examples, batches), *privacy_told(config.get("private")))
+    for line in (*told, *_warnings(task, examples.train)):
         report.say(f"  {line}")
     rows, distances = train_in_stages(
         task, examples, batches, settings, pretrained, folder, resume, report

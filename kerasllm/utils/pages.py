@@ -92,7 +92,9 @@ _STYLE = """
     --link: #7db7f0; }
   [style*="#2e7d32"] { color: #81c784 !important; }
   [style*="#b26a00"] { color: #ffb74d !important; }
-  [style*="#c62828"] { color: #ff8a80 !important; } }
+  [style*="#c62828"] { color: #ff8a80 !important; }
+  /* Figures on white paper become figures on dark paper, and blue is still blue. */
+  img { filter: invert(.9) hue-rotate(180deg); } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 17px/1.6 system-ui, "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC",

@@ -401,8 +401,8 @@ proof
 # | 000 | pretraining, fine-tuning 微调 | 00, [12] | `cross_entropy` `adam` | `CausalLM` |
 # | 001 | attention 注意力 | [09] | `scaled_dot_product_attention` | `MultiHeadAttention` |
 # | 001 | BiLSTM; BERT | [06], [09] | `bidirectional` | `BiLSTM` `MaskedLM` |
-# | 002 | loss, perplexity 困惑度 | 00 | `ngram_perplexity` | `TokenCrossEntropy` |
-# | 003 | Transformer | [09] | `transformer_encoder` | `TransformerEncoder` |
+# | 002 | loss, perplexity 困惑度 | 00, [07] | `ngram_perplexity` | `TokenCrossEntropy` |
+# | 003 | Transformer | [09], [10] | `transformer_encoder` | `TransformerEncoder` |
 # | 003 | the training loop 训练循环 | [12], [21] | `adam` `padding_mask` | `TextClassifier` |
 # | 004 | tokenizing, padding 填充 | 00, [01] | `bpe_encode` `embedding` | `TokenEmbedding` |
 # | 004 | softmax, descent 梯度下降 | [05], [09] | `softmax` `sgd` | `CausalLM` |
@@ -412,7 +412,9 @@ proof
 # [01]: 01_text_to_numbers.ipynb
 # [05]: 05_lstm_by_hand.ipynb
 # [06]: 06_gru_stacks_directions_masks.ipynb
+# [07]: 07_language_models.ipynb
 # [09]: 09_attention.ipynb
+# [10]: 10_transformer_from_its_parts.ipynb
 # [12]: 12_fine_tuning.ipynb
 # [21]: 21_the_errata.ipynb
 #
@@ -457,6 +459,13 @@ assert not verdict.ok
 
 # %%
 exercises.show("softmax")
+
+# %% [markdown]
+# What you try and solve is kept from day to day, on your machine alone, and your last right answer
+# with it (`exercises.answer(NAME)`). The attempt above is there already:
+
+# %%
+exercises.progress()
 
 # %% [markdown]
 # ## What this lesson claims

@@ -44,6 +44,8 @@ VERBS = [
 GROUPS = {
     "data": ("list", "show", "get", "mask", "clean"),
     "lessons": ("list", "open", "copy", "build"),
+    "exercises": ("list", "progress", "kit", "rehearse"),
+    "audit": ("bias", "plant", "canaries", "personal"),
 }
 
 

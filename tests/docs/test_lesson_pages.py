@@ -13,6 +13,8 @@ pytest.importorskip("sphinx")
 from docs.site import lessons
 from docs.site.lessons import Page
 from docs.site.sources import ROOT
+from kerasllm.explorer.showing import Shown
+from kerasllm.utils.pages import Markup
 
 
 def page(number, needs=(), helps=(), title="A title"):
@@ -133,3 +135,16 @@ def test_only_lines_on_paper_are_turned_in_the_dark():
         png = BytesIO()
         plt.imsave(png, pixels, format="png")
         assert lessons.is_painted(png.getvalue()) is expected
+
+
+def test_a_page_of_a_model_is_framed_where_it_was_made_and_else_a_picture(tmp_path):
+    made = tmp_path / "pages" / "07_boats.html"
+    made.parent.mkdir()
+    made.write_text("<h1>Explorer</h1>")
+    shown = Shown(made, "pages/07_boats.html", Markup("<figure>drawn</figure>"), 321)
+    html = shown._repr_html_()
+    for notebook in (tmp_path / "07_boats.ipynb", tmp_path / "zh" / "07_boats.ipynb"):
+        assert lessons.beside(notebook) == [made]
+        assert lessons.framed(html, notebook) == html
+    alone = lessons.framed(html, tmp_path / "elsewhere" / "07_boats.ipynb")
+    assert alone == '<div class="explorer"><figure>drawn</figure></div>'

@@ -73,6 +73,52 @@ def test_the_gradient_by_hand_is_that_of_all_the_logits(settings, arrays, rng):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_tokens_that_do_not_count_are_not_computed(tied, arrays):
+    features, kernel, bias = arrays
+    kernel = kernel.T if tied else kernel
+    targets = np.array([[0, 0, 0, 1, 0], [9, 2, 0, 0, 0]], "int32")
+    counts = targets != 0
+
+    def loss(features, kernel, bias, **options):
+        options = {"rows": 1, "tied": tied} | options
+        return linear_cross_entropy(features, kernel, targets, None, bias, **options)
+
+    def gradients(**options):
+        given = to_tensors({"features": features, "kernel": kernel, "bias": bias})
+        return automatic_gradients(lambda **x: loss(**x, **options), given, [np.float32(1.7)])
+
+    whole, some = gradients(), gradients(counted_only=True, rows=2)
+    for name in whole:
+        np.testing.assert_allclose(some[name], whole[name], rtol=1e-5, atol=1e-7)
+    # What is no number would show: the others are not touched.
+    features = np.where(counts[..., None], features, np.nan)
+    assert not np.isfinite(float(loss(features, kernel, bias)))
+    found, some = (
+        float(loss(features, kernel, bias, counted_only=True)),
+        gradients(counted_only=True),
+    )
+    assert found == pytest.approx(float(loss(np.nan_to_num(features), kernel, bias)), rel=1e-6)
+    np.testing.assert_allclose(some["features"], whole["features"], rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(some["features"][~counts], 0)
+
+
+def test_a_kernel_that_does_not_learn_has_no_gradient(arrays):
+    given = to_tensors(dict(zip(("features", "kernel", "bias"), arrays, strict=True)))
+
+    def gradients(**options):
+        def loss(features, kernel, bias):
+            return linear_cross_entropy(features, kernel, TARGETS, None, bias, rows=3, **options)
+
+        return automatic_gradients(loss, given, [np.float32(1.7)])
+
+    whole, some = gradients(), gradients(learn_kernel=False)
+    assert np.abs(whole["kernel"]).max() > 0.01
+    np.testing.assert_array_equal(some["kernel"], 0)
+    for name in ("features", "bias"):
+        np.testing.assert_allclose(some[name], whole[name], rtol=1e-6)
+
+
 def test_weights_of_tokens(arrays, rng):
     weight = rng.random((B, T)).astype("float32")
     _, trace = ref.linear_cross_entropy(*arrays[:2], TARGETS, None, arrays[2])

@@ -12,7 +12,9 @@ from kerasllm.recipes.shared.listing import recipes
 
 PAGE = FOLDER.parent / "docs" / "documents.md"
 TEXT = PAGE.read_text("utf-8")
-PACKAGES = ("reference", "layers", "models", "text", "datasets", "metrics", "baselines", "verify")
+PACKAGES = (
+    "reference", "layers", "models", "text", "datasets", "metrics", "baselines", "verify", "audit",
+)  # fmt: skip
 
 
 def rows(number):

@@ -13,6 +13,7 @@ TRIED = {
     "kill_points": "Trainings killed at every replace of a file, resumed, compared to the last bit",
     "lowest": "The suite with the lowest version of every requirement",
     "mutants": "Mistakes planted in the code by a generator: each is to turn a test red",
+    "processes": "One process, two, and one of two killed: the largest differences, as shares",
     "readers": "Hostile files: each reader reads them rightly, or fails in our words",
     "smollm2": "A real Llama from a GGUF file: logits, tokens and greedy texts as in transformers",
     "twins": "Random models: the NumPy twin is to equal Keras, or to say that it cannot",

@@ -45,9 +45,20 @@ def step_of_training(**changed):
     } | changed  # fmt: skip
 
 
+def tuning_of(**moved):
+    return {"groups": ["embedding", "LSTM", "head"], "moved": moved}
+
+
 def crf_of_steps(T):
     one = np.ones(1)
     return reference.crf(np.ones((1, T, 1)), np.zeros((1, T), int), one[None], one, one)
+
+
+def translation_of(T, S):
+    weights = np.full((T, S), 1 / S)
+    weights[0] = 0.75, 0.24, *[0.01] * (S - 2)
+    return {"source": [f"z{s}" for s in range(S)], "target": [f"e{t}" for t in range(T)],
+            "weights": weights}  # fmt: skip
 
 
 def crf_by_hand():
@@ -73,10 +84,29 @@ def some(name):
         "attention": lambda: reference.scaled_dot_product_attention(query, query, query)[1],
         "block": lambda: block_of("pre")[1],
         "training": step_of_training,
+        "tuning": lambda: tuning_of(frozen=[0.0, 0.0, 0.3], full=[0.15, 0.2, 0.1]),
         "crf": crf_by_hand,
+        "ngram": lambda: reference.ngram_fit([["a", "b", "a", "c"]], order=1),
         "confusion": lambda: {"confusion": [[7, 1], [2, 3]], "labels": ["ham", "spam"]},
-    }
+        "translation": lambda: translation_of(2, 3),
+        "span": lambda: {"tokens": ["who", "Ada", "came"], "start": [-np.inf, np.log(3), 0.0],
+                         "end": [-np.inf, 0.0, 0.0], "best": (1, 2)},
+        "lora": lambda: reference.lora(table, table[:, :2], table[:2], 4.0)[1],
+        "private": lambda: {"norms": [4.0, 0.5], "clip": 1.0, "noise": 2.0, "sum": 1.2, "step": 5},
+        "cost": lambda: {"names": ["a", "b"], "weights": [1e6, 5e5], "flops": [2e6, 1000]},
+    }  # fmt: skip
     return make[name]()
+
+
+def test_an_ngram_shows_what_a_pencil_gives():
+    # After a: b and c, once each. A half of each is taken, and P' counts the words in front: each
+    # of a, b, c, <eos> stands behind one other word, a behind two (<bos>, b): 1/5, and 2/5 of a.
+    model = reference.ngram_fit([["a", "b", "a", "c"]], order=2)
+    texts, _ = drawn("ngram", model, context=["a"], discount=0.5)
+    assert "0.25 + 0.10 = 0.35" in texts  # b and c: (1 - 1/2) / 2 + 1/2 · 1/5
+    assert "0.00 + 0.20 = 0.20" in texts  # a, which was never seen behind a: 1/2 · 2/5
+    with pytest.raises(ValueError, match="expected as context 1 words"):
+        plots.diagram("ngram", model, context=["z"])
 
 
 def test_an_lstm_shows_what_a_pencil_gives():
@@ -207,6 +237,31 @@ def test_a_block_shows_its_sizes_in_the_order_of_its_norm(norm):
                          "post": ["attention", "+", "layer norm"]}[norm]  # fmt: skip
 
 
+def test_a_correction_shows_its_matrices_and_what_they_hold():
+    w, a, b = np.ones((5, 3)), np.full((5, 1), 2.0), np.full((1, 3), 3.0)
+    texts, root = drawn("lora", reference.lora(w, a, b, 4)[1], language="en")
+    assert {"5 × 3", "5 × 1", "1 × 3", "frozen", "learned", "used", "+ 4 ·"} <= set(texts)
+    assert texts[0] == "low-rank adaptation · r = 1 · 15 + 8"  # 8 = 1 · (5 + 3)
+    # W, A, B and W' = 1 + 4 · 2 · 3 have 15, 5, 3 and 15 cells; each says its number.
+    cells = [title.text for title in root.iter(f"{SVG}title")]
+    assert cells == ["1.00"] * 15 + ["2.00"] * 5 + ["3.00"] * 3 + ["25.00"] * 15
+
+
+def test_a_private_step_shows_what_is_cut_off():
+    texts, root = drawn("private", some("private"), language="en")
+    assert "× 0.25" in texts and "× 1.00" in texts and "C = 1.00" in texts
+    assert "|Σ + σCz| = 5.00" in texts
+    widths = [float(bar.get("width")) for bar in root.iter(f"{SVG}rect")
+              if bar.get("class") in ("plus", "minus")]  # fmt: skip
+    assert np.allclose(widths, [120, 90, 15, 45], atol=0.1)  # cut to C, of 90; a half of C stays
+
+
+def test_a_cost_adds_up():
+    texts, _ = drawn("cost", some("cost"), language="en")
+    assert "Σ 1,500,000" in texts and "Σ 2,001,000" in texts
+    assert "weights 6.00 + gradient 6.00 + Adam 12.00 = 24.00 MB" in " ".join(texts)
+
+
 def test_a_confusion_matrix_shows_the_scores_of_a_class():
     texts, root = drawn("confusion", some("confusion"), language="en")
     assert {"3 / 4 = 0.750", "3 / 5 = 0.600", "F1 = 0.667", "7", "2"} <= set(texts)
@@ -214,6 +269,30 @@ def test_a_confusion_matrix_shows_the_scores_of_a_class():
     assert float(chosen[0].get("x")) > float(chosen[1].get("x"))  # the column of spam, and its row
     first, _ = drawn("confusion", some("confusion"), language="en", label=0)
     assert {"7 / 9 = 0.778", "7 / 8 = 0.875"} <= set(first)
+
+
+def test_two_pointers_show_probabilities_and_where_no_answer_may_stand():
+    texts, root = drawn("span", some("span"), language="en")
+    assert texts.count("−∞") == 2 and {"0.75", "0.25", "0.50"} <= set(texts)  # 3 : 1, and 1 : 1
+    assert texts[0].endswith("Ada came")
+    (frame,) = [box for box in root.iter(f"{SVG}rect") if box.get("class") == "chosen"]
+    bars = [box for box in root.iter(f"{SVG}rect") if box.get("class") == "plus"]
+    top, high = (float(frame.get(name)) for name in ("y", "height"))
+    assert len(bars) == 2 and all(top < float(bar.get("y")) < top + high for bar in bars)
+    lengths = [float(bar.get("width")) for bar in bars]
+    assert np.isclose(lengths[0], 3 * lengths[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"end": [0.0]}, "a start and an end score for each token"),
+        ({"best": (2, 1)}, r"best as a first and a last position .* received \(2, 1\)"),
+    ],
+)
+def test_a_span_that_cannot_be_drawn_is_said(change, message):
+    with pytest.raises(ValueError, match=message):
+        plots.diagram("span", {**some("span"), **change})
 
 
 def test_a_lattice_shows_probabilities_of_tags_and_the_best_path():
@@ -236,10 +315,32 @@ def test_a_forbidden_change_is_no_way():
     assert len(list(root.iter(f"{SVG}polyline"))) == 3
 
 
+def test_a_translation_shows_where_its_word_looks():
+    texts, root = drawn("translation", translation_of(2, 3), step=0)
+    assert {"0.75", "0.24", "z2", "e1"} <= set(texts) and "0.01" not in texts
+    widths = [float(line.get("style").split(":")[1]) for line in root.iter(f"{SVG}polyline")
+              if line.get("class") == "arrow plus"]  # fmt: skip
+    assert np.allclose(widths, [0.8 + 6 * 0.75, 0.8 + 6 * 0.24], atol=0.051)
+    joined = [line for line in root.iter(f"{SVG}polyline") if line.get("class") == "arrow"]
+    assert len(joined) == 2  # of the source; the second word is not said yet
+
+
 def test_a_step_of_training_shows_loss_gradient_and_rate():
     texts, _ = drawn("training", step_of_training())
     assert {"7 × 3", "7 × 2", "θ: 8", "L = 0.69", "|g| = 5.00"} <= set(texts)  # √(6 · 4 + 1)
     assert "θ ← θ - 0.05 · g" in texts and texts[0].endswith("12")
+
+
+def test_fine_tuning_shows_what_moved_how_far_and_what_is_frozen():
+    texts, root = drawn("tuning", tuning_of(frozen=[0.0, 0.0, 0.3], full=[0.15, 0.2, 0.1]))
+    assert texts.count("Δ = 0") == texts.count("frozen") - 1 == 2  # one is the name of the way
+    assert {"Δ = 0.30", "Δ = 0.15", "Δ = 0.20", "Δ = 0.10"} <= set(texts)
+    bars = [float(b.get("width")) for b in root.iter(f"{SVG}rect") if b.get("class") == "level"]
+    assert np.allclose(bars, 104 * np.array([1, 1 / 2, 2 / 3, 1 / 3]), atol=0.1)
+    back = [a for a in root.iter(f"{SVG}polyline") if "minus" in a.get("class")]
+    assert len(back) == 2  # the gradient goes down to what learns: in the second row alone
+    with pytest.raises(ValueError, match="a distance for each of 3 groups, received 2 for 'full'"):
+        plots.diagram("tuning", tuning_of(full=[0.1, 0.2]))
 
 
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
@@ -303,6 +404,7 @@ def test_a_diagram_is_shown_and_saved(tmp_path):
         ("neuron", {"activation": "gelu"}, "an activation among .* received 'gelu'"),
         ("attention", {"keys": ["a"]}, "expected 5 keys"),
         ("crf", {"names": ["a"]}, "expected 2 names"),
+        ("translation", {"step": 2}, "step as a whole number from 0 to 1, received 2"),
         ("confusion", {"label": 2}, "label as a whole number from 0 to 1, received 2"),
     ],
 )
@@ -315,7 +417,8 @@ def test_what_cannot_be_drawn_is_said(name, options, message):
 @pytest.mark.parametrize("name", diagrams.DIAGRAMS)
 def test_the_trace_of_another_function_is_refused(name):
     with pytest.raises(ValueError, match=r"expected (the trace of reference|a dict)"):
-        of_a_dict = name in ("training", "confusion")
+        of_dicts = ("training", "tuning", "confusion", "translation", "span", "private", "cost")
+        of_a_dict = name in of_dicts
         plots.diagram(name, {} if of_a_dict else reference.relu(np.ones(3))[1])
 
 
@@ -327,7 +430,15 @@ def test_the_trace_of_another_function_is_refused(name):
         ("embedding", lambda: reference.embedding(np.array([[0]]), np.ones((15, 2)))),
         ("attention", lambda: reference.scaled_dot_product_attention(*3 * [np.ones((25, 2))])),
         ("crf", lambda: crf_of_steps(9)),
+        ("translation", lambda: (0, translation_of(25, 2))),
         ("confusion", lambda: (0, {"confusion": np.ones((9, 9)), "labels": "abcdefghi"})),
+        (
+            "span",
+            lambda: (0, {"tokens": ["a"] * 41, "start": [0] * 41, "end": [0] * 41, "best": (0, 0)}),
+        ),
+        ("lora", lambda: reference.lora(np.ones((25, 2)), np.ones((25, 1)), np.ones((1, 2)), 1)),
+        ("private", lambda: (0, {**some("private"), "norms": np.ones(7)})),
+        ("cost", lambda: (0, {"names": "abcdefghi", "weights": np.ones(9), "flops": np.ones(9)})),
     ],
 )
 def test_more_than_a_reader_can_see_is_refused(name, make):

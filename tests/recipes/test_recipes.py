@@ -75,7 +75,8 @@ def test_rows_that_are_scored_choose_nothing(name):
 
 # === The fast way, which runs all of a recipe ===
 
-BUILTIN = [("news", "topic_zh"), ("spam", "spam_zh"), ("answers", "facts_en")]
+BUILTIN = [("news", "topic_zh"), ("spam", "spam_zh"), ("answers", "facts_en"),
+           ("instructions", "instructions_en")]  # fmt: skip
 PUBLIC = [
     ("sentiment", "sst2"), ("entities", "resume_ner"), ("slots", "atis_slu"),
     ("parsing", "geoquery_sql"), ("translation", "tatoeba"), ("summaries", "ag_news_titles"),

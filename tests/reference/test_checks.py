@@ -9,13 +9,14 @@ import pytest
 from kerasllm import layers, models, reference
 from kerasllm.verify.comparison.backend import to_tensors
 from kerasllm.verify.proofs import checks, equations, training
+from kerasllm.verify.proofs.cases.trajectories import TRAJECTORIES
 from kerasllm.verify.proofs.checks import (
     check_backward,
     check_forward,
     check_gradients,
     hand_gradients,
 )
-from kerasllm.verify.proofs.training import TRAJECTORIES, check_training
+from kerasllm.verify.proofs.training import check_training
 from kerasllm.verify.twins import registry
 
 pytestmark = [

@@ -116,3 +116,14 @@ def test_refused(classifier, tmp_path):
         report(tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="There is no file"):
         report(classifier, tmp_path / "none.csv", quiet=True)
+
+
+def test_it_leads_to_the_explorer_if_there_is_one(tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(HERE / "imported", run)
+    (run / "explorer.html").write_text("here")
+    text = report(run, quiet=True).read_text("utf-8")
+    assert re.findall('href="(explorer[^"]*)"', text) == ["explorer.html"]
+    (tmp_path / "elsewhere").mkdir()
+    other = report(run, output=tmp_path / "elsewhere" / "page.html", quiet=True)
+    assert 'href="../run/explorer.html"' in other.read_text("utf-8")

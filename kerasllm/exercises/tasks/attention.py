@@ -64,6 +64,15 @@ def _rotary_trials(rng):
     ]
 
 
+def _encoder_trials(rng):
+    shapes = [(D, N, K), (N, K)] * 3 + [(N, K, D), (D,), (D,), (D,)]
+    shapes += [(D, H), (H,), (H, D), (D,), (D,), (D,)]
+    return [
+        Trial(f"{norm}-norm, {name}", arrays(rng, (B, T, D), *shapes), {"norm": norm, "mask": mask})
+        for norm in ("pre", "post") for name, mask in list(_masks().items())[:3]
+    ]  # fmt: skip
+
+
 def _decoder_trials(rng):
     made, M = [], 4
     for label, options in (
@@ -204,6 +213,26 @@ EXERCISES = (
         hint="np.split(x, 2, axis=-1) gives all a and all b; there are K/2 frequencies.",
         outputs=("output",),
         trials=_rotary_trials,
+    ),
+    Exercise(
+        name="transformer_encoder",
+        level="a whole layer",
+        task="put a Transformer block together from its parts.",
+        statement="""
+            pre:   h = x + MHA(LN_1(x)),      output = h + FFN(LN_2(h))
+            post:  h = LN_1(x + MHA(x)),      output = LN_2(h + FFN(h))
+
+            x: (B, T, D). *weights: the attention's 8, gamma_1, beta_1, w_1, b_1, w_2, b_2, gamma_2,
+            beta_2. mask: booleans that broadcast to (B, T, T), or None. norm: "post" if left out.
+            activation: "relu" if left out, the only one that is tried. epsilon: of LN, 1e-3 if left
+            out. You may use kerasllm.reference.multi_head_attention(y, y, y, *eight, mask=mask),
+            feed_forward(y, w_1, b_1, w_2, b_2) and layer_norm(y, gamma, beta, epsilon=epsilon),
+            each of which returns (output, trace). Return output (B, T, D).""",
+        hint="""weights[:8], weights[8:10], weights[10:14], weights[14:]. With "pre" the x of x + …
+            is the x that came in, not normalised.""",
+        outputs=("output",),
+        trials=_encoder_trials,
+        parts=("multi_head_attention", "feed_forward", "layer_norm"),
     ),
     Exercise(
         name="attention_decoder_step",

@@ -74,6 +74,17 @@ def _perplexity_trials(rng):
     ]
 
 
+def _kneser_ney_trials(rng):
+    a, b, c, d = (str(w) for w in rng.permutation(["a", "rose", "is", "red"]))
+    model = ref.ngram_fit([[a, b, c, a, b], [c, a, b, d], [d, b, a, b, c]], 3)
+    return [
+        Trial("a context seen three times", (c, [a, b], model)),
+        Trial("a word never seen there", (b, [a, b], model, 0.5)),
+        Trial("a context never seen", (a, [d, d], model)),
+        Trial("no context", (b, [], model)),
+    ]
+
+
 def _bpe_trials(rng):
     texts = [TEXTS[k] for k in rng.permutation(len(TEXTS))]
     model = ref.bpe_train(texts, 290)
@@ -190,6 +201,24 @@ EXERCISES = (
         outputs=("perplexity",),
         trials=_perplexity_trials,
         parts=("ngram_add_k",),
+    ),
+    Exercise(
+        name="ngram_kneser_ney",
+        level="a few lines",
+        task="smooth counts by the next shorter context (Kneser-Ney).",
+        statement="""
+            P(word | context) = max(c(word) - discount, 0) / Σ_w c(w)
+                              + discount · |{w : c(w) > 0}| / Σ_w c(w) · P(word | context[1:])
+            P(word | no context) = c(word) / Σ_w c(w)
+
+            word: a string. context: list of up to n-1 words; after one that was never seen, P is
+            that of the shorter one. model.order: n. discount: 0.75 if left out. For a context of
+            n-1 words c = model.counts[tuple(context)], for a shorter one
+            c = model.continuations[tuple(context)]: different words in front. Return a number.""",
+        hint="""A function of its own for the shorter contexts calls itself. dict.get(context,
+            Counter()) stands for a context that was never seen; Counter.total() sums.""",
+        outputs=("probability",),
+        trials=_kneser_ney_trials,
     ),
     Exercise(
         name="bpe_encode",

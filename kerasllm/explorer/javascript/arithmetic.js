@@ -61,20 +61,10 @@ function softmax(scores, seen = () => true) {
   return total ? powers.map(power => power / total) : powers;
 }
 
-// normalized = (x - mean) / √(variance + ε);  output = γ · normalized + β
-function layerNorm(row, { gamma, beta, epsilon }) {
-  const mean = sum(row) / row.length;
-  const variance = sum(row.map(value => (value - mean) ** 2)) / row.length;
-  const normalized = row.map(value => (value - mean) / Math.sqrt(variance + epsilon));
-  const scaled = gamma ? times(normalized, gamma.data) : normalized;
-  return { normalized, output: beta ? add(scaled, beta.data) : scaled };
-}
-
-// normalized = x / √(mean of x² + ε);  output = γ · normalized
-function rmsNorm(row, { gamma, epsilon }) {
-  const size = Math.sqrt(sum(row.map(value => value ** 2)) / row.length + epsilon);
-  const normalized = row.map(value => value / size);
-  return { normalized, output: times(normalized, gamma.data) };
+// What a normalisation subtracts and divides by: mean and √(variance + ε); of RMS 0 and √(mean of x² + ε).
+function meanAndSize(row, { rms, epsilon }) {
+  const mean = rms ? 0 : sum(row) / row.length;
+  return { mean, size: Math.sqrt(sum(row.map(value => (value - mean) ** 2)) / row.length + epsilon) };
 }
 
 // A blob of little-endian float32 numbers in base64, cut into matrices by `{ shape, at }`.

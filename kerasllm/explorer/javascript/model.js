@@ -11,8 +11,8 @@ const STEPS = {
     const pair = layer.pairs && rowOfMatrix(layer.pairs, pairOf(ids, t, layer));
     return seen.put(name, "output", t, [segment, pair].filter(row => row).reduce(add, x));
   }),
-  recurrent: (rows, layer, name, seen) => residual(rows, walk(rows, layer, name, seen), layer),
-  both: (rows, layer, name, seen) => residual(rows, walkBoth(rows, layer, name, seen), layer),
+  recurrent: (rows, layer, name, seen) => residual(rows, walk(rows, layer, name, seen), layer, seen),
+  both: (rows, layer, name, seen) => residual(rows, walkBoth(rows, layer, name, seen), layer, seen),
   block: (rows, layer, name, seen) => block(rows, layer, name, seen),
   norm: normalized,
   dense: (rows, layer, name, seen) => rows.map((row, t) => {
@@ -31,7 +31,7 @@ const STEPS = {
     return [seen.put(name, "output", 0, POOLS[layer.mode](read, layer))];
   },
   last: rows => [rows[rows.length - 1]],
-  gather: (rows, layer, name, seen) => seen.positions.map(t => rows[t]), // each word's first piece
+  gather: (rows, layer, name, seen) => seen.positions ? seen.positions.map(t => rows[t]) : rows,
   crf: rows => rows, // scores, of which `bestTags` finds the best sequence
 };
 
@@ -47,8 +47,10 @@ const POOLS = {
   },
 };
 
-const residual = (rows, made, layer) =>
-  layer.residual && rows[0].length === made[0].length ? made.map((row, t) => add(row, rows[t])) : made;
+// What a recurrent layer reads is added to what it makes, where the two have one width.
+const residual = (rows, made, layer, seen) =>
+  layer.residual && rows[0].length === made[0].length
+    ? made.map((row, t) => seen.put(layer.name, "h + x", t, add(row, rows[t]))) : made;
 
 function sinusoids(t, width) {
   return rowOf(width).map((_, k) => {
@@ -69,8 +71,9 @@ function pairOf(ids, t, { pairs, mix }) {
 
 // What a model computes: `symbols[layer][symbol][position]` is a row, or a row for each head.
 class Seen {
-  constructor(changes = [], positions = null) {
+  constructor(ids, changes = [], positions = null) {
     this.symbols = {};
+    this.ids = ids;
     this.changes = changes;
     this.positions = positions; // of the first pieces of words, where a model reads words
   }
@@ -105,19 +108,33 @@ function changed(row, change) {
 
 // Compute a model on ids; returns the `Seen` with `output`, the rows of the last step.
 function run(model, { ids, positions }, changes = []) {
-  const seen = new Seen(changes, positions);
+  const seen = new Seen(ids, changes, positions);
   seen.output = model.steps.reduce(
     (rows, layer) => STEPS[layer.op](rows, layer, layer.name, seen), ids);
   return seen;
 }
 
-// Replace every `{ shape, at }` of a description by a matrix that has its numbers.
+// What was stored of a text, of a model that the page does not compute.
+function storedOf({ ids, positions, symbols, answers }, numbers) {
+  const seen = Object.assign(new Seen(ids, [], positions), { answers });
+  for (const { layer, symbol, at, size, shape } of symbols) {
+    const flat = Float64Array.from(numbers.subarray(at, at + size)), width = shape.at(-1);
+    const rows = Array.from({ length: size / width }, (_, k) => flat.slice(k * width, (k + 1) * width));
+    const T = shape.length === 3 ? shape[1] : rows.length; // heads: (N, T, K) there, (T, N, K) here
+    (seen.symbols[layer] ??= {})[symbol] = shape.length < 3 ? rows
+      : Array.from({ length: T }, (_, t) => Array.from({ length: shape[0] }, (_, n) => rows[n * T + t]));
+    seen.output = seen.symbols[layer][symbol];
+  }
+  return seen;
+}
+
+// Give every matrix `{ name, shape, at }` of a description its numbers.
 function withWeights(part, numbers) {
   if (Array.isArray(part)) return part.map(one => withWeights(one, numbers));
   if (part === null || typeof part !== "object") return part;
-  if ("at" in part) {
+  if ("shape" in part) { // without `at` the numbers are not in the page
     const size = part.shape.reduce((a, b) => a * b, 1);
-    return { shape: part.shape, data: Float64Array.from(numbers.subarray(part.at, part.at + size)) };
+    return { ...part, data: "at" in part && Float64Array.from(numbers.subarray(part.at, part.at + size)) };
   }
   return Object.fromEntries(Object.entries(part).map(([k, v]) => [k, withWeights(v, numbers)]));
 }

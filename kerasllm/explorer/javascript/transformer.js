@@ -62,23 +62,28 @@ function hidden(wide, { activation }, name, t, seen) {
   return times(gate, seen.put(name, "up", t, wide.slice(half)));
 }
 
+// normalized = (x - mean) / size;  output = γ · normalized + β
 function normalized(rows, layer, name, seen) {
   return rows.map((row, t) => {
-    const made = (layer.rms ? rmsNorm : layerNorm)(seen.put(name, "x", t, row), layer);
-    seen.put(name, "normalized", t, made.normalized);
-    return made.output;
+    const x = seen.put(name, "x", t, row), { mean, size } = meanAndSize(x, layer);
+    const made = seen.put(name, "normalized", t, x.map(value => (value - mean) / size));
+    const scaled = layer.gamma ? times(made, layer.gamma.data) : made;
+    return seen.put(name, "output", t, layer.beta ? add(scaled, layer.beta.data) : scaled);
   });
 }
 
-// x = x + attention(norm(x));  x = x + feed_forward(norm(x));  "post" has each norm after its sum.
+// h = x + attention(norm(x));  output = h + feed_forward(norm(h))
+// "post" has each norm after its sum: h = norm(x + attention(x));  output = norm(h + feed_forward(h))
+const SUMS = { pre: ["h", "output"], post: ["x + attention", "h + feed_forward"] };
+
 function block(rows, layer, name, seen) {
   const parts = [[attention, "attention"], [feedForward, "feed_forward"]];
-  for (const [compute, part] of parts) {
+  parts.forEach(([compute, part], n) => {
     const norm = x => normalized(x, layer[`${part}_norm`], `${name}/${part}_norm`, seen);
     const branch = x => compute(x, layer[part], `${name}/${part}`, seen);
     const added = branch(layer.norm === "pre" ? norm(rows) : rows);
-    rows = rows.map((x, t) => add(x, added[t]));
+    rows = rows.map((x, t) => seen.put(name, SUMS[layer.norm][n], t, add(x, added[t])));
     if (layer.norm === "post") rows = norm(rows);
-  }
+  });
   return rows;
 }

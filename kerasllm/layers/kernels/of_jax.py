@@ -6,15 +6,31 @@ import jax
 import jax.numpy as jnp
 
 
-def fold(step, carry, arrays, rows):
+def fold(step, carry, arrays, rows, counted=None):
     """Go over arrays in blocks of rows; see `of_tensorflow.fold`."""
     count = arrays[0].shape[0]
     blocks = -(-count // rows)
     missing = blocks * rows - count
     filled = [jnp.pad(x, [(0, missing), *[(0, 0)] * (x.ndim - 1)]) for x in arrays]
     parts = tuple(x.reshape(blocks, rows, *x.shape[1:]) for x in filled)
-    carry, y = jax.lax.scan(step, carry, parts)
+    if counted is None:
+        carry, y = jax.lax.scan(step, carry, parts)
+    else:
+        carry, y = _first_blocks(step, carry, parts, -(-counted // rows))
     return carry, y.reshape(blocks * rows, *y.shape[2:])[:count]
+
+
+def _first_blocks(step, carry, parts, wanted):
+    """Go over the first blocks alone; of the others y is 0."""
+
+    def body(state):
+        number, carry, ys = state
+        carry, y = step(carry, tuple(part[number] for part in parts))
+        return number + 1, carry, ys.at[number].set(y)
+
+    begin = jnp.zeros_like(wanted), carry, jnp.zeros_like(parts[0])
+    _, carry, ys = jax.lax.while_loop(lambda state: state[0] < wanted, body, begin)
+    return carry, ys
 
 
 def walks():

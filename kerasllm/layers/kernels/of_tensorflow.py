@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 
-def fold(step, carry, arrays, rows):
+def fold(step, carry, arrays, rows, counted=None):
     """Go over arrays in blocks of rows: `carry, y = step(carry, blocks)`.
 
     Args:
@@ -12,6 +12,8 @@ def fold(step, carry, arrays, rows):
         carry: tuple of tensors.
         arrays: tuple of tensors (N, …); they are filled up with zeros to whole blocks.
         rows: of a block.
+        counted: only blocks that hold some of the first `counted` rows are computed, y being 0 in
+            the others, and of the shape of the first array; None: all.
 
     Returns:
         (carry, y): the last carry, and the ys as one tensor (N, …).
@@ -30,10 +32,11 @@ def fold(step, carry, arrays, rows):
         carry, y = step(carry, tuple(part[number] for part in parts))
         return number + 1, ys.write(number, y), *carry
 
+    wanted = blocks if counted is None else (counted + rows - 1) // rows
     _, ys, *carry = tf.while_loop(
-        lambda number, *_: number < blocks, body, (0, ys, *carry), maximum_iterations=blocks
+        lambda number, *_: number < wanted, body, (0, ys, *carry), maximum_iterations=blocks
     )
-    return tuple(carry), ys.concat()[:count]
+    return tuple(carry), tf.reshape(ys.stack(), [-1, *arrays[0].shape[1:]])[:count]
 
 
 def walks():

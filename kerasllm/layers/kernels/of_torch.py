@@ -3,13 +3,13 @@
 import torch
 
 
-def fold(step, carry, arrays, rows):
+def fold(step, carry, arrays, rows, counted=None):
     """Go over arrays in blocks of rows; see `of_tensorflow.fold`. Nothing needs to be filled up."""
-    ys = []
-    for parts in zip(*(torch.split(x, rows) for x in arrays), strict=True):
+    ys, wanted = [], len(arrays[0]) if counted is None else int(counted)
+    for parts in zip(*(torch.split(x[:wanted], rows) for x in arrays), strict=True):
         carry, y = step(carry, parts)
         ys.append(y)
-    return carry, torch.cat(ys)
+    return carry, torch.cat([*ys, torch.zeros_like(arrays[0][wanted:])])
 
 
 def walks():

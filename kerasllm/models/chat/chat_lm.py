@@ -27,7 +27,8 @@ class ChatLM(CausalLM):
     preprocessor_class = ChatPreprocessor
     scoring = scoring
     data_task = "chat"
-    shown = ("loss", "perplexity", "unknown")
+    shown = ("loss", "perplexity", "exact_match", "rouge_l", "unknown")
+    answers_only = True
 
     # What a `CausalLM` says of texts, this one says of conversations, as other tasks do.
     answers, scores, evaluation, review = Task.answers, Task.scores, Task.evaluation, Task.review

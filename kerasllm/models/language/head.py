@@ -3,12 +3,15 @@
 import contextlib
 
 import keras
+from keras import ops
 
 from kerasllm.layers import linear_cross_entropy
+from kerasllm.layers.embedding import NEVER
 
 # (Backend, whether with XLA): words in a vocabulary from which on it is faster to leave the logits
 # out, where it is, by `benchmarks/head.py`.
 SMALLEST = {("jax", True): 2000, ("tensorflow", True): 10_000}
+SMALLEST_OF_ANSWERS = 2000  # the same, where few tokens of a batch count
 
 
 def language_head(backbone, features, tied=True):
@@ -26,6 +29,7 @@ class WithHead:
     """
 
     in_step = False
+    answers_only = False  # whether few tokens of a batch count
 
     def _keep_head(self, inputs, features, name=None):
         """Keep what is below the head.
@@ -54,18 +58,24 @@ class WithHead:
 
     def train_step(self, *args, **kwargs):
         """Take one step, as Keras does."""
-        with self._together():
+        with self.together(self):
             return super().train_step(*args, **kwargs)
 
     @contextlib.contextmanager
-    def _together(self):
-        loss = self.loss.get(self._head_name) if isinstance(self.loss, dict) else self.loss
-        mine = getattr(loss, "head_of", None) is self and self._compile_metrics is None
-        way = keras.backend.backend(), bool(self.jit_compile)
-        large = self.backbone.settings.vocabulary_size >= SMALLEST.get(way, float("inf"))
-        # A pad without probability is scored by the embedding alone.
-        scored = getattr(self.backbone.embedding, "score_pad", True)
-        self.in_step = mine and large and scored
+    def together(self, trained):
+        """Let the training steps in a `with` block give features in the place of logits.
+
+        Args:
+            trained: the compiled model whose step it is, this one or a `LoRA` of it.
+        """
+        loss = trained.loss.get(self._head_name) if isinstance(trained.loss, dict) else trained.loss
+        mine = getattr(loss, "head_of", None) is self and trained._compile_metrics is None
+        way = keras.backend.backend(), bool(trained.jit_compile)
+        least = SMALLEST_OF_ANSWERS if self.answers_only else SMALLEST.get(way, float("inf"))
+        # What reads the kernel outside of a call does not see its correction.
+        corrected = any(weight is self.head_parts[0] for weight in getattr(trained, "adapted", ()))
+        large = self.backbone.settings.vocabulary_size >= least
+        self.in_step = mine and large and not corrected
         try:
             yield
         finally:
@@ -74,6 +84,9 @@ class WithHead:
     def head_loss(self, targets, features, weight, label_smoothing):
         """Return the loss of features below the head."""
         kernel, bias, tied = self.head_parts
+        if tied and not getattr(self.backbone.embedding, "score_pad", True):
+            bias = ops.convert_to_tensor([NEVER] + [0.0] * (kernel.shape[0] - 1), weight.dtype)
         return linear_cross_entropy(
-            features, kernel, targets, weight, bias, tied=tied, label_smoothing=label_smoothing
-        )
+            features, kernel, targets, weight, bias, tied=tied, label_smoothing=label_smoothing,
+            counted_only=self.answers_only, learn_kernel=kernel.trainable,
+        )  # fmt: skip

@@ -5,7 +5,9 @@ import importlib.util
 
 import keras
 
+from kerasllm.models.accumulation import Accumulating
 from kerasllm.models.optimizers import make_optimizer
+from kerasllm.models.private import Private
 from kerasllm.text.batching import StreamBatches
 from kerasllm.training.engine.profiling import Profile
 from kerasllm.utils import ranks
@@ -67,7 +69,26 @@ def compile_model(
         loss_weights=loss_weights,
         jit_compile=xla if on_tensorflow else "auto",
     )
-    model.accumulate = settings.accumulate
+    model.accumulate, model.private = settings.accumulate, None
+    if settings.private_noise:
+        check_private(model)
+        model.accumulate = settings.batch_size
+        model.private = Private.drawn(settings.private_clip, settings.private_noise)
+
+
+def check_private(model):
+    """Raise for a training that cannot be made private.
+
+    Raises:
+        ValueError: several processes; a model whose step does not know of it.
+    """
+    if ranks.place().count > 1:
+        raise ValueError("a private training runs in one process: leave --processes out.")
+    if not isinstance(model, Accumulating):
+        raise ValueError(
+            f"a {type(model).__name__} cannot be trained privately by this method: choose "
+            "--method full."
+        )
 
 
 class _ContinuedTensorBoard(keras.callbacks.TensorBoard):

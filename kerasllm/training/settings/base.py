@@ -69,6 +69,15 @@ class OptimizerSettings:
     accumulate: int = amount(
         1, "parts that a batch is computed in, one after the other: less memory, the same step"
     )
+    private_noise: float = flag(
+        0.0,
+        "private training (DP-SGD): noise, as a multiple of --private-clip, so that no single text "
+        "can be told from the weights; 0: not private",
+        maximum=10**6,
+    )
+    private_clip: float = flag(
+        1.0, "private training: longest gradient of one text", minimum=1e-6, maximum=10**6
+    )
     seed: int = flag(0, "seed of every random draw", maximum=LAST_SEED)
     mixed_precision: bool = flag(False, "compute in 16 bits where that is safe (GPU)")
     xla: bool | None = flag(None, "compile with XLA (TensorFlow); None: where lengths are fixed")

@@ -40,12 +40,27 @@ class MethodSettings(OptimizerSettings):
                 f"and batch_size={self.batch_size}: lower --accumulate, or raise --batch-size."
             )
         self._check_minutes()
+        self._check_private()
         if self.method == "lora" and self.lora_rank < 1:
             raise ValueError(f"lora_rank must be 1 or more, received {self.lora_rank}.")
         if pretrained is None and self.method not in (None, "scratch"):
             raise ValueError(
                 f"method={self.method!r} needs weights to begin from: give a pretrained run, or "
                 "leave method out to train from scratch."
+            )
+
+    def _check_private(self):
+        """Raise for a private training in parts: it takes one text after the other already."""
+        if self.private_noise and self.accumulate > 1:
+            raise ValueError(
+                f"private_noise={self.private_noise:g} takes one text after the other, and "
+                f"accumulate={self.accumulate} says how many parts there are: leave --accumulate "
+                "out."
+            )
+        if self.private_noise and self.minutes:
+            raise ValueError(
+                f"private_noise={self.private_noise:g} needs to know the epochs before, and "
+                f"minutes={self.minutes:g} decides them on the way: give --epochs or --steps."
             )
 
     def _check_minutes(self):

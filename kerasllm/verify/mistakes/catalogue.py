@@ -17,6 +17,7 @@ TOPICS = (
     "elementary", "normalization", "training.losses", "lstm", "recurrent",
     "attention.scaled_dot_product", "attention.heads", "attention.transformer", "attention.llama",
     "attention.decoder", "training.optimizers", "sequence", "training.evaluation",
+    "training.audit",
 )  # fmt: skip
 _MODULES = [importlib.import_module(f"kerasllm.verify.mistakes.{topic}") for topic in TOPICS]
 

@@ -14,9 +14,10 @@ import math
 from kerasllm import reference
 from kerasllm.verify.comparison.report import Row
 from kerasllm.verify.mistakes.mistake import planted
-from kerasllm.verify.proofs import training as trajectories
+from kerasllm.verify.proofs.cases.trajectories import TRAJECTORIES
 from kerasllm.verify.proofs.checks import check_backward, check_forward, check_gradients
 from kerasllm.verify.proofs.equations import CASES
+from kerasllm.verify.proofs.training import check_training
 
 # Functions whose cases leave something to those of a function that calls them.
 _CALLED_BY = {
@@ -55,8 +56,8 @@ def _checks(function):
     ]
     checks.append(lambda: _examples(function))
     return checks + [
-        lambda t=trajectory: trajectories.check_training(t)
-        for trajectory in trajectories.TRAJECTORIES
+        lambda t=trajectory: check_training(t)
+        for trajectory in TRAJECTORIES
         if function in trajectory.covers
     ]
 

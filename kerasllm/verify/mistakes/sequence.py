@@ -199,6 +199,30 @@ def ngram_kneser_ney_counts_occurrences(word, context, model, discount=0.75):
     return ref.ngram_kneser_ney(word, context, model._replace(continuations=model.counts), discount)
 
 
+def _weighed(word, context, model, discount, weight):
+    """Return Kneser-Ney with another weight of the shorter context: weight(counts)."""
+    context = tuple(context)[max(0, len(context) - model.order + 1) :]
+    longest = len(context) == model.order - 1
+    counts = (model.counts if longest else model.continuations).get(context, Counter())
+    right = ref.ngram_kneser_ney(word, context, model, discount)
+    if not context or not counts:
+        return right
+    shorter = ref.ngram_kneser_ney(word, context[1:], model, discount)
+    return right + (weight(counts) - discount * len(counts)) * shorter / counts.total()
+
+
+@mistake("ngram_kneser_ney")
+def ngram_kneser_ney_nothing_given_out(word, context, model, discount=0.75):
+    """What was taken from the counts is given to no one, so that nothing sums to 1."""
+    return _weighed(word, context, model, discount, lambda _counts: 0)
+
+
+@mistake("ngram_kneser_ney")
+def ngram_kneser_ney_discount_once(word, context, model, discount=0.75):
+    """One discount is given out, and not one for each different word that was seen."""
+    return _weighed(word, context, model, discount, lambda _counts: discount)
+
+
 @mistake("ngram_mle")
 def ngram_mle_context_reversed(word, context, model):
     """The words of the context are in the wrong order."""

@@ -13,9 +13,10 @@ import keras
 from kerasllm import layers, models, reference
 from kerasllm.verify.comparison.report import Report
 from kerasllm.verify.proofs.cases.models import MODELS
+from kerasllm.verify.proofs.cases.trajectories import TRAJECTORIES
 from kerasllm.verify.proofs.checks import check_backward, check_forward, check_forward_and_gradients
 from kerasllm.verify.proofs.plan import Progress
-from kerasllm.verify.proofs.training import TRAJECTORIES, check_training
+from kerasllm.verify.proofs.training import check_training
 
 TOPICS = (
     "elementary", "recurrent", "losses", "optimizers", "attention", "transformer", "llama",

@@ -72,6 +72,10 @@ class Twin:
         """Return copies of the weights, in the order of the Keras model's."""
         return [self._weights[id(v)].copy() for v in self.variables]
 
+    def get_weight(self, variable):
+        """Return the twin's array of a variable of the Keras model; not a copy."""
+        return self._weights[id(variable)]
+
     def set_weights(self, weights):
         """Replace the weights by arrays in the order of `get_weights()`.
 

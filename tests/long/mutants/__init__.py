@@ -9,8 +9,9 @@ the mutant and without; a mutant that changes no value in them is equal, as far 
 mutant on a line that no test runs has survived.
 
 The rate is died / (died + survived). It is written into `figures/mutants.json` and, from there,
-into docs/proof.md. A run that was broken off goes on where it stopped, from `build/mutants/`; what
-died once is not tried again as long as the function around it is the same (`--anew` forgets that).
+into docs/proof.md. A run that was broken off goes on where it stopped, from `figures/mutants.jsonl`
+(committed); what died once is not tried again as long as the function around it is the same
+(`--anew` forgets that).
 
 Not drawn are `verify/mistakes` (they are mutants themselves) and `verify/proofs/cases` (the inputs
 of checks, which may be any numbers).
@@ -81,7 +82,7 @@ def try_all(chosen, options):
         known.complete(zygote)
         print(f"{len(known.failed())} tests fail or are skipped without any mutant", flush=True)
         trial = Trial(copy, zygote, known)
-        results = _Results(folder / "results.jsonl", known.state(), options.anew)
+        results = _Results(FIGURES.with_suffix(".jsonl"), known.state(), options.anew)
         until = time.monotonic() + 60 * options.minutes
         for k, site in enumerate(chosen, 1):
             if site.key not in results.kept and time.monotonic() > until:

@@ -35,7 +35,7 @@ HEAVY = (
 SUBJECTS = ("kerasllm/reference", "kerasllm/layers", "kerasllm/verify")
 TESTS = (
     "tests/reference", "tests/layers", "tests/verify/comparison", "tests/verify/proofs",
-    "tests/verify/masks", "tests/verify/traces", "tests/verify/twins",
+    "tests/verify/masks", "tests/verify/traces", "tests/verify/twins", "tests/verify/interventions",
 )  # fmt: skip
 QUICK = 3.0  # seconds of tests that are run at once; longer files come one by one
 MEMORY, STUCK = 16 << 30, 3600  # bytes; seconds after which one that does nothing is ended

@@ -43,6 +43,37 @@ def test_scores_are_those_of_the_answers_alone(model, reader, talks, monkeypatch
     )
 
 
+@pytest.mark.usefixtures("uncompiled")
+def test_an_evaluation_writes_the_last_answers(model, reader, talks, monkeypatch):
+    said = {"ape": "bee cat", "dog elk gnu": "gnu  ", "bee ape cat": "elk dog"}
+    asked = []
+
+    def decoded(_task, prompts, most):
+        words = [reader.tokenizer.decode(ids) for ids in prompts]
+        asked.append((words, most))
+        return [(next(a for q, a in said.items() if text.endswith(q)), True) for text in words]
+
+    monkeypatch.setattr(scoring, "_decoded", decoded)
+    written = scoring.write_answers(model, talks[:3], shown=[talks[3]])
+    # The example, then the conversation up to its last answer; "elk dog fox" has 3 tokens.
+    assert asked == [(["cat cat cat cat dog ape", "cat cat cat cat dog dog elk gnu",
+                       "cat cat cat cat dog fox ape bee ape cat"], 3 + 8)]  # fmt: skip
+    assert written.references == ["bee cat", "gnu", "elk dog fox"]
+    # Two of three are right but for white space; ROUGE-L of 2 of 3 words: 2·1·⅔ / (1+⅔) = 0.8.
+    assert written.scores["exact_match"] == pytest.approx(200 / 3)
+    assert written.scores["rouge_l"] == pytest.approx(100 * (1 + 1 + 0.8) / 3)
+    some = scoring.write_answers(model, talks[:3], most=2)
+    assert len(some.answers) == 2
+    assert some.told[0].startswith("2 of 3 conversations were answered, drawn by a seed")
+
+
+def test_the_nearest_question_is_a_baseline_of_what_is_written(talks):
+    written = scoring.Written(["ape hen", "gnu"], ["bee cat", "rat"], ["", ""], [])
+    # "ape hen" is nearest to "ape" and gets its answer, "gnu" that to "gnu".
+    assert scoring._nearest(talks, written)["exact_match"] == 50
+
+
+@pytest.mark.usefixtures("uncompiled")
 def test_an_evaluation_says_what_was_cut(model, reader, talks, monkeypatch):
     monkeypatch.setattr(scoring, "compiled", lambda function, _model: function)
     whole = model.evaluation(talks, talks)

@@ -306,6 +306,14 @@ def test_what_does_not_fit_is_refused(cats, ask, said):
         ask(cats)
 
 
+def test_weights_of_texts_of_other_lengths_have_no_mean(rng):
+    told = kerasllm.intervene(attention_model(rng), IDS)
+    for symbol in ("weights", "scores"):
+        with pytest.raises(ValueError, match="not the weights or scores"):
+            told.average("looks", symbol, [IDS])
+    assert told.average("looks", "v", [IDS]) is not told
+
+
 def test_a_text_that_another_model_read(cats, random_model):
     other = kerasllm.intervene(random_model(layers.GRU(3, name="gru")), IDS)
     with pytest.raises(ValueError, match="another model, without lstm: c"):

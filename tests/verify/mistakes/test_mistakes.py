@@ -28,6 +28,8 @@ CHECKED_BY_TESTS = {
     **dict.fromkeys(
         ("class_scores", "mcnemar", "percentile_bootstrap"), "training/test_evaluation.py"
     ),
+    **dict.fromkeys(("exposure", "private_gradient"), "training/test_audit.py"),
+    "quantize": "elementary/test_quantization.py",
     "softmax": "elementary/test_oracles.py",
     "relu_backward": "elementary/test_oracles.py",
     "clip_by_global_norm": "elementary/test_oracles.py",

@@ -1,6 +1,7 @@
 """Seeing the numbers: symbols beside tokens, and equations that are true as printed."""
 
 import re
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from kerasllm import verify
 from kerasllm.text import train_tokenizer
 from kerasllm.training import load_run
 from kerasllm.verify.traces.equations import BENDS
+from kerasllm.verify.traces.layers import stream_of
 from kerasllm.verify.traces.trace import readable
 
 pytestmark = [
@@ -286,3 +288,12 @@ def test_model_with_inputs_that_cannot_be_guessed():
     model = keras.Model(inputs, keras.layers.Add()([table(x) for x in inputs]))
     with pytest.raises(ValueError, match=r"inputs \['left', 'right'\]"):
         verify.trace(model, IDS)
+
+
+def test_a_layer_reads_the_stream_that_names_it_before_any_other():
+    source, target, whole = (
+        SimpleNamespace(layers=layers) for layers in ("encoder", "decoder", "")
+    )
+    assert stream_of([whole, source, target], "decoder_lstm") is target
+    assert stream_of([source, whole], "head") is whole
+    assert stream_of([source, target], "head") is source
