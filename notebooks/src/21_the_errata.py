@@ -768,7 +768,7 @@ assert shots == (0, 2) and sure < guessing  # S16
 # %% [markdown]
 # ## Where to go next
 #
-# - [05 LSTM by hand](05_lstm_by_hand.ipynb) for S12 and S14.
+# - [05 LSTM by hand](05_lstm_by_hand.ipynb) for S12 and S14; lesson 06 for S6.
 # - [09 Attention](09_attention.ipynb) for S11 and S13.
 # - At a terminal: `kerasllm quickstart` goes the whole way that document 004 describes, with
 #   held-out data and baselines.
