@@ -85,7 +85,8 @@ def _beaten(found, task, test):
 def _best_baseline(found, shown):
     """Return the task's own score, and the best baseline by it with its score, or None, None."""
     own = next(name for name in shown or found["model"] if name in found["model"])
-    scores = {name: scores[own] for name, scores in found["baselines"].items()}
+    # A baseline may know some of the scores only: what it writes has no loss.
+    scores = {name: all_[own] for name, all_ in found["baselines"].items() if own in all_}
     best = (min if own == "loss" else max)(scores, key=scores.get, default=None)
     return own, best, scores.get(best)
 

@@ -397,10 +397,10 @@ proof
 #
 # | document | its subject | lesson | NumPy: `reference` | Keras: `layers`, `models` |
 # |---|---|---|---|---|
-# | 000 | RNN, LSTM, GRU 循环神经网络 | [05] | `simple_rnn` `lstm` `gru` | `StackedRNN` |
+# | 000 | RNN, LSTM, GRU 循环神经网络 | [05], [06] | `simple_rnn` `lstm` `gru` | `StackedRNN` |
 # | 000 | pretraining, fine-tuning 微调 | 00, [12] | `cross_entropy` `adam` | `CausalLM` |
 # | 001 | attention 注意力 | [09] | `scaled_dot_product_attention` | `MultiHeadAttention` |
-# | 001 | BiLSTM; BERT | [05], [09] | `bidirectional` | `BiLSTM` `MaskedLM` |
+# | 001 | BiLSTM; BERT | [06], [09] | `bidirectional` | `BiLSTM` `MaskedLM` |
 # | 002 | loss, perplexity 困惑度 | 00, [07] | `ngram_perplexity` | `TokenCrossEntropy` |
 # | 003 | Transformer | [09], [10] | `transformer_encoder` | `TransformerEncoder` |
 # | 003 | the training loop 训练循环 | [12], [21] | `adam` `padding_mask` | `TextClassifier` |
@@ -411,6 +411,7 @@ proof
 #
 # [01]: 01_text_to_numbers.ipynb
 # [05]: 05_lstm_by_hand.ipynb
+# [06]: 06_gru_stacks_directions_masks.ipynb
 # [07]: 07_language_models.ipynb
 # [09]: 09_attention.ipynb
 # [10]: 10_transformer_from_its_parts.ipynb

@@ -421,6 +421,8 @@ assert (wide > 0.9 * full).all()  # … and open ones keep it
 # %% [markdown]
 # ## Where to go next
 #
+# - [06 GRU, stacks, directions, masks](06_gru_stacks_directions_masks.ipynb): the other cell, and
+#   what is built of cells.
 # - [09 Attention](09_attention.ipynb): do not carry a fact from step to step, look back at it.
 # - [21 The errata](21_the_errata.ipynb): what the documents get wrong about LSTMs (S6, S12, S14).
 # - In the code: `kerasllm/reference/recurrent/lstm.py` is these equations and their way back,

@@ -235,7 +235,7 @@ def attend_back(d, trace):
     return d_q + d_k + d_v, *d_weights
 
 
-def stack(weights, ids, verbs, arm, looking=99):
+def tower(weights, ids, verbs, arm, looking=99):
     """Return loss, gradients, states and their gradients; only so many blocks look at others."""
     table, places, *blocks, w, b = weights
     x, backs, states = table[ids] + places, [], []
@@ -287,7 +287,7 @@ ids, verbs = draw(32, np.random.default_rng(1))
 print(*(NOUNS[word] for word in ids[0]), "…", ("sings", "sing")[verbs[0]])
 arriving, spread = {}, {}
 for name, arm in ARMS.items():
-    seen = [stack(fresh(12, seed), ids, verbs, arm)[2:4] for seed in range(3)]
+    seen = [tower(fresh(12, seed), ids, verbs, arm)[2:4] for seed in range(3)]
     sizes = np.array([[np.linalg.norm(d) for d in slopes] for _, slopes in seen])
     arriving[name] = sizes / sizes[:, -1:]
     spread[name] = np.array([[np.linalg.norm(x - x.mean(1, keepdims=True)) / np.linalg.norm(x)
@@ -318,11 +318,11 @@ way = [rng.normal(size=array.shape) for array in given]
 
 
 def ahead(far, arm):
-    return stack([w + far * v for w, v in zip(given, way, strict=True)], ids, verbs, arm)[0]
+    return tower([w + far * v for w, v in zip(given, way, strict=True)], ids, verbs, arm)[0]
 
 
 for arm in ARMS.values():
-    slope = sum((g * v).sum() for g, v in zip(stack(given, ids, verbs, arm)[1], way, strict=True))
+    slope = sum((g * v).sum() for g, v in zip(tower(given, ids, verbs, arm)[1], way, strict=True))
     assert np.isclose(slope, (ahead(1e-6, arm) - ahead(-1e-6, arm)) / 2e-6, rtol=1e-5, atol=1e-8)
 
 # %% [markdown]
@@ -349,12 +349,12 @@ def trained(seed, rate, arm, scale=1.0, looking=99):
     weights, state, losses = fresh(8, seed, scale), None, []
     rng = np.random.default_rng(seed + 50)
     while len(losses) < 100 and not (len(losses) > 9 and np.mean(losses[-10:]) < 0.1):
-        loss, grads, *_ = stack(weights, *draw(16, rng), arm, looking)
+        loss, grads, *_ = tower(weights, *draw(16, rng), arm, looking)
         grads = reference.clip_by_global_norm(grads, 1.0)
         weights, state = reference.adam(weights, grads, state, learning_rate=rate)
         losses.append(loss)
     new, wanted = draw(500, np.random.default_rng(99))
-    return (stack(weights, new, wanted, arm, looking)[4].argmax(-1) == wanted).mean()
+    return (tower(weights, new, wanted, arm, looking)[4].argmax(-1) == wanted).mean()
 
 
 learned = {name: {rate: [trained(seed, rate, arm) for seed in range(3)] for rate in (0.001, 0.003)}
@@ -376,7 +376,7 @@ for place, found in enumerate(learned.values()):
 axes.axvline(0.5, color=GREY, linestyle=":")
 axes.set_yticks(range(len(learned)), learned)
 axes.set(xlabel="accuracy 准确率", xlim=(0.4, 1.03), ylim=(5.5, -0.5))
-axes.legend(frameon=False, loc="lower left", title="learning rate 学习率")
+axes.legend(frameon=False, loc="center", bbox_to_anchor=(0.72, 0.62), title="learning rate 学习率")
 tidy(axes)
 use_fonts(figure)
 

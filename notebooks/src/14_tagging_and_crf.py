@@ -9,7 +9,7 @@
 # algorithm (前向算法) and Viterbi's (维特比算法); transitions that forbid; how to ask which part of
 # a method does the work.
 #
-# **What you need.** Lessons [05](05_lstm_by_hand.ipynb) and
+# **What you need.** Lessons [06](06_gru_stacks_directions_masks.ipynb) and
 # [08](08_honest_evaluation.ipynb). 40 minutes; the cells run in less than a minute on a laptop,
 # without network.
 #

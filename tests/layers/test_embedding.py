@@ -169,3 +169,15 @@ def test_a_text_longer_than_the_table_is_refused(positions):
         layer(IDS)
     with pytest.raises(ValueError, match="5 tokens is longer"):
         layer(IDS[:, :3], start=2)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a graph of TensorFlow")
+def test_a_length_that_is_known_only_when_it_runs(numpy):
+    import tensorflow as tf
+
+    layer = TokenEmbedding(V, D, 5, "learned")
+    layer(IDS)
+    later = tf.function(layer, input_signature=[tf.TensorSpec((None, None), "int32")])
+    for length in (3, 5):
+        ids = IDS[:, :length].astype("int32")
+        assert np.array_equal(numpy(later(ids)), numpy(layer(ids)))

@@ -187,6 +187,18 @@ def attention_model(rng, causal=False):
     return model
 
 
+def test_a_key_is_counted_among_the_keys(rng):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(11, 6)(ids)
+    y = keras.layers.MultiHeadAttention(2, 3, name="looks")(x, x[:, :2])
+    model = keras.Model(ids, y)
+    model.set_weights([rng.standard_normal(w.shape) for w in model.get_weights()])
+    told = kerasllm.intervene(model, IDS)
+    assert not told.cut("looks", query=4, key=1).after.array("looks", "weights")[:, 4, 1].any()
+    with pytest.raises(ValueError, match="key from 0 to 1"):
+        told.cut("looks", query=4, key=2)
+
+
 def test_a_cut_edge_is_a_masked_edge(rng):
     model = attention_model(rng)
     told = kerasllm.intervene(model, IDS).cut("looks", query=3, key=1)

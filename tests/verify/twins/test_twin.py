@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from kerasllm import layers as ours
+from kerasllm import reference as ref
 from kerasllm import verify
 from kerasllm.verify.twins.registry import LAYERS
+from kerasllm.verify.twins.rules.core import keras_gelu
 
 pytestmark = [
     pytest.mark.usefixtures("float64"),
@@ -242,3 +244,15 @@ def test_a_model_with_its_own_call_is_refused():
 
     with pytest.raises(TypeError, match="`call` method of its own"):
         verify.twin(Own())
+
+
+def test_the_rounded_constant_of_a_gelu_is_taken_over_where_there_is_one():
+    x = np.array([-1.5, 0.3, 2.0])
+    rounded = np.float32(np.sqrt(0.5)) / np.sqrt(0.5)
+    for slope in (1.0, rounded):
+        found, trace = keras_gelu(
+            x, lambda one, slope=slope: ref.gelu(slope * np.asarray(one))[0] / slope
+        )
+        expected = 1.0 if keras.backend.backend() != "tensorflow" else slope
+        assert trace.slope == expected
+        assert np.array_equal(found, ref.gelu(expected * x)[0] / expected)
