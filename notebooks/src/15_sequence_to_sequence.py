@@ -9,9 +9,9 @@
 # teacher forcing (强制教学), and what it hides; search errors and model errors of beams (束搜索);
 # what a BLEU says, and why it needs a signature.
 #
-# **What you need.** Lessons [05](05_lstm_by_hand.ipynb) and [09](09_attention.ipynb).
-# Lesson [16](16_generation.ipynb) helps. 45 minutes; the cells run in about a minute on a laptop,
-# without network.
+# **What you need.** Lessons [06](06_gru_stacks_directions_masks.ipynb) and
+# [09](09_attention.ipynb). Lesson [16](16_generation.ipynb) helps. 45 minutes; the cells run in
+# about a minute on a laptop, without network.
 #
 # **Where it comes from.** Document 004 §2.1, below: the encoder makes *one vector of fixed length*
 # of a text. §6.3 promises translation in two sentences.
@@ -71,9 +71,8 @@ def ids_of(pairs):
 # \alpha_t = \text{softmax}(s_t \cdot h_1, \dots, s_t \cdot h_S)$$
 #
 # Then $p(y_t) = \text{softmax}(W \tanh(C\,[s_t; k_t]))$ in both: as many weights, another context.
-# (Encoder and decoder are GRUs, which are like LSTMs with two gates and no cell.) While it learns,
-# the decoder is given the *right* words so far, whatever it would have said itself: **teacher
-# forcing**.
+# (Encoder and decoder are GRUs.) While it learns, the decoder is given the *right* words so far,
+# whatever it would have said itself: **teacher forcing**.
 
 
 # %%
@@ -275,9 +274,10 @@ use_fonts(figure)
 # ## 6. Teacher forcing hides something
 #
 # With the right words before it, a decoder is scored on a text that it does not write. Alone, it
-# goes on from its own mistakes, which training never showed (*exposure bias*, 曝光偏差). Does a
-# mistake breed others? Take the words *behind* its first slip, the same places of the same texts:
-# once after the right words, once after its own.
+# goes on from its own mistakes, which training never showed (*exposure bias*, 曝光偏差). Does a mistake
+# breed others? Take the words *behind* its first slip, the same places of the same texts: once
+# after the right words, once after its own. (A word too many or too few also puts all later words
+# off their places; that counts as mistakes, too.)
 
 # %%
 behind = {}
