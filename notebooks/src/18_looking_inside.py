@@ -107,10 +107,11 @@ plots.diagram("lstm", trace, step=5, unit=0, tokens=tokens, language="both")
 # ## 2. What a probe finds
 #
 # Take the cell $c$ after that step, and train a linear classifier on it:
-# $p(\text{many}) = \sigma(w \cdot c + b)$. That is a **probe**. It may find what the network holds; or it may learn the task
-# by itself. Three controls: the number of the *second* noun, which the verb does not need; the same
-# LSTM *untrained*; and a **control task**, where each word is given a label by the toss of a coin,
-# and the probe is asked for that of the last word (Hewitt and Liang 2019).
+# $p(\text{many}) = \sigma(w \cdot c + b)$. That is a **probe**. It may find what the network holds;
+# or it may learn the task by itself. Three controls: the number of the *second* noun, which the
+# verb does not need; the same LSTM *untrained*; and a **control task**, where each word is given a
+# label by the toss of a coin, and the probe is asked for that of the last word (Hewitt and Liang
+# 2019).
 #
 # **Predict first.** Which of the four does a probe find?
 #
