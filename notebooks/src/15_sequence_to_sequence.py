@@ -274,10 +274,10 @@ use_fonts(figure)
 # ## 6. Teacher forcing hides something
 #
 # With the right words before it, a decoder is scored on a text that it does not write. Alone, it
-# goes on from its own mistakes, which training never showed (*exposure bias*, 曝光偏差). Does a mistake
-# breed others? Take the words *behind* its first slip, the same places of the same texts: once
-# after the right words, once after its own. (A word too many or too few also puts all later words
-# off their places; that counts as mistakes, too.)
+# goes on from its own mistakes, which training never showed (*exposure bias*, 曝光偏差). Does a
+# mistake breed others? Take the words *behind* its first slip, the same places of the same texts:
+# once after the right words, once after its own. (A word too many or too few also puts all later
+# words off their places; that counts as mistakes, too.)
 
 # %%
 behind = {}
