@@ -2,16 +2,16 @@
 # # 15 · Sequence to sequence
 #
 # **What you will do.** Train translators of a little Chinese, with attention and without; decode in
-# NumPy; hide from the decoder what it looks at; find the likeliest of *all* texts, and see it be a
-# bad translation; compute BLEU, and fool it.
+# NumPy; hide from the decoder what it looks at; find the likeliest of *all* texts, and see that it
+# is a bad translation; compute BLEU, and fool it.
 #
 # **What you will learn.** Encoder (编码器) and decoder (解码器); the bottleneck of one vector;
 # teacher forcing (强制教学), and what it hides; search errors and model errors of beams (束搜索);
 # what a BLEU says, and why it needs a signature.
 #
-# **What you need.** Lessons [05](05_lstm_by_hand.ipynb) and [09](09_attention.ipynb).
-# Lesson [16](16_generation.ipynb) helps. 45 minutes; the cells run in about a minute on a laptop,
-# without network.
+# **What you need.** Lessons [06](06_gru_stacks_directions_masks.ipynb) and
+# [09](09_attention.ipynb). Lesson [16](16_generation.ipynb) helps. 45 minutes; the cells run in
+# about a minute on a laptop, without network.
 #
 # **Where it comes from.** Document 004 §2.1, below: the encoder makes *one vector of fixed length*
 # of a text. §6.3 promises translation in two sentences.
@@ -70,9 +70,9 @@ def ids_of(pairs):
 # $$\text{vector: } k_t = h_S \qquad \text{attention: } k_t = \sum_i \alpha_{ti} h_i, \quad
 # \alpha_t = \text{softmax}(s_t \cdot h_1, \dots, s_t \cdot h_S)$$
 #
-# Then $p(y_t) = \text{softmax}(W \tanh(C\,[s_t; k_t]))$ in both: the same weights, another context.
-# While it learns, the decoder is given the *right* words so far, whatever it would have said
-# itself: **teacher forcing**.
+# Then $p(y_t) = \text{softmax}(W \tanh(C\,[s_t; k_t]))$ in both: as many weights, another context.
+# (Encoder and decoder are GRUs.) While it learns, the decoder is given the *right* words so far,
+# whatever it would have said itself: **teacher forcing**.
 
 
 # %%
@@ -219,7 +219,7 @@ use_fonts(figure)
 # %% [markdown]
 # ## 5. Where it looks, and whether it has to
 #
-# The map goes back where the place is due: it is said last, and stood first.
+# The map goes back where the place is due: it is said last in its phrase, and stood first.
 
 # %% tags=["figure"]
 plots.attention_map(target, looked, source, title="")
@@ -233,8 +233,8 @@ plots.attention_map(target, looked, source, title="")
 #
 # <details><summary>Answer</summary>
 #
-# Another place: never. The heaviest one: in half of the cases or more, but by far not always, for
-# the states beside a character know of it, too. Without them, more often, and still not always.
+# Another place: never. The heaviest one: in half of the cases or more, but not always. With its
+# neighbours, more often: the states beside a character know of it, too. And still not always.
 # </details>
 
 
@@ -276,7 +276,8 @@ use_fonts(figure)
 # With the right words before it, a decoder is scored on a text that it does not write. Alone, it
 # goes on from its own mistakes, which training never showed (*exposure bias*, 曝光偏差). Does a
 # mistake breed others? Take the words *behind* its first slip, the same places of the same texts:
-# once after the right words, once after its own.
+# once after the right words, once after its own. (A word too many or too few also puts all later
+# words off their places; that counts as mistakes, too.)
 
 # %%
 behind = {}
@@ -336,14 +337,14 @@ def exact(decoder, row):
 # And if nothing is missed? We train on for an epoch, once on pairs as before, once on pairs of
 # which a tenth *end after the first phrase*, as sloppily aligned texts do.
 #
-# **Predict first.** Which search then translates three phrases best: greedy, four beams, or the
-# exact one?
+# **Predict first.** Which search then translates texts of three phrases best: greedy, four beams,
+# or the exact one?
 #
 # <details><summary>Answer</summary>
 #
-# Greedy and beams. To stop is not the likeliest *word*. But three phrases can be said in many
-# ways, by their synonyms, which share nine tenths among them, and the cut text in few. The exact
-# search finds it: a *model error*, which better search brings to light.
+# Greedy and beams. To stop is not the likeliest *word*. But three phrases can be said in many ways,
+# by their synonyms, which share nine tenths of the probability among them, and the cut text in few.
+# The exact search finds it: a *model error*, which better search brings to light.
 # </details>
 
 # %%
@@ -424,7 +425,8 @@ for name, groups in {"synonyms": SYNONYMS, "numbers": [list(NUMBERS.values())[1:
 # <details><summary>Answer</summary>
 #
 # Those with wrong numbers: BLEU does not know which words matter. The others share no four words in
-# a row with the references, so that theirs is 0; sacrebleu puts a little in the place of a zero.
+# a row with the references, so that theirs is 0; sacrebleu smooths: it puts a little in the place
+# of a zero.
 # </details>
 #
 # A BLEU also hangs on what a *word* is. Chinese, each *一* turned into *九*, scored in three ways:
@@ -468,7 +470,8 @@ assert not verdict.ok
 # 2. *Write it*: `attention_decoder_step`, the decoder of `kerasllm train multi30k`; then
 #    `beam_search` without the library.
 # 3. *Break it*: in section 7 cut a third of the pairs. Which search breaks first?
-# 4. Train "vector 96" for 20 epochs. What is left of section 4?
+# 4. Train "vector 96" for 20 epochs (its rate falls to 0 after six: lengthen that, too). What is
+#    left of section 4?
 
 # %%
 exercises.show("attention_decoder_step")

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 18 · Looking inside
 #
-# **What you will do.** Find the number of the subject in the cell of an LSTM, and just as well a
-# number that it does not use; change the one and the other, and watch the verb; explain an answer
-# by gradients whose sum is exact, and get the answer to another question; shuffle the weights of an
-# attention; open your own model as a page.
+# **What you will do.** Find the number of the subject (one or many) in the cell of an LSTM, and
+# just as well a number that it does not use; change the one and the other, and watch the verb;
+# explain an answer by gradients whose sum is exact, and get the answer to another question; shuffle
+# the weights of an attention; open your own model as a page.
 #
 # **What you will learn.** Probes (探针) and control tasks (对照任务); interventions (干预);
 # saliency (显著性) and integrated gradients (积分梯度); how a good story fails.
@@ -110,14 +110,15 @@ plots.diagram("lstm", trace, step=5, unit=0, tokens=tokens, language="both")
 # $p(\text{many}) = \sigma(w \cdot c + b)$. That is a **probe**. It may find what the network holds;
 # or it may learn the task by itself. Three controls: the number of the *second* noun, which the
 # verb does not need; the same LSTM *untrained*; and a **control task**, where each word is given a
-# label by the toss of a coin (Hewitt and Liang 2019).
+# label by the toss of a coin, and the probe is asked for that of the last word (Hewitt and Liang
+# 2019).
 #
 # **Predict first.** Which of the four does a probe find?
 #
 # <details><summary>Answer</summary>
 #
 # Both numbers, without a mistake: the one that the verb needs, and the one that it does not. In the
-# untrained network, and in the control task, it does better than chance, but not much.
+# untrained network, and in the control task, it does better than chance, and yet errs often.
 # </details>
 
 
@@ -164,15 +165,16 @@ use_fonts(figure)
 # A probe is a plane: "many" on one side, "one" on the other. Put in the place of the cell its
 # mirror image behind that plane, and leave all else as it was; `verify.intervene` computes what
 # follows. As controls: the plane of the second noun; a random direction, as far; and the cell of
-# the same sentence with another first noun, which must turn the verb.
+# the same sentence with the first noun in the other number, which must turn the verb.
 #
 # **Predict first.** How often does the verb turn, from *sings* to *sing* or back?
 #
 # <details><summary>Answer</summary>
 #
 # By the cell of the other text always; by the plane of the second noun, or a random step, next to
-# never. But by the plane of the first noun in one network nearly always, in the two others never!
-# The number is found, and it is used; but what the probe reads is not what the network reads.
+# never. But by the plane of the first noun in one network mostly, in the two others never! The
+# number is found, and it is used; but to turn what the probe reads is not to turn what the network
+# reads.
 # </details>
 
 
@@ -275,18 +277,20 @@ row[0].set_ylabel("share moves 动词的变化")
 use_fonts(figure)
 
 # %% [markdown]
-# (A dot is a unit; dashed: all units together.) The table says in how many networks each half of
-# the story holds. A unit picked from one network is no finding.
+# (A dot is a unit; dashed: all units together.) Each half of the story holds in one network of
+# three. A unit picked from one network is no finding.
 #
 # ## 5. Gradients: an exact sum, and a baseline
 #
 # **Saliency** is the length of the gradient of a score $F$ at the embedding of each word.
-# **Integrated gradients** add it up along the way from a baseline $x'$ to the text $x$:
+# **Integrated gradients** add the gradients up along the straight way to the text $x$ from a
+# baseline $x'$, which stands for "no word":
 #
 # $$\text{value}_t = (x_t - x'_t) \cdot \int_0^1 \frac{\partial F}{\partial x_t}
 # \big(x' + \alpha (x - x')\big)\, d\alpha \qquad \sum_t \text{value}_t = F(x) - F(x')$$
 #
-# They are *complete*. By how much the sum misses is the **completeness error**: too few steps.
+# They are *complete*. A computer takes finitely many steps along the way; by how much the sum then
+# misses is the **completeness error**:
 
 # %%
 STEPS = [1, 2, 5, 10, 20, 50]
@@ -310,17 +314,16 @@ plots.lines(
 )
 
 # %% [markdown]
-# Why *sings* and not *sing*? Gradients are linear, so we subtract the values of the two verbs. The
-# truth we know by intervention: give a noun, and its determiner, the other number, and see whether
-# the verb turns.
+# Why *sings* and not *sing*? Gradients are linear in $F$, so we subtract the values of the two
+# verbs. The truth we know by intervention: give a noun, and its determiner, the other number, and
+# see whether the verb turns.
 #
 # **Predict first.** Do integrated gradients name the first noun, or its determiner?
 #
 # <details><summary>Answer</summary>
 #
-# That depends on the seed *and* on the baseline, a token that stands for "no word", though every
-# sum is exact. Completeness says that nothing was lost on the way, and nothing of where the way
-# leads through.
+# Never the noun, its determiner in 16 of 72 cases: that depends on the seed *and* on the baseline.
+# Completeness says that nothing was lost on the way, and nothing of where the way leads through.
 # </details>
 
 # %%
@@ -362,9 +365,9 @@ use_fonts(figure)
 #
 # <details><summary>Answer</summary>
 #
-# The words. The weights that were learned are nearly even (see the means), so that shuffling them
-# changes no answer: they explain none. With other networks weights may matter (in
-# [lesson 15](15_sequence_to_sequence.ipynb) they do): test it.
+# The words. Shuffling the weights changes no answer: they explain none. (On average they are nearly
+# even: see the means.) With other networks weights may matter (in [lesson
+# 15](15_sequence_to_sequence.ipynb) they do): test it.
 # </details>
 
 # %%

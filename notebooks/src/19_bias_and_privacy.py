@@ -13,9 +13,9 @@
 # [08](08_honest_evaluation.ipynb) helps. 45 minutes; the cells run in about a minute on a laptop,
 # without network.
 #
-# **Where it comes from.** The appendix of document 002, below: masking, encryption, limits of
-# access, federated learning, two sentences in all; 000 §8 names bias and privacy.
-# Nothing is shown, and nothing is measured.
+# **Where it comes from.** The appendix (§8) of document 002, below: masking, encryption, limits of
+# access, federated learning, two sentences in all; 000 §8 names bias and privacy. Nothing is shown,
+# and nothing is measured.
 
 # %%
 from kerasllm import lessons
@@ -97,9 +97,9 @@ plainly = np.array([[difference(v) for v in row] for row in made])
 #
 # <details><summary>Answer</summary>
 #
-# Almost equally: the effect says *which way* a text leans, and next to nothing about how *much*.
-# One would blame the division by the spread. But the plain difference of the means, on the right,
-# is as flat: already the vectors hold the direction, and not the amount.
+# At 0.6 it is already more than half of that at 1.0; in proportion it would be a fifth. The effect
+# says *which way* a text leans, and little of how *much*. Is it the division by the spread? No: the
+# plain difference of the means, on the right, is flatter still.
 # </details>
 
 # %% tags=["figure"]
@@ -271,9 +271,8 @@ tidy(axes)
 use_fonts(figure)
 
 # %% [markdown]
-# Eight copies among some 650 lines, and the whole number comes out first. "So remove duplicates",
-# the usual cure? Not enough here: one line, read once in each of ten epochs, gives away most of its
-# bits.
+# Eight copies among some 650 lines, and the secret ranks first. "So remove duplicates"? Not enough
+# here: one line, read once in each of ten epochs, gives away most of its bits.
 #
 # "The model has overfitted, then." Has it? Watch the held-out loss while the secret comes out:
 
@@ -304,9 +303,9 @@ texts_of_mira = {text.mask_personal_data(line("mira", number)).text for number i
 print(*masked, f"a thousand secrets, {len(texts_of_mira)} masked text", sep="\n")
 
 # %% [markdown]
-# And what it misses: the name, and the number in Chinese words. That is trained on. How much the
-# rules find is measured by `python data/personal.py`; `kerasllm pretrain --mask-personal` masks
-# before training, and `kerasllm audit personal RUN` looks for what a model completes by heart.
+# It misses the name, and the number in Chinese words. That is trained on. How much the rules find
+# is measured by `python data/personal.py`; `kerasllm pretrain --mask-personal` masks before
+# training, and `kerasllm audit personal RUN` looks for what a model completes by heart.
 #
 # ## 4. A step that hides each text
 #
@@ -334,7 +333,7 @@ plots.diagram("private", parts, language="both")
 # What is given away at most is counted in $\varepsilon$: nothing becomes more than $e^\varepsilon$
 # times as likely, but for a chance of $\delta$. An accountant (隐私核算) adds up all steps.
 #
-# **Predict first.** Clip, and add no noise at all. Does that protect?
+# **Predict first.** Clip, and add no noise. Does that protect?
 #
 # <details><summary>Answer</summary>
 #
@@ -371,10 +370,10 @@ for axes in row:
 use_fonts(figure)
 
 # %% [markdown]
-# The noise takes bits from all. A single line keeps 2.9, of which chance would give 1.4; eight or
-# sixteen copies keep 5.8: $\varepsilon$ is for *one line*, and sixteen copies are sixteen. And
-# noise costs: from 650 lines little is learned. More data helps, or a model pretrained on public
-# text. `--private-noise 1` does this in every training of `kerasllm`, and tells $\varepsilon$.
+# The noise takes bits from all lines that were read. A single one keeps 2.9, of which chance would
+# give 1.4; eight or sixteen copies keep 5.8: $\varepsilon$ is for *one line*, and sixteen copies
+# are sixteen. And noise costs: from 650 lines little is learned. `--private-noise 1` does this in
+# every training of `kerasllm`, and tells $\varepsilon$.
 #
 # ## 5. Federated averaging: the texts stay where they are
 #
@@ -442,7 +441,7 @@ figure
 #
 # <details><summary>Answer</summary>
 #
-# Every character in it: only their rows of the matrix have moved.
+# Every character in it, though not their order: only their rows of the matrix have moved.
 # </details>
 
 # %%
@@ -451,7 +450,7 @@ read_off = {letters[k] for k in np.flatnonzero(moved)}
 print("the remark:", remarks.texts[7], "\nread off:  ", "".join(sorted(read_off)))
 
 # %% [markdown]
-# So federated averaging alone hides nothing; section 4 and secure sums are combined with it.
+# So federated averaging alone is no protection; section 4 and secure sums are combined with it.
 # **Encryption and limits of access**, the document's other cures, keep stored and travelling texts
 # from those who should not see them. They end where training begins: a model that has learned a
 # number gives it to everyone who may ask. Limits of access, to the model too, decide who may.
