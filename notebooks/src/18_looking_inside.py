@@ -173,8 +173,8 @@ use_fonts(figure)
 #
 # By the cell of the other text always; by the plane of the second noun, or a random step, next to
 # never. But by the plane of the first noun in one network mostly, in the two others never! The
-# number is found, and it is used; but to turn what the probe reads is not to turn what the network
-# reads.
+# number is found, and it is used; but a cell that is "many" to the probe is not yet "many" to the
+# network. (How far one has to go: exercise 3.)
 # </details>
 
 
