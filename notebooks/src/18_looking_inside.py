@@ -437,8 +437,9 @@ assert not verdict.ok
 #
 # 1. *Fill a line*: mend `my_step`.
 # 2. *Write it*: `lstm_step_backward`, which gradients of section 5 are made of.
-# 3. *Break it*: in section 3 move the cell by the difference of the mean cells of "many" and "one",
-#    instead of mirroring it. In which networks does the verb turn now?
+# 3. *Break it*: in section 3 go four times as far as the mirror image, by each plane and at random.
+#    Or move the cell by the difference of the mean cells of "many" and "one". In which networks
+#    does the verb turn now?
 # 4. Write longer sentences, and read the number of the second noun off the cell at later words.
 #    When is it gone?
 
