@@ -14,9 +14,9 @@ from kerasllm.diagnosis import checks as examine
 from kerasllm.diagnosis.checks import NOTE, OK, PROBLEM, Check
 
 REQUIRED = {
-    "keras": "3.14.1", "numpy": "2.0", "nltk": "3.9.2", "matplotlib": "3.9", "tokenizers": "0.21",
-    "scikit-learn": "1.6", "threadpoolctl": "3.5", "scipy": "1.15", "h5py": "3.11",
-    "sacrebleu": "2.5", "rouge-score": "0.1.2", "typer": "0.15", "rich": "13.9",
+    "keras": "3.14.1", "numpy": "2.0", "nltk": "3.9.2", "matplotlib": "3.10.8",
+    "tokenizers": "0.21", "scikit-learn": "1.6", "threadpoolctl": "3.5", "scipy": "1.15",
+    "h5py": "3.11", "sacrebleu": "2.5", "rouge-score": "0.1.2", "typer": "0.26", "rich": "13.9",
     "charset-normalizer": "3.3",
 }  # fmt: skip
 BACKENDS = {"tensorflow": "2.20", "jax": "0.5", "torch": "2.4"}

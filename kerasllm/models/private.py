@@ -6,14 +6,15 @@
   slower than a usual step, on any backend, and with any layer.
 - B is the batch size that was asked for, not the rows at hand: it must say nothing of the data.
 - The noise is drawn from a seed of the operating system, which is written nowhere: whoever knew it
-  could subtract the noise. So no two private trainings are the same. It is drawn by the backend's
-  generator, which is no cryptographic one.
+  could subtract the noise. So no two private trainings are the same. It is drawn by a
+  generator of the backend, of NumPy on torch: none is a cryptographic one.
 """
 
 import secrets
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -76,6 +77,6 @@ def _jax(seed, iteration, number, like):
 def _torch(seed, iteration, number, like):
     import torch
 
-    generator = torch.Generator(like.device)
-    generator.manual_seed(((seed << 20) + int(iteration)) * 4_096 + number & (1 << 63) - 1)
-    return torch.randn(like.shape, generator=generator, dtype=like.dtype, device=like.device)
+    # Not by torch's own generator, which takes 32 bits of a seed and drops the others.
+    noise = np.random.default_rng((seed, int(iteration), number)).standard_normal(tuple(like.shape))
+    return torch.as_tensor(noise, dtype=like.dtype, device=like.device)

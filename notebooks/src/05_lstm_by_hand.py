@@ -99,9 +99,9 @@ proof
 # $$df = dc \cdot c_{t-1} \qquad di = dc \cdot g \qquad dg = dc \cdot i \qquad
 # dc_{t-1} = dc \cdot f$$
 #
-# The cell is used twice, so its two slopes are added. Then through the bends, where the slope is
-# $\sigma(1 - \sigma)$ or $1 - \tanh^2$; below that all is as in lesson 04. With our numbers and
-# the loss $L = h$:
+# The cell $c$ is used twice, in $h$ and in the next step, so its two slopes are added. Then
+# through the bends, where the slope is $\sigma(1 - \sigma)$ or $1 - \tanh^2$; below that all is as
+# in lesson 04. With our numbers and the loss $L = h$:
 
 # %%
 dc = o * (1 - np.tanh(c) ** 2)  # dh = 1
@@ -138,7 +138,8 @@ assert abs(measured_slope - by_hand[1]) < 1e-9
 #
 # </details>
 #
-# Untrained cells read 60 steps of noise. What share of the last step's gradient arrives at each?
+# Untrained cells read 60 steps of noise. What share of the last step's gradient arrives at each
+# earlier step?
 
 # %%
 flow = verify.gradient_flow(("simple", "lstm"), 60)
@@ -166,9 +167,10 @@ plots.lines(
 )  # fmt: skip
 
 # %% [markdown]
-# The measured memory is longer than $-1 / \ln f$, up to three times: the rule is a floor, and tells
-# the order. Note what this does *not* say. A gate that is half shut forgets, too. An LSTM *can*
-# remember; training has to open its gates.
+# At each bias the measured memory is longer than $-1 / \ln f$, and less than three times as long.
+# The rule counts the way along the cell alone; another leads through $h$ and the gates. Note what
+# this does *not* say. A gate that is half shut forgets, too. An LSTM *can* remember; training has
+# to open its gates.
 #
 # ## 4. The boat, carried
 #
@@ -226,8 +228,9 @@ for seed, (this, these) in says.items():
     print(f"network {seed}: verbs for many after 'this boat' {this:.2f}, 'these boats' {these:.2f}")
 
 # %% [markdown]
-# The last words are the same, and yet every network knows. Where does it keep the number? Take the
-# cell that differs most, from the subject to the verb, in network 2:
+# The last words are the same, and yet every network leans to the right side of one half. Where
+# does it keep the number? Take, in network 2, the cell whose difference stays largest all the way
+# from the subject to the last word:
 
 
 # %%
@@ -326,8 +329,8 @@ fonts.use_fonts(figure)
 # ## 5. Does the gate carry it?
 #
 # The story of this lesson is: the number crosses the clause in the cell, through an open forget
-# gate. If that is so, shutting all forget gates for *one* word, at *two*, must erase it, though $h$
-# is left alone. And opening them fully must not.
+# gate. If that is so, shutting all forget gates for *one* word, at *two*, must erase it, though
+# $h_{t-1}$ still comes in. And opening them fully must not.
 
 # %%
 kinds = {"untouched · 不动": None, "f = 0": 0.0, "f = 1": 1.0}
@@ -352,11 +355,12 @@ fonts.use_fonts(figure)
 
 # %% [markdown]
 # One word with shut gates, and little or nothing of the subject is left: less than 0.1 in five
-# networks, a quarter in network 5, where only $h$ can have taken it across. With the gates wide
+# networks, a quarter in network 5: with $f = 0$ only $h_{t-1}$ can bring it in. With the gates wide
 # open all of it stays, and in most networks more than before. So the gate carries, here. With shut
-# gates nearly all say "many", whatever the subject was. Is that the two farmers? Exercise 3 asks.
+# gates, which number does the verb have? That of the two farmers? Exercise 3 asks.
 #
-# The forget gates of network 2, one row a unit: a row that stays bright keeps what it holds.
+# The forget gates of network 2 on *this boat …*, one row a unit: a row that stays bright keeps what
+# it holds.
 
 # %%
 one.figure("lstm_0", "f", "f")
@@ -364,10 +368,11 @@ one.figure("lstm_0", "f", "f")
 # %% [markdown]
 # ### And on real text?
 #
-# A toy shows how; it does not show how well. On the Penn Treebank an LSTM of ours, given a third of
-# its training steps, has a perplexity of 151.7, and a Kneser-Ney 5-gram 141.1 on the same words
-# (`docs/results.md`, by `kerasllm recipe word_lm`): a memory that can cross a clause is not yet a
-# better model. [Lesson 09](09_attention.ipynb) looks back in place of carrying.
+# A toy shows how; it does not show how well. On the Penn Treebank an LSTM of ours, given 0.3 of
+# its training steps, has a perplexity of 151.7, and a Kneser-Ney model, which only counts words
+# ([lesson 07](07_language_models.ipynb)), 141.1 on the same words (`docs/results.md`, by `kerasllm
+# recipe word_lm --share 0.3`): a memory that can cross a clause is not yet a better model. [Lesson
+# 09](09_attention.ipynb) looks back in place of carrying.
 #
 # ## Exercises
 #

@@ -400,6 +400,7 @@ for arm, word, style, colour in zip(padding, words, styles, COLOURS, strict=Fals
 axes.axhline(0.5, color="grey", lw=1, ls=":")
 axes.set(xscale="log", xlabel="padded to · 填充到", ylabel="accuracy · 准确率", ylim=(0.4, 1.05))
 axes.set_xticks(widths, widths)
+axes.minorticks_off()
 axes.legend(frameon=False)
 tidy(axes)
 fonts.use_fonts(figure)

@@ -404,3 +404,8 @@ def test_trace_of_one_symbol(make_run, copy_run, screen):
     assert "head 2 looks at" in screen.export_text()
     with pytest.raises(ValueError, match="has no steps"):
         proof_command.show_trace(run.path, "cat", layer="attention", step=1)
+
+
+def test_between_two_steps_no_step_is_named():
+    progress = plan.Progress(None, {"a": 30, "b": 10})
+    assert progress.text().startswith("…  0 s, about ")

@@ -16,6 +16,7 @@ from kerasllm.models import (
     TransformerBackbone,
     TransformerConfig,
 )
+from kerasllm.verify.twins import loss_functions
 
 pytestmark = [
     pytest.mark.usefixtures("float64"),
@@ -309,3 +310,18 @@ def test_what_cannot_be_trained_is_said(rng):
         verify.twin(model).loss(x, y, sample_weight=np.ones(5))
     with pytest.raises(ValueError, match="shuffle=False"):
         verify.twin(model).fit(x, y, shuffle=True)
+
+
+def test_a_probability_at_the_limit_is_one_that_is_not_moved():
+    least, most = 1e-7, 1 - 1e-7
+    p = np.array([least, most, least / 2, 1.0])
+    array, kept = loss_functions._clipped(p)
+    assert array.tolist() == [least, most, least, most] and kept.tolist() == [1, 1, 0, 0]
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tensor = tf.constant(p)
+        with tf.GradientTape() as tape:
+            tape.watch(tensor)
+            clipped = keras.ops.clip(tensor, least, most)
+        assert tape.gradient(clipped, tensor).numpy().tolist() == kept.tolist()
