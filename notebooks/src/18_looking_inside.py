@@ -173,8 +173,8 @@ use_fonts(figure)
 #
 # By the cell of the other text always; by the plane of the second noun, or a random step, next to
 # never. But by the plane of the first noun in one network mostly, in the two others never! The
-# number is found, and it is used; but to turn what the probe reads is not to turn what the network
-# reads.
+# number is found, and it is used; but a cell that is "many" to the probe is not yet "many" to the
+# network. (How far one has to go: exercise 3.)
 # </details>
 
 
@@ -437,8 +437,9 @@ assert not verdict.ok
 #
 # 1. *Fill a line*: mend `my_step`.
 # 2. *Write it*: `lstm_step_backward`, which gradients of section 5 are made of.
-# 3. *Break it*: in section 3 move the cell by the difference of the mean cells of "many" and "one",
-#    instead of mirroring it. In which networks does the verb turn now?
+# 3. *Break it*: in section 3 go four times as far as the mirror image, by each plane and at random.
+#    Or move the cell by the difference of the mean cells of "many" and "one". In which networks
+#    does the verb turn now?
 # 4. Write longer sentences, and read the number of the second noun off the cell at later words.
 #    When is it gone?
 
