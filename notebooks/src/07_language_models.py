@@ -292,10 +292,10 @@ use_fonts(figure)
 
 # %% [markdown]
 # The Transformers pay next to nothing for the number, and the swap turns their verb: it hangs on
-# the first noun and the word before it. Two LSTMs do nearly as well; the third is unsure. With the RNNs
-# the swap turns the verb only where nothing stands between. This is no ranking: each kind got one
-# learning rate and five epochs, and [lesson 04](04_rnn_by_hand.ipynb) taught RNNs to carry a noun
-# past nine phrases.
+# the first noun and the word before it. Two LSTMs do nearly as well; the third is unsure. With
+# the RNNs the swap turns the verb only where nothing stands between. This is no ranking: each
+# kind got one learning rate and five epochs, and [lesson 04](04_rnn_by_hand.ipynb) taught RNNs
+# to carry a noun past nine phrases.
 #
 # ## 4. Per what?
 #

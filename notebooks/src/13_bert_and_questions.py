@@ -86,6 +86,8 @@ def pieces_of(word):
     while word:
         begun = "##" if pieces else ""
         fits = [k for k in range(len(word), 0, -1) if begun + word[:k] in tokenizer.vocabulary]
+        if not fits:
+            return ["[UNK]"]
         pieces, word = [*pieces, begun + word[: fits[0]]], word[fits[0] :]
     return pieces
 
