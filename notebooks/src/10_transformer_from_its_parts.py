@@ -35,7 +35,7 @@ from kerasllm.plots.style import COLOURS, GREY, panels, tidy
 # A block takes one vector a token, and gives one back. Twice it *adds* something to what it was
 # given:
 #
-# $$h = x + \text{attention}(\text{norm}(x)) \qquad y = h + \text{feed\_forward}(\text{norm}(h))$$
+# $$h = x + \text{attention}(\text{norm}(x)) \qquad y = h + \text{FFN}(\text{norm}(h))$$
 #
 # Attention brings tokens together. The feed-forward network works on each token alone,
 # $f(x W_1 + b_1) W_2 + b_2$. **Layer normalisation** gives each token's features mean 0 and
