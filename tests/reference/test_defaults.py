@@ -82,7 +82,13 @@ LAYERS = {
     "BiLSTM": RECURRENT,
     "CharacterCNN": {"filters": 30, "kernel_size": 3, "embedding_dim": 30, "dropout": 0.0},
     "FeedForward": {"activation": "gelu", "use_bias": True},
-    "linear_cross_entropy": {"label_smoothing": 0.0, "z_loss": 0.0, "tied": False},
+    "linear_cross_entropy": {
+        "label_smoothing": 0.0,
+        "z_loss": 0.0,
+        "tied": False,
+        "counted_only": False,
+        "learn_kernel": True,
+    },
     "LuongAttention": {"score": "general"},
     "MaskedPooling": {"mode": "mean"},
     "MultiHeadAttention": {

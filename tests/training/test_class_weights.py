@@ -56,7 +56,7 @@ def test_balanced_training_gives_the_rare_class_half(tmp_path):
     """Of one text that tells nothing, in one batch: p minimises the weighted loss."""
     rows = [Labelled("the word", "ab"[i % 5 == 0]) for i in range(100)]
     data = Dataset(rows, name="own", split="train", task="classification")
-    options = {**TINY, "batch_size": 100, "epochs": 20, "learning_rate": 0.03, "dropout": 0.0}
+    options = {**TINY, "batch_size": 100, "epochs": 80, "learning_rate": 0.03, "dropout": 0.0}
     # what a training would choose for itself is said, so that nothing but the weights decides
     options |= {"backbone": "recurrent", "backbone_dropout": 0.0, "word_dropout": 0.0}
     p = {}
