@@ -17,12 +17,11 @@ import numpy as np
 
 from kerasllm.models.backbones.transformer import TransformerBackbone
 from kerasllm.models.decoding.steps import NEVER, steps_of
+from kerasllm.models.hub.ctranslate import described
 from kerasllm.text import EOS
 
-# Below this a token waits for other things than weights (benchmarks/README.md, "8 bits").
-NONE = 2**31 - 1  # an id that no text holds
-SMALLEST = 20_000_000
-ACTIVATIONS = {"gelu": "GELU", "gelu_tanh": "GELUTanh", "relu": "RELU", "swiglu": "SWISH"}
+SMALLEST = 20_000_000  # weights; of fewer a token waits for other things
+NOTHING = 2**31 - 1  # an id that no text holds
 
 
 class EightBits:
@@ -35,7 +34,7 @@ class EightBits:
 
     Raises:
         ImportError: the package ctranslate2 is not installed.
-        ValueError: the model is of another kind.
+        ValueError: the model is of another kind, or has weights that the engine has no place for.
     """
 
     def __init__(self, model, precision="int8"):
@@ -47,11 +46,11 @@ class EightBits:
                 f"{type(getattr(model, 'backbone', None)).__name__}. Leave int8 out."
             )
         self.steps, self.precision = steps_of(model), precision
-        self._folder = tempfile.mkdtemp(prefix="kerasllm-")
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        spec = _spec(library, model.backbone)
+        spec = described(library, model.backbone)
         spec.validate()
         spec.optimize(quantization=precision)
+        self._folder = tempfile.mkdtemp(prefix="kerasllm-")
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         spec.save(self._folder)
         self.generator = self._opened()
 
@@ -112,7 +111,7 @@ class EightBits:
             [str(token) for token in prompt + prefix],
             max_length=max_new_tokens - len(prefix),
             suppress_sequences=[[str(token)] for token in never] or None,
-            end_token=[int(token) for token in stop] or [NONE],
+            end_token=[int(token) for token in stop] or [NOTHING],
             **_options(sampling, self.steps.vocabulary_size),
         ):
             yield step.token_id
@@ -135,95 +134,7 @@ def _options(sampling, size):
 
 def _flat(seed):
     """Return a seed of any nest as a list of numbers."""
-    return [abs(int(part)) for part in np.ravel(np.array(seed, dtype=object))]
-
-
-def _spec(library, backbone):
-    """Return the model as CTranslate2 describes one."""
-    specs, config = library.specs, backbone.settings
-    rotary = config.positions == "rotary"
-    spec = specs.TransformerDecoderModelSpec.from_config(
-        config.num_layers,
-        config.num_heads,
-        pre_norm=config.norm == "pre",
-        activation=specs.Activation[ACTIVATIONS[config.activation]],
-        layernorm_embedding=config.norm == "post",
-        ffn_glu=config.activation == "swiglu",
-        rms_norm=config.normalization == "rms",
-        rotary_dim=0 if rotary else None,
-        rotary_interleave=config.interleaved,
-        rotary_base=config.rotary_base,
-        num_heads_kv=config.groups,
-        head_dim=config.head_size,
-    )
-    weights = {weight.path: np.array(weight, "float32") for weight in backbone.weights}
-    spec.register_vocabulary([str(token) for token in range(config.vocabulary_size)])
-    spec.config.layer_norm_epsilon = config.epsilon
-    for role in ("bos", "eos", "unk"):  # what ends a text is said at each call
-        setattr(spec.config, f"{role}_token", str(EOS))
-    _fill_ends(spec.decoder, weights, backbone)
-    for number, block in enumerate(spec.decoder.layer):
-        _fill_block(block, weights, f"block_{number}", config)
-    return spec
-
-
-def _fill_ends(decoder, weights, backbone):
-    config = backbone.settings
-    decoder.embeddings.weight = weights["embedding/embeddings"]
-    decoder.scale_embeddings = config.positions == "sinusoidal"
-    if config.positions != "rotary":
-        decoder.position_encodings.encodings = _positions(weights, backbone)
-    table = "embeddings" if config.tied else "output_embeddings"
-    decoder.projection.weight = weights[f"embedding/{table}"]
-    if not config.score_pad:
-        decoder.projection.bias = np.zeros(config.vocabulary_size, "float32")
-        decoder.projection.bias[0] = -3e4
-    _fill_norm(decoder.layer_norm if config.norm == "pre" else decoder.layernorm_embedding,
-               weights, "norm")  # fmt: skip
-
-
-def _positions(weights, backbone):
-    config = backbone.settings
-    if config.positions == "learned":
-        return weights["embedding/position_embeddings"]
-    if config.positions == "sinusoidal":
-        return np.array(backbone.embedding._position_table(), "float32")
-    return np.zeros((config.max_length, config.hidden_dim), "float32")
-
-
-def _fill_block(block, weights, name, config):
-    attention, feed_forward = block.self_attention, block.ffn
-    _fill_norm(attention.layer_norm, weights, f"{name}/attention_norm")
-    _fill_norm(feed_forward.layer_norm, weights, f"{name}/feed_forward_norm")
-    _fill_linear(attention.linear[0], weights, f"{name}/attention/qkv_")
-    _fill_linear(attention.linear[1], weights, f"{name}/attention/output_")
-    if config.activation == "swiglu":
-        kernel = weights[f"{name}/feed_forward/expand/kernel"]
-        gate, up = np.split(kernel, 2, axis=1)
-        biases = weights.get(f"{name}/feed_forward/expand/bias")
-        halves = (None, None) if biases is None else np.split(biases, 2)
-        _set(feed_forward.linear_0, gate, halves[0])
-        _set(feed_forward.linear_0_noact, up, halves[1])
-    else:
-        _fill_linear(feed_forward.linear_0, weights, f"{name}/feed_forward/expand/")
-    _fill_linear(feed_forward.linear_1, weights, f"{name}/feed_forward/contract/")
-
-
-def _fill_norm(norm, weights, name):
-    if f"{name}/scale" in weights:
-        norm.gamma = weights[f"{name}/scale"]
-    else:
-        norm.gamma, norm.beta = weights[f"{name}/gamma"], weights[f"{name}/beta"]
-
-
-def _fill_linear(linear, weights, name):
-    _set(linear, weights[f"{name}kernel"], weights.get(f"{name}bias"))
-
-
-def _set(linear, kernel, bias):
-    linear.weight = np.ascontiguousarray(kernel.T)
-    if bias is not None:
-        linear.bias = bias
+    return [int(part) for part in np.ravel(np.array(seed, dtype=object))]
 
 
 def _library():

@@ -22,11 +22,11 @@ from kerasllm.training.generation import generate_with
 
 pytest.importorskip("ctranslate2", reason="needs the extra int8")
 SHAPES = [
-    {"activation": "gelu_tanh"},
+    {"activation": "gelu_tanh", "epsilon": 0.3},
     {"positions": "sinusoidal", "norm": "post"},
     {"positions": None, "activation": "relu", "tied": False},
     {"positions": "rotary", "normalization": "rms", "use_bias": False, "activation": "swiglu",
-     "num_kv_heads": 2},
+     "num_kv_heads": 2, "epsilon": 0.2},
     {"positions": "rotary", "interleaved": True, "num_kv_heads": 1, "key_dim": 6,
      "rotary_base": 500.0, "score_pad": False},
 ]  # fmt: skip
@@ -82,12 +82,29 @@ def test_draws_follow_from_the_seed_and_the_probabilities():
     assert firsts <= {*best[:3], 3} and len(firsts) > 1
 
 
+@pytest.mark.parametrize("narrow", [{"temperature": 1e-3}, {"top_p": 1e-6}, {"top_k": 1}])
+def test_a_narrow_draw_is_the_likeliest_token(narrow):
+    decoder = EightBits(made(3, 0.2))
+    expected = decoder.decode([[7, 8, 9]], 9)
+    found = [decoder.decode([[7, 8, 9]], 9, sampling=Sampling(**narrow), seed=k) for k in range(5)]
+    assert found == 5 * [expected]
+    wide = [decoder.decode([[7, 8, 9]], 9, sampling=Sampling(), seed=k) for k in range(5)]
+    assert expected not in wide
+
+
 def test_nothing_is_asked_for():
     decoder = EightBits(made(), "float32")
     assert decoder.decode([[7]], 0) == [[]]
     assert decoder.decode([[7]], 2, prefix=[8, 9, 10]) == [[8, 9]]
     with pytest.raises(ValueError, match="need a context of 32, the model has 29"):
         decoder.decode([[7, 8]], 30)
+
+
+def test_no_weight_is_left_out_in_silence():
+    model = made()
+    model.backbone.get_layer("block_1").feed_forward.expand.enable_lora(2)
+    with pytest.raises(ValueError, match="no place for .*block_1.*lora.*: leave int8 out"):
+        EightBits(model)
 
 
 def test_other_models_are_refused(monkeypatch):
