@@ -115,8 +115,8 @@ class Trainings:
     def killed(self, folder):
         """Kill the second of two processes where half of the steps are done."""
         process = self.start(folder, 2)
-        half, history = int(self.words[self.words.index("--steps") + 1]) // 2, folder
-        while process.poll() is None and _last_step(history / "history.csv") < half:
+        half = int(self.words[self.words.index("--steps") + 1]) // 2
+        while process.poll() is None and _last_step(folder) < half:
             time.sleep(0.05)
         os.kill(_children(process.pid)[-1], signal.SIGKILL)
         said = process.communicate(timeout=60)[0]
@@ -124,9 +124,9 @@ class Trainings:
             raise RuntimeError(f"the training ended before it was killed: {said[-500:]}")
 
 
-def _last_step(path):
-    rows = losses_by_step(path.parent) if path.exists() else {}
-    return max(rows, default=0)
+def _last_step(folder):
+    begun = (folder / "history.csv").exists()
+    return max(losses_by_step(folder), default=0) if begun else 0
 
 
 def _children(pid):

@@ -103,7 +103,7 @@ def test_nothing_is_asked_for():
 def test_no_weight_is_left_out_in_silence():
     model = made()
     model.backbone.get_layer("block_1").feed_forward.expand.enable_lora(2)
-    with pytest.raises(ValueError, match="no place for .*block_1.*lora.*: leave int8 out"):
+    with pytest.raises(ValueError, match=r"no place for .*block_1.*lora.*: leave int8 out"):
         EightBits(model)
 
 
