@@ -71,8 +71,8 @@ class OptimizerSettings:
     )
     private_noise: float = flag(
         0.0,
-        "private training (DP-SGD): noise, as a multiple of --private-clip, so that no single text "
-        "can be told from the weights; 0: not private",
+        "private training (DP-SGD): noise, as a multiple of --private-clip, which bounds what a "
+        "single text can change (ε); 0: not private",
         maximum=10**6,
     )
     private_clip: float = flag(
